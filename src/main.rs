@@ -1,0 +1,3 @@
+//! The `sealdock` command.
+
+fn main() {}
