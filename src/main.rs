@@ -1,3 +1,7 @@
 //! The `sealdock` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    sealdock::cli::main()
+}
