@@ -19,6 +19,7 @@ pub mod operation;
 pub mod rules;
 pub mod sealdock;
 pub mod secretsmanager;
+pub mod sigv4;
 pub mod ssm;
 pub mod writer;
 

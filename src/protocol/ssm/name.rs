@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn takes_names_apart() {
-        let parse = |text| {
+        let parse = |text: &str| {
             let name = ParameterName::parse(text).unwrap();
             (name.arn.map(|a| a.to_string()), name.name, name.selector)
         };
