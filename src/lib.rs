@@ -5,6 +5,7 @@ pub mod audit;
 pub mod clock;
 pub mod diagnostic;
 pub mod json;
+pub mod protocol;
 pub mod secret;
 pub mod store;
 pub mod vault;
