@@ -2,10 +2,18 @@
 
 pub mod arn;
 pub mod audit;
+pub mod broker;
+pub mod cli;
+pub mod client;
 pub mod clock;
+pub mod config;
 pub mod diagnostic;
+pub mod ecs;
 pub mod json;
+pub mod launch;
+pub mod policy;
 pub mod protocol;
 pub mod secret;
+pub mod server;
 pub mod store;
 pub mod vault;

@@ -1,0 +1,1 @@
+//! Reading the lines of a log, forward and backward.

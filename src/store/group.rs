@@ -1,0 +1,1 @@
+//! The one writer thread of the embedded store.
