@@ -3,5 +3,6 @@
 pub mod arn;
 pub mod clock;
 pub mod diagnostic;
+pub mod ecs;
 pub mod json;
 pub mod secret;
