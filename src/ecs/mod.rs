@@ -1,5 +1,7 @@
 //! Task definitions of Amazon ECS, and what becomes of their references.
 
 pub mod definition;
+pub mod gojson;
 pub mod plan;
+pub mod render;
 pub mod valuefrom;
