@@ -1,6 +1,7 @@
 //! [`TaskPlan`]: what a launch will do, known before any network call.
 
 use super::definition::{Condition, ContainerSettings, NetworkMode, SecretBinding, Volume};
+use super::valuefrom::{ParameterReference, SecretReference};
 use crate::arn::Arn;
 use crate::diagnostic::Diagnostic;
 
@@ -114,4 +115,26 @@ pub struct Reads {
     pub secrets: Vec<SecretRead>,
     /// In order of first mention, by Region.
     pub parameters: Vec<ParameterBatch>,
+}
+
+impl SecretRead {
+    /// The call that a reference needs. Two keys of one version need the same.
+    pub fn of(reference: &SecretReference) -> Self {
+        // The service's default; spelled out or not, it has to be one read.
+        let stage = reference.version_stage.clone();
+        let default = reference.version_id.is_none() && stage.as_deref() == Some("AWSCURRENT");
+        Self {
+            secret_id: reference.secret_id.clone(),
+            region: reference.arn.region.clone(),
+            version_stage: stage.filter(|_| !default),
+            version_id: reference.version_id.clone(),
+        }
+    }
+}
+
+impl ParameterRead {
+    /// The parameter that a reference needs.
+    pub fn of(reference: &ParameterReference) -> Self {
+        Self { name: reference.name.clone(), region: reference.region.clone() }
+    }
 }
