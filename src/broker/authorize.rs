@@ -84,6 +84,14 @@ impl Broker {
         self.audit.note(event).await
     }
 
+    /// Records a request that needs no permission and was served.
+    ///
+    /// # Errors
+    /// [`AuditError`].
+    pub async fn note_success(&self, context: &Context) -> Result<(), AuditError> {
+        self.audit.note(self.event(context)).await
+    }
+
     fn event(&self, context: &Context) -> Event {
         let mut event =
             Event::new(context.event_source, context.event_name.as_str(), identity(context.caller.as_ref()));

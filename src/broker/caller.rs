@@ -8,7 +8,8 @@ use super::Broker;
 use crate::arn::Arn;
 use crate::policy::IdentityKind;
 use crate::secret::SecretValue;
-use crate::vault::{SessionClaims, TokenError, VaultError};
+use crate::vault::{AccessKeyRecord, Row, SessionClaims, TokenError, VaultError};
+use std::sync::Arc;
 use subtle::ConstantTimeEq;
 
 /// A proven caller.
@@ -39,6 +40,20 @@ pub enum Proof {
         /// User id of the peer process.
         uid: u32,
     },
+}
+
+/// Who a request claims to come from, and where the secret to check that is.
+#[derive(Debug)]
+pub struct Claimed {
+    /// The caller, if the signature is right.
+    pub caller: Caller,
+    secret: Secret,
+}
+
+#[derive(Debug)]
+enum Secret {
+    Session(SecretValue),
+    Key(Arc<Row<AccessKeyRecord>>),
 }
 
 /// Why a request's credentials prove nobody.
@@ -78,12 +93,12 @@ impl Caller {
 
 impl Broker {
     /// The caller that an access key id (with a session token, for temporary
-    /// credentials) claims to be, and the secret that its signature must match.
-    /// Nothing is proven until the signature has been verified with it.
+    /// credentials) claims to be. Nothing is proven until the request's signature has
+    /// been verified with [`Broker::secret_of`] it.
     ///
     /// # Errors
     /// [`CredentialError`].
-    pub fn claimed(&self, access_key_id: &str, token: Option<&str>) -> Result<(Caller, SecretValue), CredentialError> {
+    pub fn claimed(&self, access_key_id: &str, token: Option<&str>) -> Result<Claimed, CredentialError> {
         match token {
             Some(token) => {
                 let (claims, secret) = self.vault.open_session(token).map_err(|e| match e {
@@ -93,16 +108,28 @@ impl Broker {
                 if !bool::from(claims.access_key_id.as_bytes().ct_eq(access_key_id.as_bytes())) {
                     return Err(CredentialError::Unrecognized);
                 }
-                Ok((self.session_caller(claims)?, secret))
+                Ok(Claimed { caller: self.session_caller(claims)?, secret: Secret::Session(secret) })
             }
             None => {
-                let keys = self.vault.access_keys();
-                let key = keys.get(access_key_id).filter(|k| k.record.active).ok_or(CredentialError::Unrecognized)?;
-                let secret = keys.secret(&key.record)?;
+                let key = self.vault.access_keys().get(access_key_id).filter(|k| k.record.active);
+                let key = key.ok_or(CredentialError::Unrecognized)?;
                 let proof = Proof::AccessKey { id: key.record.id.clone() };
-                Ok((self.principal_caller(&key.record.principal, proof).ok_or(CredentialError::Unrecognized)?, secret))
+                let caller = self.principal_caller(&key.record.principal, proof);
+                Ok(Claimed { caller: caller.ok_or(CredentialError::Unrecognized)?, secret: Secret::Key(key) })
             }
         }
+    }
+
+    /// The secret access key that the claimed caller's signature must match.
+    ///
+    /// # Errors
+    /// [`CredentialError::Vault`].
+    pub fn secret_of(&self, claimed: Claimed) -> Result<(Caller, SecretValue), CredentialError> {
+        let secret = match claimed.secret {
+            Secret::Session(secret) => secret,
+            Secret::Key(key) => self.vault.access_keys().secret(&key.record)?,
+        };
+        Ok((claimed.caller, secret))
     }
 
     /// The caller at the other end of the Unix socket: the user that runs the
