@@ -82,11 +82,10 @@ impl Broker {
     pub fn open(settings: Settings, vault: Vault, clock: Arc<dyn Clock>) -> Result<Self, BrokerError> {
         let policies = Arc::new(Policies::open(&settings.policies)?);
         let audit = AuditLog::open(Options {
-            dir: settings.audit.clone(),
-            signing_seed: vault.audit_seed(),
             segment_bytes: settings.audit_segment_bytes,
             wait: settings.audit_wait,
             clock: Arc::clone(&clock),
+            ..Options::new(&settings.audit, *vault.audit_seed())
         })?;
         let broker = Self { settings, vault, audit, policies, clock };
         let digest = broker.policies.current().digest().to_owned();

@@ -10,6 +10,7 @@ mod api;
 mod authenticate;
 mod exchange;
 mod list_secrets;
+pub mod listener;
 mod sealdock;
 mod secretsmanager;
 mod ssm;
