@@ -104,6 +104,20 @@ impl Fields {
         Ok(self.text(name, Text::one_of(spellings))?.and_then(|text| from(&text)))
     }
 
+    /// One of an enum's spellings, which must be there. The stand-in is returned
+    /// until [`Fields::finish`] has refused it.
+    pub fn required_choice<T>(
+        &mut self,
+        name: &str,
+        spellings: &'static [&'static str],
+        from: fn(&str) -> Option<T>,
+        stand_in: T,
+    ) -> Result<T, ApiError> {
+        let text = self.text(name, Text::one_of(spellings))?;
+        let text = self.required(name, text);
+        Ok(text.and_then(|text| from(&text)).unwrap_or(stand_in))
+    }
+
     /// An optional truth value.
     pub fn boolean(&mut self, name: &str) -> Result<Option<bool>, ApiError> {
         match self.take(name) {
