@@ -337,6 +337,15 @@ impl Fields {
     }
 }
 
+/// Name and text of an error answer, if the body is a JSON object. Nothing else of
+/// it is read.
+pub fn error_members(body: &[u8]) -> Option<(Option<String>, Option<String>)> {
+    let mut fields = Fields::parse_answer(body).ok()?;
+    let mut take = |name| fields.take_string(name).ok().flatten();
+    let code = take("__type");
+    Some((code, take("message").or_else(|| take("Message"))))
+}
+
 /// A JSON object whose strings are wiped when it is dropped. Of a key that is
 /// there twice the last value counts.
 struct Members(BTreeMap<String, Value>);
