@@ -78,12 +78,10 @@ impl Endpoint {
         if host.is_empty() {
             return Err(wrong("it has no host"));
         }
-        let port = match (authority.port(), tls) {
-            (Some(_), _) => {
-                authority.port_u16().ok_or_else(|| wrong("the port is not a number up to 65535"))?
-            }
-            (None, true) => 443,
-            (None, false) => 80,
+        let port = match authority.as_str().strip_prefix(authority.host()) {
+            Some("") if tls => 443,
+            Some("") => 80,
+            _ => authority.port_u16().ok_or_else(|| wrong("the port is not a number up to 65535"))?,
         };
         let authority = authority.as_str().to_owned();
         Ok(if tls {

@@ -183,3 +183,6 @@ fn refusal(answer: &Answer) -> ClientError {
         request_id: answer.request_id.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests;
