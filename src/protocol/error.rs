@@ -120,8 +120,9 @@ impl ApiError {
         )
     }
 
-    /// May the caller do this?
-    /// `reason` is the last clause: "no identity-based policy allows the ... action".
+    // May they?
+
+    /// The policies do not allow it. `reason` is the last clause: "no identity-based policy allows the ... action".
     pub fn access_denied(principal: &str, action: &str, resource: &str, reason: &str) -> Self {
         Self::access_denied_text(format!(
             "User: {principal} is not authorized to perform: {action} on resource: {resource} because {reason}"
@@ -195,7 +196,10 @@ impl Encode for ApiError {
             TextKey::Upper => "Message",
             TextKey::Lower => "message",
         };
-        object.text(key, &self.message);
+        // AWS leaves an empty text out (`GetParameter` of an unknown name).
+        if !self.message.is_empty() {
+            object.text(key, &self.message);
+        }
         for (name, value) in &self.extra {
             object.json(name, value);
         }

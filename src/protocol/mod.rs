@@ -13,6 +13,7 @@
 //! What depends on stored state (does the secret exist, is the name taken) is
 //! not decided here.
 
+pub mod answer;
 pub mod error;
 pub mod fields;
 pub mod operation;
@@ -28,3 +29,6 @@ pub use operation::{Operation, Service};
 
 /// The media type of every request and answer.
 pub const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
+
+#[cfg(test)]
+mod tests;

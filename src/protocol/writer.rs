@@ -7,7 +7,6 @@
 use crate::secret::SecretValue;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
 use jiff::Timestamp;
 use zeroize::{Zeroize as _, Zeroizing};
 
@@ -24,11 +23,6 @@ pub trait Encode {
         Object::write(&mut fill, |object| self.members(object));
         fill.0
     }
-}
-
-/// A body for an HTTP answer; wiped when the last reference to it is dropped.
-pub fn into_body(json: Zeroizing<Vec<u8>>) -> Bytes {
-    Bytes::from_owner(json)
 }
 
 /// Where JSON goes.
