@@ -6,8 +6,9 @@
 //! that really is empty is a value like any other.
 
 use super::fetched::{FetchError, Fetched};
+use super::gojson::Shape;
 use super::plan::{ParameterRead, SecretRead, TaskPlan};
-use super::render::{RenderError, Shape, render};
+use super::render::{RenderError, render};
 use super::{definition::SecretBinding, valuefrom::ValueFrom};
 use crate::diagnostic::Diagnostic;
 use crate::secret::SecretValue;
