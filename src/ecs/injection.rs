@@ -6,8 +6,9 @@
 //! that really is empty is a value like any other.
 
 use super::fetched::{FetchError, Fetched};
+use super::gojson::Shape;
 use super::plan::{ParameterRead, SecretRead, TaskPlan};
-use super::render::{RenderError, Shape, render};
+use super::render::{RenderError, render};
 use super::{definition::SecretBinding, valuefrom::ValueFrom};
 use crate::diagnostic::Diagnostic;
 use crate::secret::SecretValue;
@@ -304,5 +305,90 @@ impl fmt::Debug for Injection {
 impl fmt::Debug for ContainerInjection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ContainerInjection({}, ..)", self.container)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ecs::fetched::{FetchedParameter, FetchedSecret};
+    use std::collections::HashMap;
+
+    const DB: &str = "arn:aws:secretsmanager:us-east-1:1:secret:db-AbCdEf";
+
+    fn plan() -> TaskPlan {
+        let text = format!(
+            r#"{{"family": "f", "executionRoleArn": "arn:aws:iam::1:role/e", "containerDefinitions": [
+                {{"name": "app", "image": "i", "memory": 64,
+                  "dependsOn": [{{"containerName": "side", "condition": "START"}}],
+                  "secrets": [{{"name": "A", "valueFrom": "{DB}:n::"}}, {{"name": "P", "valueFrom": "p"}}]}},
+                {{"name": "side", "image": "i", "memory": 64,
+                  "logConfiguration": {{"logDriver": "splunk", "options": {{"splunk-url": "u"}},
+                    "secretOptions": [{{"name": "splunk-token", "valueFrom": "{DB}:t:AWSCURRENT:"}}]}}}}]}}"#
+        );
+        crate::ecs::parse(&text).unwrap().plan().unwrap()
+    }
+
+    fn fetched(plan: &TaskPlan, text: &str, parameter: &str) -> Fetched {
+        let mut fetched = Fetched::new("us-east-1");
+        for read in &plan.reads.secrets {
+            let text = Some(SecretValue::from(text.to_owned()));
+            let secret = FetchedSecret { arn: DB.into(), version_id: "v1".into(), text };
+            fetched.secret(read.clone(), Ok(secret));
+        }
+        for batch in &plan.reads.parameters {
+            let value = SecretValue::from(parameter.to_owned());
+            let parameter = FetchedParameter { arn: "arn:p".into(), version: "3".into(), value };
+            fetched.parameters(batch, Ok(HashMap::from([("p".to_owned(), parameter)])));
+        }
+        fetched
+    }
+
+    #[test]
+    fn values_come_with_what_is_to_be_recorded() {
+        let plan = plan();
+        assert_eq!((plan.reads.secrets.len(), plan.reads.parameters.len()), (1, 1));
+        let injection = Injection::resolve(&plan, &fetched(&plan, r#"{"n":5,"t":"tok"}"#, "")).unwrap();
+        assert_eq!(injection.warnings().len(), 1);
+        assert_eq!(format!("{injection:?}"), "Injection(..)");
+        let containers = injection.into_containers();
+        let [side, app] = containers.as_slice() else { panic!("two containers") };
+        assert_eq!((side.container.as_str(), app.container.as_str()), ("side", "app"));
+        assert_eq!((side.log_options.len(), side.environment.len()), (1, 0));
+        assert_eq!((app.environment[1].0.as_str(), app.environment[1].1.is_empty()), ("P", true));
+        let release = &side.releases[0];
+        assert_eq!((release.target, release.arn.as_str()), (Target::LogOption, DB));
+        assert_eq!((app.releases[1].version_id.as_str(), app.releases[1].shape), ("3", None));
+        assert!(!format!("{containers:?}").contains("tok"));
+    }
+
+    #[test]
+    fn nothing_is_injected_unless_everything_is_there() {
+        let plan = plan();
+        let half = fetched(&plan, r#"{"n":"canary\u0000x","t":"tok"}"#, "canary");
+        let unresolved = Injection::resolve(&plan, &half).unwrap_err();
+        assert_eq!(unresolved.len(), 1);
+        assert_eq!((&unresolved[0].reason, unresolved[0].container.as_str()), (&Reason::Nul, "app"));
+
+        let unresolved = Injection::resolve(&plan, &Fetched::new("us-east-1")).unwrap_err();
+        let names: Vec<&str> = unresolved.iter().map(|u| u.name.as_str()).collect();
+        assert_eq!(names, ["splunk-token", "A", "P"]);
+        assert!(unresolved.iter().all(|u| u.reason == Reason::NotRead));
+    }
+
+    #[test]
+    fn a_failure_names_everything_and_shows_nothing() {
+        let plan = plan();
+        let unresolved =
+            Injection::resolve(&plan, &fetched(&plan, r#"{"t":"canary"}"#, "canary")).unwrap_err();
+        let diagnostic = unresolved[0].diagnostic();
+        assert_eq!(
+            diagnostic.message,
+            format!(
+                "container `app`: environment variable `A` has no value: secret {DB}: retrieved secret from \
+                 Secrets Manager did not contain json key n"
+            )
+        );
+        assert!(!format!("{unresolved:?} {diagnostic:?}").contains("canary"));
     }
 }

@@ -283,3 +283,78 @@ fn parameter_hint(reference: &str) -> String {
     let meant = Arn { resource: format!("parameter/{path}"), ..arn.clone() };
     if meant == arn { FORM.into() } else { format!("did you mean `{meant}`? {FORM}") }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const SSM: &str = "arn:aws:ssm:eu-west-1:111122223333:";
+
+    fn parameter(text: &str) -> (String, Option<String>) {
+        match ValueFrom::parse(text) {
+            Ok(ValueFrom::Parameter(p)) => (p.name, p.region),
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_arn_gives_the_name_and_region_of_a_parameter() {
+        let region = || Some("eu-west-1".to_owned());
+        assert_eq!(parameter(&format!("{SSM}parameter/a/b")), ("/a/b".into(), region()));
+        assert_eq!(parameter(&format!("{SSM}parameter/a")), ("a".into(), region()));
+        assert_eq!(parameter(&format!("{SSM}parameter//a/b")), ("/a/b".into(), region()));
+        assert_eq!(parameter("/a/b"), ("/a/b".into(), None));
+        assert_eq!(parameter("/aws/reference/secretsmanager/db").0, "/aws/reference/secretsmanager/db");
+    }
+
+    #[test]
+    fn hints_at_what_was_meant() {
+        let hint = |text: &str| ValueFrom::parse(text).unwrap_err().hint().unwrap_or_default();
+        assert!(hint(&format!("{SSM}parameter:a")).contains("parameter/a`"));
+        assert!(hint(&format!("{SSM}parameter/a/b:3")).contains("parameter/a/b`"));
+        assert!(hint("db:3").contains("did you mean `db`"));
+        assert!(hint("my secret").is_empty());
+        assert!(hint("arn:aws:secretsmanager:r:1:secret:n:a:b:c:d").starts_with("the form is"));
+        assert!(hint("").contains("ARN of a secret"));
+        assert!(hint("Arn:aws:x").contains("lower case"));
+        assert!(hint("arn:aws:s3:::bucket").contains("ARN of a parameter"));
+    }
+
+    #[test]
+    fn registration_names_the_variable() {
+        let message = |text: &str| ValueFrom::parse(text).unwrap_err().registration_message("DB");
+        assert!(
+            message(&format!("{SSM}document/x"))
+                .starts_with("The Systems Manager parameter ARN specified for secret DB is invalid")
+        );
+        assert!(message(&"x".repeat(2049)).contains("specified for secret DB is invalid"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_reference_or_an_error(text in r"\PC{0,40}|arn:(aws|:){0,3}\PC{0,40}") {
+            let _ = ValueFrom::parse(&text).map_err(|e| (e.to_string(), e.hint(), e.registration_message("X")));
+        }
+
+        #[test]
+        fn a_reference_reads_as_it_prints(
+            text in "arn:aws[a-z-]{0,4}:secretsmanager:[a-z0-9-]{0,5}:[0-9]{0,4}:secret:[^:]{0,8}(:[^:]{0,4}:[^:]{0,4}:[^:]{0,4})?|\
+                     arn:aws:ssm:[a-z]{1,4}:[0-9]{4}:parameter/[a-z/_.-]{1,9}|[a-zA-Z0-9/_.-]{1,9}"
+        ) {
+            let reference = ValueFrom::parse(&text).unwrap();
+            prop_assert_eq!(ValueFrom::parse(&reference.to_string()), Ok(reference.clone()));
+            if let ValueFrom::Secret(secret) = reference {
+                prop_assert!(text.starts_with(&secret.secret_id));
+                prop_assert_eq!(secret.secret_id, secret.arn.to_string());
+            }
+        }
+
+        /// Only two and five fields after the account are right.
+        #[test]
+        fn the_number_of_colons_decides(fields in proptest::collection::vec("[a-z]{0,3}", 1..9)) {
+            let text = format!("arn:aws:secretsmanager:r:1:{}", fields.join(":"));
+            prop_assert_eq!(ValueFrom::parse(&text).is_ok(), fields.len() == 2 || fields.len() == 5);
+        }
+    }
+}

@@ -28,3 +28,6 @@ pub use logging::{LogConfiguration, SecretBinding};
 pub use network::{ExtraHost, NetworkMode, PortMapping, Protocol};
 pub use storage::{MountPoint, Volume, VolumeScope, VolumeSource};
 pub use task::{IpcMode, TaskDefinition, parse};
+
+#[cfg(test)]
+mod tests;
