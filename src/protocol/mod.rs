@@ -14,6 +14,7 @@
 //! not decided here.
 
 pub mod answer;
+mod body;
 pub mod error;
 pub mod fields;
 pub mod operation;

@@ -3,15 +3,18 @@
 
 mod errors;
 mod list;
+mod metadata;
 mod secrets;
 mod values;
 
 pub use errors::*;
 pub use list::{Filter, FilterKey, ListSecretsRequest, ListSecretsResponse, SortBy, SortOrder};
+pub use metadata::{
+    DescribeSecretRequest, DescribeSecretResponse, ReplicationStatus, RotationRules, SecretMetadata,
+};
 pub use secrets::{
     CreateSecretRequest, CreateSecretResponse, DeleteSecretRequest, DeleteSecretResponse, Deletion,
-    DescribeSecretRequest, DescribeSecretResponse, ReplicaRegion, ReplicationStatus, RotationRules,
-    SecretMetadata, UpdateSecretRequest, UpdateSecretResponse,
+    ReplicaRegion, UpdateSecretRequest, UpdateSecretResponse,
 };
 pub use values::{
     GetSecretValueRequest, GetSecretValueResponse, PutSecretValueRequest, PutSecretValueResponse,

@@ -34,4 +34,6 @@ const X_AMZ_CONTENT_SHA256: &str = "x-amz-content-sha256";
 const X_AMZ_SECURITY_TOKEN: &str = "x-amz-security-token";
 
 #[cfg(test)]
+mod oracle;
+#[cfg(test)]
 mod tests;

@@ -7,9 +7,9 @@
 //! selector = version number | label
 //! ```
 //!
-//! In an ARN the leading slash of a path does double duty as the separator: both
-//! `parameter/a` and the name `a`, and `parameter/a/b` and the name `/a/b`, go
-//! together.
+//! In an ARN the slash after `parameter` is also the leading slash of a path:
+//! `parameter/a/b` is the name `/a/b`. With one level it is ambiguous, and
+//! `parameter/a` is read as the name `a`; a parameter `/a` has the same ARN.
 
 use super::errors;
 use crate::arn::Arn;
