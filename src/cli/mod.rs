@@ -14,6 +14,7 @@
 //! | 120 to 124 | `task run` failed before the containers ran; see `launch` |
 
 mod audit;
+mod broker;
 mod dev;
 mod init;
 mod key;
@@ -21,6 +22,7 @@ mod output;
 mod policy;
 mod running;
 mod serve;
+mod table;
 mod task;
 
 use clap::{Parser, Subcommand};

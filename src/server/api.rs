@@ -15,10 +15,9 @@ use super::exchange::{Exchange, Failure, unavailable};
 use super::listener::{Handler, Incoming, Peer, Refusal, RequestHead};
 use crate::broker::{Broker, Caller, Context};
 use crate::protocol::sigv4::SigningKeys;
-use crate::protocol::writer::into_body;
-use crate::protocol::{ApiError, CONTENT_TYPE, Operation, Service};
+use crate::protocol::{ApiError, Operation, Service, answer};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Response, header};
+use http::{HeaderMap, Method, Response, header};
 use http_body_util::Full;
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -110,8 +109,10 @@ impl Handler for Api {
         let request_id = uuid::Uuid::new_v4().to_string();
         let context = self.context(&incoming.peer, &incoming.headers, &request_id);
         match self.serve(&incoming, context).await {
-            Ok(body) => response(200, None, &request_id, into_body(body)),
-            Err((context, failure)) => error_response(&self.fail(&context, failure).await, &request_id),
+            Ok(body) => answer::success(body, &request_id).map(Full::new),
+            Err((context, failure)) => {
+                answer::failure(&self.fail(&context, failure).await, &request_id).map(Full::new)
+            }
         }
     }
 
@@ -124,30 +125,8 @@ impl Handler for Api {
             Refusal::Broken => ApiError::serialization("the request body could not be read"),
             Refusal::Panicked => ApiError::internal_failure(),
         };
-        error_response(&self.fail(&context, error.into()).await, &request_id)
+        answer::failure(&self.fail(&context, error.into()).await, &request_id).map(Full::new)
     }
-}
-
-fn error_response(error: &ApiError, request_id: &str) -> Response<Full<Bytes>> {
-    response(error.status, Some(error.code), request_id, Bytes::from(error.body()))
-}
-
-fn response(status: u16, error: Option<&'static str>, request_id: &str, body: Bytes) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body));
-    if let Ok(status) = http::StatusCode::from_u16(status) {
-        *response.status_mut() = status;
-    }
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
-    if let Ok(id) = HeaderValue::from_str(request_id) {
-        headers.insert("x-amzn-requestid", id);
-    }
-    if let Some(code) = error {
-        headers.insert("x-amzn-errortype", HeaderValue::from_static(code));
-    }
-    // Answers hold secrets: no cache between here and the client may keep one.
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }
 
 fn source(peer: &Peer) -> String {

@@ -57,7 +57,10 @@ impl Exchange<'_> {
         match deny {
             Deny::Refused(decision) => {
                 let who = self.context.caller.as_ref().map_or("unknown", |c| c.arn.as_str());
-                Failure::Recorded(ApiError::access_denied(who, decision.action(), shown, &decision.reason()))
+                let (action, reason) = (decision.action(), decision.reason());
+                Failure::Recorded(ApiError::access_denied_text(format!(
+                    "User: {who} is not authorized to perform: {action} on resource: {shown} {reason}"
+                )))
             }
             Deny::Unrecorded(error) => {
                 tracing::error!(%error, request_id = %self.context.request_id, "request refused: no audit record");
