@@ -4,4 +4,5 @@ pub mod arn;
 pub mod clock;
 pub mod diagnostic;
 pub mod json;
+pub mod policy;
 pub mod secret;
