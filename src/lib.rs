@@ -3,7 +3,7 @@
 pub mod arn;
 pub mod audit;
 pub mod broker;
-//pub mod cli;
+pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod config;
