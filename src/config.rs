@@ -3,6 +3,7 @@
 //! It lives in the data directory that `sealdock init` makes. Paths in it are
 //! relative to that directory. Unknown keys are refused, with the place.
 
+use crate::arn::{is_account_id, is_region};
 use crate::diagnostic::Diagnostic;
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use zeroize::Zeroizing;
 
+use crate::server::Limits;
 use crate::vault::Unlock;
 
 /// Name of the configuration file in the data directory.
@@ -74,6 +76,13 @@ pub struct LimitsFile {
 impl Default for LimitsFile {
     fn default() -> Self {
         Self { connections: 1024, header_seconds: 30, body_bytes: 1024 * 1024, body_seconds: 15 }
+    }
+}
+
+impl LimitsFile {
+    /// The limits of the listeners.
+    pub fn limits(&self) -> Limits {
+        Limits
     }
 }
 
@@ -172,7 +181,8 @@ impl Config {
     /// [`ConfigError`].
     pub fn load(data: &Path) -> Result<Self, ConfigError> {
         let path = data.join(FILE);
-        let text = std::fs::read_to_string(&path).map_err(|cause| ConfigError::Read { path: path.clone(), cause })?;
+        let text = std::fs::read_to_string(&path)
+            .map_err(|cause| ConfigError::Read { path: path.clone(), cause })?;
         Self::parse(data, &path.display().to_string(), &text)
     }
 
@@ -183,28 +193,38 @@ impl Config {
     pub fn parse(data: &Path, path: &str, text: &str) -> Result<Self, ConfigError> {
         let invalid = |d: Diagnostic| ConfigError::Invalid(d.render(path, text));
         let file: File = toml::from_str(text).map_err(|e| {
-            let diagnostic = Diagnostic::error("CONF0001", e.message().lines().collect::<Vec<_>>().join(", "));
+            let diagnostic =
+                Diagnostic::error("CONF0001", e.message().lines().collect::<Vec<_>>().join(", "));
             invalid(match e.span() {
                 Some(span) => diagnostic.at(span, ""),
                 None => diagnostic,
             })
         })?;
         let mut problems = Vec::new();
-        if !valid_account(&file.account) {
-            problems.push(Diagnostic::error("CONF0002", format!("`{}` is not a 12-digit account id", file.account)));
+        if !is_account_id(&file.account) {
+            problems.push(Diagnostic::error(
+                "CONF0002",
+                format!("`{}` is not a 12-digit account id", file.account),
+            ));
         }
-        if !valid_region(&file.region) {
+        if !is_region(&file.region) {
             problems.push(Diagnostic::error("CONF0003", format!("`{}` is not a Region code", file.region)));
         }
         if let Some(address) = file.listen.http.filter(|a| !a.ip().is_loopback()) {
             problems.push(
-                Diagnostic::error("CONF0004", format!("plain HTTP on `{address}` would put secrets on a network"))
-                    .help("use a loopback address for `http`, or `tls`"),
+                Diagnostic::error(
+                    "CONF0004",
+                    format!("plain HTTP on `{address}` would put secrets on a network"),
+                )
+                .help("use a loopback address for `http`, or `tls`"),
             );
         }
         let unlock = match (file.unlock.key_file, file.unlock.passphrase_file) {
             (Some(_), Some(_)) => {
-                problems.push(Diagnostic::error("CONF0005", "`key-file` and `passphrase-file` exclude each other"));
+                problems.push(Diagnostic::error(
+                    "CONF0005",
+                    "`key-file` and `passphrase-file` exclude each other",
+                ));
                 UnlockFrom::KeyFile(PathBuf::new())
             }
             (None, Some(path)) if path.as_os_str() == "-" => UnlockFrom::PassphraseFile(path),
@@ -257,27 +277,12 @@ impl UnlockFrom {
                 } else {
                     std::fs::read_to_string(path)
                 };
-                let text = Zeroizing::new(read.map_err(|cause| ConfigError::Passphrase { path: path.clone(), cause })?);
+                let text = Zeroizing::new(
+                    read.map_err(|cause| ConfigError::Passphrase { path: path.clone(), cause })?,
+                );
                 Ok(Unlock::Passphrase(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned())))
             }
         }
-    }
-}
-
-/// Twelve digits.
-pub fn valid_account(text: &str) -> bool {
-    text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit())
-}
-
-/// `us-east-1`, `us-gov-west-1`, `cn-north-1`, ...
-pub fn valid_region(text: &str) -> bool {
-    let parts: Vec<&str> = text.split('-').collect();
-    let word = |p: &&str| !p.is_empty() && p.bytes().all(|b| b.is_ascii_lowercase());
-    match parts.split_last() {
-        Some((number, words)) => {
-            words.len() >= 2 && words.iter().all(word) && number.bytes().all(|b| b.is_ascii_digit()) && !number.is_empty()
-        }
-        None => false,
     }
 }
 
@@ -303,19 +308,11 @@ mod tests {
     fn errors_name_the_place() {
         let text = parse(&format!("{GOOD}[listen]\nhtpp = \"127.0.0.1:1\"\n")).unwrap_err().to_string();
         assert!(text.contains("sealdock.toml:4:1") && text.contains("htpp"), "{text}");
-        let text = parse("account = \"1\"\nregion = \"x\"\n[listen]\nhttp = \"0.0.0.0:80\"\n").unwrap_err().to_string();
+        let text = parse("account = \"1\"\nregion = \"x\"\n[listen]\nhttp = \"0.0.0.0:80\"\n")
+            .unwrap_err()
+            .to_string();
         for code in ["CONF0002", "CONF0003", "CONF0004"] {
             assert!(text.contains(code), "{text}");
-        }
-    }
-
-    #[test]
-    fn regions_are_recognised() {
-        for good in ["us-east-1", "us-gov-west-1", "cn-north-1", "ap-southeast-10"] {
-            assert!(valid_region(good), "{good}");
-        }
-        for bad in ["", "us-east", "useast1", "US-EAST-1", "us--east-1", "us-east-x"] {
-            assert!(!valid_region(bad), "{bad}");
         }
     }
 }

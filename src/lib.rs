@@ -11,6 +11,7 @@ pub mod diagnostic;
 pub mod ecs;
 pub mod json;
 //pub mod launch;
+pub mod memory;
 pub mod policy;
 pub mod protocol;
 pub mod secret;

@@ -2,8 +2,8 @@
 
 use super::{Broker, Caller, Proof};
 use crate::audit::{
-    AuditError, Event, IdentityType, Permit, Refused, Resource, SessionAttributes, SessionContext, SessionIssuer,
-    UserIdentity,
+    AuditError, Event, IdentityType, Permit, Refused, Resource, SessionAttributes, SessionContext,
+    SessionIssuer, UserIdentity,
 };
 use crate::policy::{Decision, Request, evaluate};
 use serde_json::Value;
@@ -48,7 +48,9 @@ impl Broker {
     /// [`Deny`].
     pub async fn authorize(&self, context: &Context, action: &str, resource: &str) -> Result<Permit, Deny> {
         let Some(caller) = &context.caller else {
-            return Err(Deny::Unrecorded(AuditError::Closed("a request without a caller cannot be decided".into())));
+            return Err(Deny::Unrecorded(AuditError::Closed(
+                "a request without a caller cannot be decided".into(),
+            )));
         };
         let set = self.policies.current();
         let decision = evaluate(&set, &Request { principal: &caller.principal, action, resource });

@@ -157,7 +157,12 @@ impl Broker {
     fn principal_caller(&self, principal: &str, proof: Proof) -> Option<Caller> {
         if principal == self.root_arn() {
             let arn: Arn = principal.parse().ok()?;
-            return Some(Caller { id: arn.account.clone(), principal: arn, arn: principal.to_owned(), proof });
+            return Some(Caller {
+                id: arn.account.clone(),
+                principal: arn,
+                arn: principal.to_owned(),
+                proof,
+            });
         }
         // A key of a user that no policy file names any more proves nobody.
         let set = self.policies.current();

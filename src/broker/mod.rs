@@ -90,7 +90,10 @@ impl Broker {
         let broker = Self { settings, vault, audit, policies, clock };
         let digest = broker.policies.current().digest().to_owned();
         let version = env!("CARGO_PKG_VERSION");
-        broker.note_own("StartBroker", json!({ "version": version, "vaultId": broker.vault.id(), "policyDigest": digest }))?;
+        broker.note_own(
+            "StartBroker",
+            json!({ "version": version, "vaultId": broker.vault.id(), "policyDigest": digest }),
+        )?;
         Ok(broker)
     }
 
@@ -156,7 +159,10 @@ impl Broker {
     /// [`BrokerError::Audit`] or what the vault says, as text.
     pub fn maintain(&self) -> Result<(), MaintenanceError> {
         for arn in self.vault.maintain()? {
-            self.note_own("EndSecretVersionDelete", json!({ "secretId": arn, "reason": "the recovery window has ended" }))?;
+            self.note_own(
+                "EndSecretVersionDelete",
+                json!({ "secretId": arn, "reason": "the recovery window has ended" }),
+            )?;
         }
         Ok(())
     }

@@ -86,14 +86,19 @@ impl Policies {
     }
 
     /// Watches the directory; `report` hears of every reload that did something.
-    pub fn watch(self: &Arc<Self>, report: impl Fn(Result<Arc<PolicySet>, PolicyError>) + Send + 'static) -> Watch {
+    pub fn watch(
+        self: &Arc<Self>,
+        report: impl Fn(Result<Arc<PolicySet>, PolicyError>) + Send + 'static,
+    ) -> Watch {
         let (wake, woken) = channel();
         let signal = wake.clone();
         let watcher = notify::recommended_watcher(move |_: notify::Result<notify::Event>| {
             // The receiver is gone only when the watch is being stopped.
             let _ = signal.send(Wake::Changed);
         })
-        .and_then(|mut watcher| watcher.watch(&self.directory, RecursiveMode::NonRecursive).map(|()| watcher));
+        .and_then(|mut watcher| {
+            watcher.watch(&self.directory, RecursiveMode::NonRecursive).map(|()| watcher)
+        });
         let policies = Arc::clone(self);
         let thread = std::thread::Builder::new().name("policy-watch".into()).spawn(move || {
             // Without a watcher (no inotify left) the periodic look remains.

@@ -62,15 +62,22 @@ impl Broker {
     ///
     /// # Errors
     /// [`SessionError`].
-    pub async fn task_session(&self, context: &Context, role: &str, session_name: &str) -> Result<TaskSession, SessionError> {
-        let _permit: Permit = self.authorize(context, "iam:PassRole", role).await.map_err(SessionError::Denied)?;
+    pub async fn task_session(
+        &self,
+        context: &Context,
+        role: &str,
+        session_name: &str,
+    ) -> Result<TaskSession, SessionError> {
+        let _permit: Permit =
+            self.authorize(context, "iam:PassRole", role).await.map_err(SessionError::Denied)?;
         let untrusted = || SessionError::Untrusted { role: role.to_owned() };
         let arn: Arn = role.parse().map_err(|_| untrusted())?;
         let set = self.policies.current();
         let mut assumed = context.clone();
         assumed.event_source = "sts.amazonaws.com";
         assumed.event_name = "AssumeRole".into();
-        assumed.parameters = Some(json!({ "roleArn": role, "roleSessionName": session_name, "invokedBy": TASKS }));
+        assumed.parameters =
+            Some(json!({ "roleArn": role, "roleSessionName": session_name, "invokedBy": TASKS }));
         match self.record(&assumed, evaluate_trust(&set, &arn, TASKS)).await {
             Ok(_permit) => {}
             Err(Deny::Refused(_)) => return Err(untrusted()),

@@ -114,7 +114,7 @@ fn check(arguments: &VerifyArguments) -> Result<ExitCode, Failure> {
             say(format_args!("BROKEN: {} finding(s)", findings.len()));
             for f in findings {
                 say(format_args!(
-                    "  record {}: {} in {} line {} (byte {}): {}",
+                    "  record {}: {:?} in {} line {} (byte {}): {}",
                     f.sequence, f.kind, f.file, f.line, f.offset, f.detail
                 ));
             }
@@ -132,7 +132,9 @@ fn say_intact(intact: &Intact) {
     }
     say(format_args!("  {checkpoints} signed checkpoints, the last one covers record {covered}"));
     if *unfinished > 0 {
-        say(format_args!("  {unfinished} bytes of an unfinished record at the end: a crash, nothing acknowledged is lost"));
+        say(format_args!(
+            "  {unfinished} bytes of an unfinished record at the end: a crash, nothing acknowledged is lost"
+        ));
     }
 }
 
@@ -147,7 +149,7 @@ fn verdict_json(verdict: &Verdict) -> Value {
                 .iter()
                 .map(|f| {
                     json!({
-                        "sequence": f.sequence, "kind": f.kind.to_string(), "file": f.file, "line": f.line,
+                        "sequence": f.sequence, "kind": format!("{:?}", f.kind), "file": f.file, "line": f.line,
                         "offset": f.offset, "detail": f.detail,
                     })
                 })
@@ -190,7 +192,8 @@ fn line(sequence: u64, event: &Value) -> String {
         None => text("/userIdentity/invokedBy"),
     };
     let outcome = event.get("errorCode").and_then(Value::as_str).unwrap_or("ok");
-    let mut line = format!("{sequence:>6}  {}  {outcome:<24} {:<18} {who}", text("/eventTime"), text("/eventName"));
+    let mut line =
+        format!("{sequence:>6}  {}  {outcome:<24} {:<18} {who}", text("/eventTime"), text("/eventName"));
     let parameters = event.get("requestParameters");
     let injected = parameters.and_then(|p| p.get("injections")).and_then(Value::as_array);
     if let Some(injections) = injected {
@@ -198,7 +201,8 @@ fn line(sequence: u64, event: &Value) -> String {
         line += &format!("  task {} container {container}", text("/requestParameters/taskId"));
         for injection in injections {
             let part = |name: &str| injection.get(name).and_then(Value::as_str).unwrap_or("-");
-            line += &format!("\n{:>10} {} <- {} version {}", "", part("name"), part("arn"), part("versionId"));
+            line +=
+                &format!("\n{:>10} {} <- {} version {}", "", part("name"), part("arn"), part("versionId"));
         }
     } else if let Some(arn) = event.pointer("/resources/0/ARN").and_then(Value::as_str) {
         line += &format!("  {arn}");

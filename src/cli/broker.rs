@@ -32,13 +32,15 @@ impl BrokerArguments {
             (Some(path), _) => format!("unix:{}", path.display()),
             (None, Some(url)) => url.clone(),
             (None, None) => {
-                let text = "no broker is named: use --socket PATH, --endpoint URL or the variable SEALDOCK_ENDPOINT";
+                let text =
+                    "no broker is named: use --socket PATH, --endpoint URL or the variable SEALDOCK_ENDPOINT";
                 return Err(Failure::new(2, text));
             }
         };
         let mut endpoint = Endpoint::parse(&text).map_err(|e| Failure::new(2, e))?;
         if let Some(path) = &self.ca {
-            let pem = std::fs::read(path).map_err(|e| Failure::new(2, format!("cannot read `{}`: {e}", path.display())))?;
+            let pem = std::fs::read(path)
+                .map_err(|e| Failure::new(2, format!("cannot read `{}`: {e}", path.display())))?;
             endpoint = endpoint.with_ca(pem);
         }
         let credentials = match endpoint {

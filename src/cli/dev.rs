@@ -53,7 +53,10 @@ pub(crate) fn run(arguments: &DevArguments) -> Result<ExitCode, Failure> {
     let principal = format!("arn:aws:iam::{}:user/dev", config.account);
     if !broker.knows(&principal) {
         let place = config.policies.display();
-        return Err(Failure::new(2, format!("the policies in `{place}` have no user `dev`; add one, or use another --data")));
+        return Err(Failure::new(
+            2,
+            format!("the policies in `{place}` have no user `dev`; add one, or use another --data"),
+        ));
     }
     // The secret half of a key cannot be shown twice, so each start makes a new one.
     for old in broker.vault().access_keys().list().iter().filter(|key| key.record.principal == principal) {
@@ -63,7 +66,10 @@ pub(crate) fn run(arguments: &DevArguments) -> Result<ExitCode, Failure> {
     let binds = vec![Bind::Tcp(address), Bind::unix(data.join("sealdock.sock"))];
     running::serve(&config, &broker, binds, |ready| {
         let url = ready.urls.first().cloned().unwrap_or_default();
-        #[expect(clippy::disallowed_methods, reason = "the secret key of the development user is printed for its user, this once")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the secret key of the development user is printed for its user, this once"
+        )]
         let secret = String::from_utf8_lossy(secret.expose()).into_owned();
         say(format_args!("export AWS_ENDPOINT_URL={url}"));
         say(format_args!("export AWS_ACCESS_KEY_ID={}", key.id));
@@ -93,10 +99,14 @@ fn prepare(data: &Path, arguments: &DevArguments) -> Result<Config, Failure> {
         return init::create(data, &plan, &UnlockFrom::KeyFile(data.join("root.key")));
     }
     let config = Config::load(data).map_err(|e| Failure::new(2, e))?;
-    for (wanted, has, what) in [(&arguments.account, &config.account, "account"), (&arguments.region, &config.region, "region")]
+    for (wanted, has, what) in
+        [(&arguments.account, &config.account, "account"), (&arguments.region, &config.region, "region")]
     {
         if wanted.as_ref().is_some_and(|w| w != has) {
-            let text = format!("the vault in `{}` has {what} {has}; leave out --{what} or use another --data", data.display());
+            let text = format!(
+                "the vault in `{}` has {what} {has}; leave out --{what} or use another --data",
+                data.display()
+            );
             return Err(Failure::new(2, text));
         }
     }

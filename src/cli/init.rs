@@ -2,6 +2,7 @@
 
 use super::Failure;
 use super::output::{say, tell};
+use crate::arn::{is_account_id, is_region};
 use crate::clock::SystemClock;
 use crate::config::{self, Config, UnlockFrom};
 use crate::store::EmbeddedStore;
@@ -35,11 +36,11 @@ pub(crate) struct InitArguments {
 }
 
 pub(crate) fn account(text: &str) -> Result<String, String> {
-    if config::valid_account(text) { Ok(text.to_owned()) } else { Err("an account id has 12 digits".into()) }
+    if is_account_id(text) { Ok(text.to_owned()) } else { Err("an account id has 12 digits".into()) }
 }
 
 pub(crate) fn region(text: &str) -> Result<String, String> {
-    if config::valid_region(text) { Ok(text.to_owned()) } else { Err("a Region looks like `us-east-1`".into()) }
+    if is_region(text) { Ok(text.to_owned()) } else { Err("a Region looks like `us-east-1`".into()) }
 }
 
 pub(crate) fn run(arguments: &InitArguments) -> Result<ExitCode, Failure> {
@@ -79,10 +80,16 @@ pub(crate) struct Plan<'a> {
 /// Makes the directory, the key, the vault, the certificates and the configuration.
 /// A failure half way removes what was made, so that the command can be repeated.
 pub(crate) fn create(data: &Path, plan: &Plan<'_>, unlock: &UnlockFrom) -> Result<Config, Failure> {
-    let failed = |what: &Path, e: &dyn std::fmt::Display| Failure::new(2, format!("cannot make `{}`: {e}", what.display()));
+    let failed = |what: &Path, e: &dyn std::fmt::Display| {
+        Failure::new(2, format!("cannot make `{}`: {e}", what.display()))
+    };
     if std::fs::read_dir(data).is_ok_and(|mut entries| entries.next().is_some()) {
         let already = data.join(config::FILE).exists();
-        let why = if already { "there is a vault here already; it was left as it is" } else { "the directory is not empty" };
+        let why = if already {
+            "there is a vault here already; it was left as it is"
+        } else {
+            "the directory is not empty"
+        };
         return Err(Failure::new(3, format!("`{}`: {why}", data.display())));
     }
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(|e| failed(data, &e))?;
@@ -100,7 +107,9 @@ pub(crate) fn create(data: &Path, plan: &Plan<'_>, unlock: &UnlockFrom) -> Resul
 }
 
 fn populate(data: &Path, plan: &Plan<'_>, unlock: &UnlockFrom) -> Result<Config, Failure> {
-    let failed = |what: &Path, e: &dyn std::fmt::Display| Failure::new(2, format!("cannot make `{}`: {e}", what.display()));
+    let failed = |what: &Path, e: &dyn std::fmt::Display| {
+        Failure::new(2, format!("cannot make `{}`: {e}", what.display()))
+    };
     let text = configuration(plan, unlock, data);
     let config = Config::parse(data, config::FILE, &text).map_err(|e| Failure::new(2, e))?;
     if let UnlockFrom::KeyFile(path) = unlock {
@@ -108,14 +117,16 @@ fn populate(data: &Path, plan: &Plan<'_>, unlock: &UnlockFrom) -> Result<Config,
     }
     let unlock = unlock.read().map_err(|e| Failure::new(2, e))?;
     let store = Arc::new(EmbeddedStore::create(&config.vault_file()).map_err(|e| Failure::new(3, e))?);
-    let vault = Vault::create(store.as_ref(), &unlock).and_then(|()| Vault::open(store, &unlock, Arc::new(SystemClock)));
+    let vault = Vault::create(store.as_ref(), &unlock)
+        .and_then(|()| Vault::open(store, &unlock, Arc::new(SystemClock)));
     vault.map_err(|e| Failure::new(if matches!(e, VaultError::RootKey(_)) { 2 } else { 3 }, e))?;
     crate::server::tls::create(&config.tls_directory(), plan.server_names).map_err(|e| Failure::new(2, e))?;
     for directory in [&config.policies, &config.audit] {
         std::fs::DirBuilder::new().mode(0o700).create(directory).map_err(|e| failed(directory, &e))?;
     }
     let policy = config.policies.join("account.json");
-    std::fs::write(&policy, plan.policies.replace("ACCOUNT", plan.account)).map_err(|e| failed(&policy, &e))?;
+    std::fs::write(&policy, plan.policies.replace("ACCOUNT", plan.account))
+        .map_err(|e| failed(&policy, &e))?;
     // The configuration comes last: a directory that has one is complete.
     let path = data.join(config::FILE);
     std::fs::write(&path, text).map_err(|e| failed(&path, &e))?;
@@ -133,11 +144,14 @@ fn configuration(plan: &Plan<'_>, unlock: &UnlockFrom, data: &Path) -> String {
             let shown = path.strip_prefix(data).unwrap_or(path);
             format!("key-file = {}", quoted(&shown.display().to_string()))
         }
-        UnlockFrom::PassphraseFile(path) => format!("passphrase-file = {}", quoted(&path.display().to_string())),
+        UnlockFrom::PassphraseFile(path) => {
+            format!("passphrase-file = {}", quoted(&path.display().to_string()))
+        }
     };
     let tls = plan.tls.map(|address| format!("tls = {}\n", quoted(address))).unwrap_or_default();
     let names: Vec<String> = plan.server_names.iter().map(|name| quoted(name)).collect();
-    let names = if names.is_empty() { String::new() } else { format!("server-names = [{}]\n", names.join(", ")) };
+    let names =
+        if names.is_empty() { String::new() } else { format!("server-names = [{}]\n", names.join(", ")) };
     format!(
         "# Sealdock's broker. Paths are relative to this file's directory.\n\
          account = {}\nregion = {}\npolicies = \"policies\"\n\n\

@@ -86,7 +86,10 @@ fn create(arguments: CreateArguments) -> Result<(), Failure> {
         (None, principal) => KeyOwner::Principal(principal.unwrap_or_default()),
     };
     let key = block_on(client.create_access_key(owner))?.map_err(|e| refused(&e))?;
-    #[expect(clippy::disallowed_methods, reason = "the secret half of a new key is shown to its maker, this once")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the secret half of a new key is shown to its maker, this once"
+    )]
     let secret = String::from_utf8_lossy(key.secret_access_key.expose());
     match arguments.format {
         Format::Text => {
@@ -124,7 +127,12 @@ fn list(arguments: &ListArguments) -> Result<(), Failure> {
         return Ok(());
     }
     let rows = keys.iter().map(|k| {
-        [k.access_key_id.clone(), k.status.as_str().to_owned(), k.create_date.to_string(), k.principal_arn.clone()]
+        [
+            k.access_key_id.clone(),
+            k.status.as_str().to_owned(),
+            k.create_date.to_string(),
+            k.principal_arn.clone(),
+        ]
     });
     say(table::render(["ACCESS KEY ID", "STATUS", "CREATED", "PRINCIPAL"], rows));
     Ok(())

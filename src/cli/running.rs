@@ -13,6 +13,7 @@ use std::time::Duration;
 
 /// Opens everything that the configuration names.
 pub(crate) fn open(config: &Config) -> Result<Arc<Broker>, Failure> {
+    crate::memory::forbid_dumps();
     let unlock = config.unlock.read().map_err(|e| Failure::new(2, e))?;
     let path = config.vault_file();
     let store = EmbeddedStore::open(&path).map_err(|e| Failure::new(3, store_text(&path, &e)))?;
@@ -69,7 +70,7 @@ pub(crate) fn serve(
         let maintenance = tokio::spawn(maintain(Arc::clone(broker)));
         ready(&Ready { urls })?;
         let handler = server::Api::new(Arc::clone(broker));
-        server::serve(listeners, Arc::new(handler), server::limits(&config.limits), stop).await;
+        server::serve(listeners, Arc::new(handler), config.limits.limits(), stop).await;
         maintenance.abort();
         Ok(())
     });

@@ -29,7 +29,8 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<ExitCode, Failure> {
     let config = Config::load(&arguments.data).map_err(|e| Failure::new(2, e))?;
     let mut binds = Vec::new();
     if let Some(address) = arguments.tls.or(config.tls) {
-        let material = tls::load(&config.tls_directory(), &config.server_names).map_err(|e| Failure::new(2, e))?;
+        let material =
+            tls::load(&config.tls_directory(), &config.server_names).map_err(|e| Failure::new(2, e))?;
         binds.push(Bind::Tls(address, material));
     }
     if let Some(address) = arguments.listen.or(config.http) {
@@ -39,7 +40,10 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<ExitCode, Failure> {
         binds.push(Bind::unix(path));
     }
     if binds.is_empty() {
-        return Err(Failure::new(2, "no listener is configured: set `tls`, `http` or `socket` under [listen]"));
+        return Err(Failure::new(
+            2,
+            "no listener is configured: set `tls`, `http` or `socket` under [listen]",
+        ));
     }
     let broker = running::open(&config)?;
     running::serve(&config, &broker, binds, |ready| {

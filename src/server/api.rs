@@ -59,7 +59,11 @@ impl Api {
         }
     }
 
-    async fn serve(&self, incoming: &Incoming, context: Context) -> Result<Zeroizing<Vec<u8>>, (Context, Failure)> {
+    async fn serve(
+        &self,
+        incoming: &Incoming,
+        context: Context,
+    ) -> Result<Zeroizing<Vec<u8>>, (Context, Failure)> {
         let (operation, caller, region) = match self.admit(incoming) {
             Ok(admitted) => admitted,
             Err(error) => return Err((context, error.into())),

@@ -1,8 +1,8 @@
 //! Who sends a request: its signature, or the kernel's word for a Unix-socket peer.
 
 use super::listener::{Incoming, Peer};
+use crate::arn::is_region;
 use crate::broker::{Broker, Caller, CredentialError};
-use crate::config::valid_region;
 use crate::protocol::sigv4::{Presented, SigningKey, SigningKeys};
 use crate::protocol::{ApiError, Operation};
 use std::sync::Arc;
@@ -30,14 +30,16 @@ pub(super) fn authenticate(
     };
     let service = operation.service().signing_name();
     let region = presented.scope.region.clone();
-    if !valid_region(&region) {
+    if !is_region(&region) {
         presented.scope.require(&broker.settings().region, service)?;
     }
     presented.scope.require(&region, service)?;
     let token = match &presented.session_token {
         None => None,
         #[expect(clippy::disallowed_methods, reason = "the vault opens the token to learn whose it is")]
-        Some(token) => Some(std::str::from_utf8(token.expose()).map_err(|_| ApiError::unrecognized_client())?),
+        Some(token) => {
+            Some(std::str::from_utf8(token.expose()).map_err(|_| ApiError::unrecognized_client())?)
+        }
     };
     let claimed = broker.claimed(&presented.access_key_id, token).map_err(|e| unproven(&e))?;
     let (caller, key) = match keys.get(&presented.access_key_id, &presented.scope) {

@@ -4,8 +4,8 @@
 //! the gate; any other failure is recorded by [`crate::server::api`], unless it is
 //! on record already ([`Failure::Recorded`]).
 
-use crate::broker::{Broker, Context, Deny};
 use crate::audit::Permit;
+use crate::broker::{Broker, Context, Deny};
 use crate::protocol::ApiError;
 use crate::protocol::writer::Encode;
 use crate::vault::Scope;
@@ -42,9 +42,15 @@ impl Exchange<'_> {
     /// Passes the gate for an action on a resource. `shown` is how the client named
     /// the resource: a refusal repeats that, and not an ARN that would tell whether
     /// the thing exists.
-    pub(super) async fn authorize(&self, action: &str, resource: &str, shown: &str) -> Result<Permit, Failure> {
+    pub(super) async fn authorize(
+        &self,
+        action: &str,
+        resource: &str,
+        shown: &str,
+    ) -> Result<Permit, Failure> {
         let wait = self.broker.settings().audit_wait;
-        let decided = tokio::time::timeout(wait, self.broker.authorize(&self.context, action, resource)).await;
+        let decided =
+            tokio::time::timeout(wait, self.broker.authorize(&self.context, action, resource)).await;
         match decided {
             Ok(Ok(permit)) => Ok(permit),
             Ok(Err(deny)) => Err(self.denied(deny, shown)),
@@ -77,7 +83,9 @@ impl Exchange<'_> {
 
 /// The log does not take a record: nothing is released.
 pub(super) fn unavailable() -> ApiError {
-    ApiError::service_unavailable("the audit log cannot be written, so the request was refused; see the broker's own log")
+    ApiError::service_unavailable(
+        "the audit log cannot be written, so the request was refused; see the broker's own log",
+    )
 }
 
 /// Runs work that waits for the disk without holding up other connections.

@@ -44,11 +44,13 @@ pub(super) async fn list(exchange: &mut Exchange<'_>) -> Answer {
     let after = match &request.next_token {
         None => None,
         Some(token) => {
-            let opened = vault.open_cursor(token).and_then(|text| serde_json::from_slice::<Cursor>(&text).ok());
+            let opened =
+                vault.open_cursor(token).and_then(|text| serde_json::from_slice::<Cursor>(&text).ok());
             Some(opened.filter(|c| c.order == order).ok_or_else(invalid_next_token)?)
         }
     };
-    let all = vault.secrets().page(&permit, &exchange.scope, None, usize::MAX).map_err(|e| super::internal(&e))?;
+    let all =
+        vault.secrets().page(&permit, &exchange.scope, None, usize::MAX).map_err(|e| super::internal(&e))?;
     let mut rows: Vec<(String, Arc<Row<SecretRecord>>)> = all
         .into_iter()
         .filter(|row| request.include_planned_deletion || row.record.deletion.is_none())
@@ -92,8 +94,10 @@ fn sort_key(by: SortBy, record: &SecretRecord) -> String {
 fn matches(filter: &Filter, record: &SecretRecord) -> bool {
     let (excluding, including): (Vec<&str>, Vec<&str>) =
         filter.values.iter().map(String::as_str).partition(|value| value.starts_with('!'));
-    let excluded = excluding.iter().any(|value| matches_value(filter.key, value.trim_start_matches('!'), record));
-    !excluded && (including.is_empty() || including.iter().any(|value| matches_value(filter.key, value, record)))
+    let excluded =
+        excluding.iter().any(|value| matches_value(filter.key, value.trim_start_matches('!'), record));
+    !excluded
+        && (including.is_empty() || including.iter().any(|value| matches_value(filter.key, value, record)))
 }
 
 fn matches_value(key: FilterKey, value: &str, record: &SecretRecord) -> bool {

@@ -9,13 +9,17 @@
 mod api;
 mod authenticate;
 mod exchange;
+mod limits;
 mod list_secrets;
 pub mod listener;
 mod sealdock;
 mod secretsmanager;
 mod ssm;
+pub mod tls;
 
 pub use api::Api;
+pub use limits::Limits;
+pub use listener::{Bind, Listener, PlainLoopback, serve};
 
 use crate::protocol::ApiError;
 use crate::vault::VaultError;

@@ -6,10 +6,10 @@ use crate::arn::Arn;
 use crate::broker::{Injected, KeyError, SessionError};
 use crate::protocol::sealdock::{
     AccessKey, AccessKeyStatus, AccessKeySummary, Binding, CreateAccessKeyRequest, CreateAccessKeyResponse,
-    CreateTaskSessionRequest, CreateTaskSessionResponse, DeleteAccessKeyRequest, DeleteAccessKeyResponse, KeyOwner,
-    ListAccessKeysRequest, ListAccessKeysResponse, ListBindingsRequest, ListBindingsResponse, RecordInjectionsRequest,
-    RecordInjectionsResponse, SessionCredentials, UpdateAccessKeyRequest, UpdateAccessKeyResponse, WhoAmIRequest,
-    WhoAmIResponse, invalid_request, limit_exceeded, not_found,
+    CreateTaskSessionRequest, CreateTaskSessionResponse, DeleteAccessKeyRequest, DeleteAccessKeyResponse,
+    KeyOwner, ListAccessKeysRequest, ListAccessKeysResponse, ListBindingsRequest, ListBindingsResponse,
+    RecordInjectionsRequest, RecordInjectionsResponse, SessionCredentials, UpdateAccessKeyRequest,
+    UpdateAccessKeyResponse, WhoAmIRequest, WhoAmIResponse, invalid_request, limit_exceeded, not_found,
 };
 use crate::protocol::sigv4::SigningKeys;
 use crate::protocol::{ApiError, Operation};
@@ -36,7 +36,8 @@ async fn create_session(exchange: &mut Exchange<'_>) -> Answer {
     exchange.context.parameters = Some(json!({
         "roleArn": request.role_arn, "roleSessionName": request.session_name, "taskDefinition": request.task_definition,
     }));
-    let session = exchange.broker.task_session(&exchange.context, &request.role_arn, &request.session_name).await;
+    let session =
+        exchange.broker.task_session(&exchange.context, &request.role_arn, &request.session_name).await;
     let session = session.map_err(|e| match e {
         SessionError::Denied(deny) => exchange.denied(deny, &request.role_arn),
         SessionError::Untrusted { role } => Failure::Recorded(ApiError::access_denied_text(format!(
@@ -82,7 +83,12 @@ async fn record_injections(exchange: &mut Exchange<'_>) -> Answer {
         entries: request
             .injections
             .into_iter()
-            .map(|i| vault::Binding { name: i.name, value_from: i.value_from, arn: i.arn, version_id: i.version_id })
+            .map(|i| vault::Binding {
+                name: i.name,
+                value_from: i.value_from,
+                arn: i.arn,
+                version_id: i.version_id,
+            })
             .collect(),
     };
     blocking(|| exchange.broker.bind(&permit, injected)).map_err(|e| super::internal(&e))?;
@@ -121,9 +127,18 @@ async fn create_key(exchange: &mut Exchange<'_>) -> Answer {
     };
     exchange.context.parameters = Some(json!({ "principalArn": principal }));
     let _permit = exchange.authorize("iam:CreateAccessKey", &principal, &principal).await?;
-    let held = exchange.broker.vault().access_keys().list().iter().filter(|k| k.record.principal == principal).count();
+    let held = exchange
+        .broker
+        .vault()
+        .access_keys()
+        .list()
+        .iter()
+        .filter(|k| k.record.principal == principal)
+        .count();
     if held >= MAX_KEYS {
-        let text = format!("Cannot exceed quota for AccessKeysPerUser: {MAX_KEYS}; delete a key of {principal} first");
+        let text = format!(
+            "Cannot exceed quota for AccessKeysPerUser: {MAX_KEYS}; delete a key of {principal} first"
+        );
         return Err(limit_exceeded(text).into());
     }
     let (key, secret) = blocking(|| exchange.broker.create_access_key(&principal)).map_err(|e| match e {
@@ -165,11 +180,13 @@ async fn list_keys(exchange: &mut Exchange<'_>) -> Answer {
 
 async fn update_key(exchange: &mut Exchange<'_>, keys: &SigningKeys) -> Answer {
     let request = UpdateAccessKeyRequest::decode(exchange.body)?;
-    exchange.context.parameters = Some(json!({ "accessKeyId": request.access_key_id, "status": request.status.as_str() }));
+    exchange.context.parameters =
+        Some(json!({ "accessKeyId": request.access_key_id, "status": request.status.as_str() }));
     gate_for_key(exchange, "iam:UpdateAccessKey", &request.access_key_id).await?;
     let active = request.status == AccessKeyStatus::Active;
     let access_keys = exchange.broker.vault().access_keys();
-    let found = blocking(|| access_keys.set_active(&request.access_key_id, active)).map_err(|e| super::internal(&e))?;
+    let found = blocking(|| access_keys.set_active(&request.access_key_id, active))
+        .map_err(|e| super::internal(&e))?;
     keys.forget(&request.access_key_id);
     existing(found, &request.access_key_id)?;
     exchange.answer(&UpdateAccessKeyResponse)

@@ -5,9 +5,9 @@
 
 use super::exchange::{Answer, Exchange, Failure, blocking};
 use crate::protocol::secretsmanager::{
-    self as wire, CreateSecretRequest, CreateSecretResponse, DeleteSecretRequest, DeleteSecretResponse, Deletion,
-    DescribeSecretRequest, DescribeSecretResponse, GetSecretValueRequest, GetSecretValueResponse, PutSecretValueRequest,
-    PutSecretValueResponse, SecretMetadata, UpdateSecretRequest, UpdateSecretResponse,
+    self as wire, CreateSecretRequest, CreateSecretResponse, DeleteSecretRequest, DeleteSecretResponse,
+    Deletion, DescribeSecretRequest, DescribeSecretResponse, GetSecretValueRequest, GetSecretValueResponse,
+    PutSecretValueRequest, PutSecretValueResponse, SecretMetadata, UpdateSecretRequest, UpdateSecretResponse,
 };
 use crate::protocol::{ApiError, Operation};
 use crate::vault::{NewSecret, Row, SecretContent, SecretError, SecretFailure, SecretRecord, Secrets};
@@ -45,7 +45,11 @@ impl Named {
         Self { id, arn, found }
     }
 
-    async fn authorize(&self, exchange: &Exchange<'_>, operation: Operation) -> Result<crate::audit::Permit, Failure> {
+    async fn authorize(
+        &self,
+        exchange: &Exchange<'_>,
+        operation: Operation,
+    ) -> Result<crate::audit::Permit, Failure> {
         exchange.authorize(&operation.action(), &self.arn, &self.id).await
     }
 
@@ -124,7 +128,8 @@ async fn put_value(exchange: &mut Exchange<'_>) -> Answer {
     let secret = named.existing()?;
     let secrets = exchange.broker.vault().secrets();
     let (content, stages) = (content(request.content), request.version_stages.unwrap_or_default());
-    let written = blocking(|| secrets.put_value(&permit, &secret, &token, &content, stages)).map_err(refused)?;
+    let written =
+        blocking(|| secrets.put_value(&permit, &secret, &token, &content, stages)).map_err(refused)?;
     exchange.answer(&PutSecretValueResponse {
         arn: written.secret.arn(),
         name: written.secret.name,
@@ -148,7 +153,8 @@ async fn update(exchange: &mut Exchange<'_>) -> Answer {
     let value = content.as_ref().map(|content| (token.as_str(), content));
     let key = request.kms_key_id.filter(|id| !id.is_empty());
     let secrets = exchange.broker.vault().secrets();
-    let written = blocking(|| secrets.update(&permit, &secret, value, request.description, key)).map_err(refused)?;
+    let written =
+        blocking(|| secrets.update(&permit, &secret, value, request.description, key)).map_err(refused)?;
     exchange.answer(&UpdateSecretResponse {
         arn: written.secret.arn(),
         name: written.secret.name,
@@ -179,13 +185,21 @@ async fn delete(exchange: &mut Exchange<'_>) -> Answer {
     if let (None, None) = (&named.found, window) {
         // Forcing the deletion of what is not there succeeds, so that it can be repeated.
         let name = named.id.clone();
-        return exchange.answer(&DeleteSecretResponse { arn: named.arn, name, deletion_date: exchange.broker.now() });
+        return exchange.answer(&DeleteSecretResponse {
+            arn: named.arn,
+            name,
+            deletion_date: exchange.broker.now(),
+        });
     }
     let secret = named.existing()?;
     let secrets = exchange.broker.vault().secrets();
     let date = blocking(|| secrets.delete(&permit, &secret, window)).map_err(refused)?;
     let record = &secret.record;
-    exchange.answer(&DeleteSecretResponse { arn: record.arn(), name: record.name.clone(), deletion_date: date })
+    exchange.answer(&DeleteSecretResponse {
+        arn: record.arn(),
+        name: record.name.clone(),
+        deletion_date: date,
+    })
 }
 
 /// A secret as `DescribeSecret` and `ListSecrets` show it.
@@ -199,7 +213,13 @@ pub(super) fn metadata(record: &SecretRecord) -> SecretMetadata {
         last_changed_date: Some(record.changed),
         last_accessed_date: record.accessed,
         deleted_date: record.deletion.as_ref().map(|d| d.requested),
-        tags: Some(record.tags.iter().map(|(key, value)| wire::Tag { key: key.clone(), value: value.clone() }).collect()),
+        tags: Some(
+            record
+                .tags
+                .iter()
+                .map(|(key, value)| wire::Tag { key: key.clone(), value: value.clone() })
+                .collect(),
+        ),
         versions_to_stages: staged.map(|v| (v.id.clone(), v.stages.clone())).collect(),
         created_date: Some(record.created),
         ..SecretMetadata::default()
@@ -218,9 +238,9 @@ pub(super) fn refused(failure: SecretFailure) -> Failure {
             wire::resource_not_found(text)
         }
         SecretError::Exists(_) | SecretError::TokenInUse { .. } => wire::resource_exists(text),
-        SecretError::StageMismatch | SecretError::NameScheduledForDeletion | SecretError::MarkedForDeletion => {
-            wire::invalid_request(text)
-        }
+        SecretError::StageMismatch
+        | SecretError::NameScheduledForDeletion
+        | SecretError::MarkedForDeletion => wire::invalid_request(text),
         SecretError::TooManyStages => wire::limit_exceeded(text),
     })
 }
@@ -249,12 +269,16 @@ const MAX_TAGS: usize = 50;
 
 fn checked_tags(tags: Vec<wire::Tag>) -> Result<Vec<(String, String)>, ApiError> {
     if tags.len() > MAX_TAGS {
-        return Err(wire::invalid_parameter(format!("You can't have more than {MAX_TAGS} tags on a secret.")));
+        return Err(wire::invalid_parameter(format!(
+            "You can't have more than {MAX_TAGS} tags on a secret."
+        )));
     }
     let mut seen = std::collections::HashSet::new();
     for tag in &tags {
         if tag.key.to_ascii_lowercase().starts_with("aws:") {
-            return Err(wire::invalid_parameter("Tag keys that begin with \"aws:\" are reserved for AWS use."));
+            return Err(wire::invalid_parameter(
+                "Tag keys that begin with \"aws:\" are reserved for AWS use.",
+            ));
         }
         if !seen.insert(tag.key.as_str()) {
             return Err(wire::invalid_parameter(format!("Duplicate tag key: {}", tag.key)));

@@ -11,8 +11,8 @@ use crate::protocol::ssm::{
 use crate::protocol::{ApiError, Operation};
 use crate::secret::SecretValue;
 use crate::vault::{
-    NewParameter, ParameterError, ParameterFailure, ParameterKind, ParameterRecord, ParameterValue, Row, Scope, Selector,
-    Tier, WantedTier, parameter_arn,
+    NewParameter, ParameterError, ParameterFailure, ParameterKind, ParameterRecord, ParameterValue, Row,
+    Scope, Selector, Tier, WantedTier, parameter_arn,
 };
 use serde_json::json;
 use std::sync::Arc;
@@ -44,7 +44,11 @@ impl Named {
             None => exchange.scope.clone(),
         };
         let here = scope.region == exchange.scope.region;
-        let found = if here { exchange.broker.vault().parameters().find(&scope, &name.name, name.arn.is_some()) } else { None };
+        let found = if here {
+            exchange.broker.vault().parameters().find(&scope, &name.name, name.arn.is_some())
+        } else {
+            None
+        };
         let arn = found.as_ref().map_or_else(|| parameter_arn(&scope, &name.name), |row| row.record.arn());
         Ok(Self { text, name, arn, found })
     }
@@ -60,20 +64,23 @@ impl Named {
 
 async fn get(exchange: &mut Exchange<'_>) -> Answer {
     let request = GetParameterRequest::decode(exchange.body)?;
-    exchange.context.parameters = Some(json!({ "name": request.name, "withDecryption": request.with_decryption }));
+    exchange.context.parameters =
+        Some(json!({ "name": request.name, "withDecryption": request.with_decryption }));
     let named = Named::new(exchange, request.name)?;
     let permit = exchange.authorize(&Operation::GetParameter.action(), &named.arn, &named.arn).await?;
     let Some(parameter) = &named.found else {
         return Err(wire::parameter_not_found(format!("Parameter {} not found.", named.text)).into());
     };
     let parameters = exchange.broker.vault().parameters();
-    let value = parameters.get(&permit, parameter, &named.selector(), request.with_decryption).map_err(refused)?;
+    let value =
+        parameters.get(&permit, parameter, &named.selector(), request.with_decryption).map_err(refused)?;
     exchange.answer(&GetParameterResponse { parameter: shown(value) })
 }
 
 async fn get_several(exchange: &mut Exchange<'_>) -> Answer {
     let request = GetParametersRequest::decode(exchange.body)?;
-    exchange.context.parameters = Some(json!({ "names": request.names, "withDecryption": request.with_decryption }));
+    exchange.context.parameters =
+        Some(json!({ "names": request.names, "withDecryption": request.with_decryption }));
     let mut named: Vec<Named> = Vec::new();
     for name in request.names {
         let one = Named::new(exchange, name)?;
@@ -164,9 +171,14 @@ fn own_name(exchange: &Exchange<'_>, text: &str) -> Result<(Scope, String), ApiE
         return Ok((exchange.scope.clone(), text.to_owned()));
     }
     let name = ParameterName::parse(text)?;
-    let own = name.arn.as_ref().is_some_and(|a| a.account == exchange.scope.account && a.region == exchange.scope.region);
+    let own = name
+        .arn
+        .as_ref()
+        .is_some_and(|a| a.account == exchange.scope.account && a.region == exchange.scope.region);
     if !own || name.selector.is_some() {
-        return Err(ApiError::validation("Parameter ARNs of another account or Region, or with a version, can't be written."));
+        return Err(ApiError::validation(
+            "Parameter ARNs of another account or Region, or with a version, can't be written.",
+        ));
     }
     Ok((exchange.scope.clone(), name.name))
 }
@@ -174,11 +186,14 @@ fn own_name(exchange: &Exchange<'_>, text: &str) -> Result<(Scope, String), ApiE
 /// The value must match the whole pattern. The engine takes time linear in the value.
 fn check_pattern(pattern: Option<&str>, value: &SecretValue) -> Result<(), ApiError> {
     let Some(pattern) = pattern.filter(|p| !p.is_empty()) else { return Ok(()) };
-    let regex = regex::RegexBuilder::new(&format!("^(?:{pattern})$"))
-        .size_limit(1 << 20)
-        .build()
-        .map_err(|_| wire::invalid_allowed_pattern("The request does not meet the regular expression requirement."))?;
-    #[expect(clippy::disallowed_methods, reason = "the pattern is checked against the value, which goes nowhere from here")]
+    let regex =
+        regex::RegexBuilder::new(&format!("^(?:{pattern})$")).size_limit(1 << 20).build().map_err(|_| {
+            wire::invalid_allowed_pattern("The request does not meet the regular expression requirement.")
+        })?;
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the pattern is checked against the value, which goes nowhere from here"
+    )]
     let matched = std::str::from_utf8(value.expose()).is_ok_and(|text| regex.is_match(text));
     if matched { Ok(()) } else { Err(wire::parameter_pattern_mismatch(pattern)) }
 }
@@ -245,9 +260,13 @@ fn refused(failure: ParameterFailure) -> Failure {
     let text = error.to_string();
     Failure::Unrecorded(match error {
         ParameterError::NotFound(_) => wire::parameter_not_found(text),
-        ParameterError::NoSuchVersion { name, selector } => wire::parameter_version_not_found(&name, &selector),
+        ParameterError::NoSuchVersion { name, selector } => {
+            wire::parameter_version_not_found(&name, &selector)
+        }
         ParameterError::Exists => wire::parameter_already_exists(),
-        ParameterError::OldestIsLabelled { name, version } => wire::parameter_max_version_limit_exceeded(&name, version),
+        ParameterError::OldestIsLabelled { name, version } => {
+            wire::parameter_max_version_limit_exceeded(&name, version)
+        }
         ParameterError::TypeMissing
         | ParameterError::TagsWithOverwrite
         | ParameterError::KeyWithoutSecureString
