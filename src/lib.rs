@@ -5,5 +5,6 @@ pub mod audit;
 pub mod clock;
 pub mod diagnostic;
 pub mod json;
+pub mod policy;
 pub mod secret;
 pub mod store;
