@@ -96,7 +96,11 @@ impl AuditLog {
     pub fn record(&self, mut event: Event, decision: Decision) -> Recording {
         if !decision.is_allowed() && event.error_code.is_none() {
             event.error_code = Some("AccessDenied".into());
-            event.error_message.get_or_insert_with(|| decision.denial_message());
+            // The caller as it signed, which for a session is not the principal that was decided upon.
+            let caller = event.user_identity.arn.as_deref();
+            let message =
+                caller.map_or_else(|| decision.denial_message(), |arn| decision.denial_message_as(arn));
+            event.error_message.get_or_insert(message);
         }
         let pending = self.submit(event, Some(&decision));
         Recording { pending, decision: Some(decision) }

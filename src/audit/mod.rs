@@ -21,6 +21,7 @@
 //! Whoever cuts records *and* the checkpoints that cover them leaves a log that
 //! verifies; an anchor kept elsewhere ([`Options::expected_head`], [`Verdict`]'s head) detects that.
 
+mod chain;
 mod checkpoint;
 mod disk;
 mod error;
@@ -45,5 +46,5 @@ pub use event::{
 };
 pub use log::{AuditLog, Noting, Options, Recording, Refused};
 pub use permit::Permit;
-pub use search::{Filter, Found, search};
+pub use search::{Filter, Found, Results, search};
 pub use verify::{Finding, FindingKind, Intact, Verdict, verify};

@@ -31,6 +31,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 pub(super) const RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("records");
 pub(super) const META: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("meta");
@@ -44,6 +46,11 @@ const CACHE: usize = 8 << 20;
 /// The longest key and the longest value. SQL back ends have limits of this order too.
 const LONGEST_KEY: usize = 4 << 10;
 const LONGEST_VALUE: usize = 64 << 20;
+
+/// How often, and how far apart, the lock is tried: a process that is just ending, or a child of one
+/// that has not yet become another program, holds it for moments.
+const ATTEMPTS: u32 = 10;
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// A [`Store`] in one file.
 #[derive(Debug)]
@@ -84,6 +91,16 @@ impl EmbeddedStore {
 
     /// Opens the store at `path`, which must exist.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let mut attempts = 1..ATTEMPTS;
+        loop {
+            match Self::open_once(path) {
+                Err(StoreError::InUse) if attempts.next().is_some() => thread::sleep(PAUSE),
+                result => return result,
+            }
+        }
+    }
+
+    fn open_once(path: &Path) -> Result<Self, StoreError> {
         let file = OpenOptions::new().read(true).write(true).open(path).map_err(io_error("cannot open"))?;
         let length = file.metadata().map_err(io_error("cannot open"))?.len();
         if length == 0 {
