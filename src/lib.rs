@@ -5,4 +5,5 @@ pub mod clock;
 pub mod diagnostic;
 pub mod ecs;
 pub mod json;
+pub mod protocol;
 pub mod secret;

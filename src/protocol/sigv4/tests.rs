@@ -1,0 +1,1 @@
+//! Signing and verification against AWS's published vectors and against the AWS SDK.
