@@ -1,7 +1,10 @@
 //! `secrets`, `logConfiguration` and its `secretOptions`.
 
 use super::Spanned;
-use crate::ecs::valuefrom::ValueFrom;
+use super::fields::{Fields, Findings};
+use crate::diagnostic::Diagnostic;
+use crate::ecs::valuefrom::{ParameterReference, ValueFrom};
+use crate::json::Node;
 use std::ops::Range;
 
 /// One entry of `secrets` or `secretOptions`.
@@ -28,4 +31,39 @@ pub struct LogConfiguration {
     pub options: Vec<(Spanned<String>, String)>,
     /// `secretOptions`, in order.
     pub secret_options: Vec<SecretBinding>,
+}
+
+/// Reads an entry of `secrets` or `secretOptions`.
+pub(super) fn binding(node: &Node, owner: &str, findings: &Findings) -> Option<SecretBinding> {
+    let mut fields = Fields::of(node, format!("{owner}: a secret"), findings)?;
+    let name = fields.required("name", node.span.clone());
+    let text = fields.required("valueFrom", node.span.clone());
+    fields.finish();
+    let (name, text) = (name?, text?);
+    let value_from = ValueFrom::parse(&text.value).unwrap_or_else(|error| {
+        let message = format!("{owner}: `{}`: {}", name.value, error.registration_message(&name.value));
+        let mut diagnostic = Diagnostic::error("ECS0007", message).at(text.span.clone(), "not a reference");
+        diagnostic.help = error.hint();
+        findings.push(diagnostic);
+        // Stands in, so that the rules about names still see the entry; the definition is refused.
+        ValueFrom::Parameter(ParameterReference { name: text.value.clone(), region: None, arn: None })
+    });
+    Some(SecretBinding {
+        name: name.value,
+        name_span: name.span,
+        value_from,
+        text: text.value,
+        span: text.span,
+    })
+}
+
+pub(super) fn log_configuration(node: &Node, owner: &str, findings: &Findings) -> Option<LogConfiguration> {
+    let mut fields = Fields::of(node, format!("{owner}: logConfiguration"), findings)?;
+    let driver = fields.required("logDriver", node.span.clone());
+    let options = fields.map("options");
+    let owner = format!("{owner}: secretOptions");
+    let secret_options =
+        fields.list("secretOptions").iter().filter_map(|n| binding(n, &owner, findings)).collect();
+    fields.finish();
+    Some(LogConfiguration { driver: driver?, options, secret_options })
 }

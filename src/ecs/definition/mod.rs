@@ -12,18 +12,19 @@
 
 mod container;
 mod fields;
+mod health;
 mod linux;
 mod logging;
 mod network;
-mod runtime;
 mod storage;
 mod task;
 
 pub use container::{Condition, ContainerDefinition, ContainerSettings, Dependency};
+pub(in crate::ecs) use fields::Findings;
 pub use fields::Spanned;
+pub use health::HealthCheck;
 pub use linux::{Device, LinuxParameters, Tmpfs, Ulimit};
 pub use logging::{LogConfiguration, SecretBinding};
 pub use network::{ExtraHost, NetworkMode, PortMapping, Protocol};
-pub use runtime::HealthCheck;
 pub use storage::{MountPoint, Volume, VolumeScope, VolumeSource};
-pub use task::TaskDefinition;
+pub use task::{IpcMode, TaskDefinition, parse};
