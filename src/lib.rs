@@ -5,5 +5,6 @@ pub mod clock;
 pub mod diagnostic;
 pub mod ecs;
 pub mod json;
+pub mod launch;
 pub mod protocol;
 pub mod secret;
