@@ -104,6 +104,20 @@ impl Fields {
         Ok(self.text(name, Text::one_of(spellings))?.and_then(|text| from(&text)))
     }
 
+    /// One of an enum's spellings, which must be there. The stand-in is returned
+    /// until [`Fields::finish`] has refused it.
+    pub fn required_choice<T>(
+        &mut self,
+        name: &str,
+        spellings: &'static [&'static str],
+        from: fn(&str) -> Option<T>,
+        stand_in: T,
+    ) -> Result<T, ApiError> {
+        let text = self.text(name, Text::one_of(spellings))?;
+        let text = self.required(name, text);
+        Ok(text.and_then(|text| from(&text)).unwrap_or(stand_in))
+    }
+
     /// An optional truth value.
     pub fn boolean(&mut self, name: &str) -> Result<Option<bool>, ApiError> {
         match self.take(name) {
@@ -321,6 +335,15 @@ impl Fields {
     fn at(&self, name: &str) -> String {
         format!("{}{}", self.path, camel(name))
     }
+}
+
+/// Name and text of an error answer, if the body is a JSON object. Nothing else of
+/// it is read.
+pub fn error_members(body: &[u8]) -> Option<(Option<String>, Option<String>)> {
+    let mut fields = Fields::parse_answer(body).ok()?;
+    let mut take = |name| fields.take_string(name).ok().flatten();
+    let code = take("__type");
+    Some((code, take("message").or_else(|| take("Message"))))
 }
 
 /// A JSON object whose strings are wiped when it is dropped. Of a key that is

@@ -47,10 +47,14 @@ pub struct Injection {
 
 impl Injection {
     fn take(fields: &mut Fields) -> Result<Self, ApiError> {
-        let target = fields.choice("Target", InjectionTarget::SPELLINGS, InjectionTarget::from_spelling)?;
         Ok(Self {
             name: fields.required_text("Name", LABEL)?,
-            target: fields.required("Target", target).unwrap_or(InjectionTarget::Environment),
+            target: fields.required_choice(
+                "Target",
+                InjectionTarget::SPELLINGS,
+                InjectionTarget::from_spelling,
+                InjectionTarget::Environment,
+            )?,
             value_from: fields.required_text("ValueFrom", Text::length(1, 4096))?,
             arn: fields.required_text("Arn", ARN)?,
             version_id: fields.required_text("VersionId", Text::length(1, 64))?,
@@ -94,7 +98,6 @@ impl RecordInjectionsRequest {
     /// `SerializationException`, `ValidationException`.
     pub fn decode(body: &[u8]) -> Result<Self, ApiError> {
         let mut fields = Fields::parse(body)?;
-        let delivery = fields.choice("Delivery", Delivery::SPELLINGS, Delivery::from_spelling)?;
         let injections = fields.structures("Injections", (0, MAX_INJECTIONS), Injection::take)?;
         let request = Self {
             task_id: fields.required_text("TaskId", LABEL)?,
@@ -102,7 +105,12 @@ impl RecordInjectionsRequest {
             container_name: fields.required_text("ContainerName", LABEL)?,
             container_id: fields.text("ContainerId", LABEL)?,
             docker_name: fields.text("DockerName", LABEL)?,
-            delivery: fields.required("Delivery", delivery).unwrap_or(Delivery::Env),
+            delivery: fields.required_choice(
+                "Delivery",
+                Delivery::SPELLINGS,
+                Delivery::from_spelling,
+                Delivery::Env,
+            )?,
             injections: fields.required("Injections", injections).unwrap_or_default(),
         };
         fields.finish(request)

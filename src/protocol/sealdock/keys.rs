@@ -165,11 +165,15 @@ pub struct AccessKeySummary {
 
 impl AccessKeySummary {
     fn take(fields: &mut Fields) -> Result<Self, ApiError> {
-        let status = fields.choice("Status", AccessKeyStatus::SPELLINGS, AccessKeyStatus::from_spelling)?;
         Ok(Self {
             access_key_id: fields.required_text("AccessKeyId", LABEL)?,
             principal_arn: fields.required_text("PrincipalArn", ARN)?,
-            status: fields.demand("Status", status)?,
+            status: fields.required_choice(
+                "Status",
+                AccessKeyStatus::SPELLINGS,
+                AccessKeyStatus::from_spelling,
+                AccessKeyStatus::Inactive,
+            )?,
             create_date: fields.required_timestamp("CreateDate")?,
         })
     }
@@ -227,8 +231,12 @@ impl UpdateAccessKeyRequest {
     pub fn decode(body: &[u8]) -> Result<Self, ApiError> {
         let mut fields = Fields::parse(body)?;
         let access_key_id = fields.required_text("AccessKeyId", KEY_ID)?;
-        let status = fields.choice("Status", AccessKeyStatus::SPELLINGS, AccessKeyStatus::from_spelling)?;
-        let status = fields.required("Status", status).unwrap_or(AccessKeyStatus::Inactive);
+        let status = fields.required_choice(
+            "Status",
+            AccessKeyStatus::SPELLINGS,
+            AccessKeyStatus::from_spelling,
+            AccessKeyStatus::Inactive,
+        )?;
         fields.finish(Self { access_key_id, status })
     }
 }

@@ -89,12 +89,7 @@ impl ListSecretsRequest {
             include_planned_deletion: fields.boolean("IncludePlannedDeletion")?.unwrap_or(false),
             max_results: fields.integer("MaxResults", 1, 100)?.and_then(|n| usize::try_from(n).ok()),
             next_token: fields.text("NextToken", Text::length(1, 4096))?,
-            filters: fields
-                .structures("Filters", (0, 10), take_filter)?
-                .unwrap_or_default()
-                .into_iter()
-                .flatten()
-                .collect(),
+            filters: fields.structures("Filters", (0, 10), take_filter)?.unwrap_or_default(),
             sort_order: fields.choice("SortOrder", SortOrder::SPELLINGS, SortOrder::from_spelling)?,
             sort_by: fields.choice("SortBy", SortBy::SPELLINGS, SortBy::from_spelling)?,
         };
@@ -102,12 +97,11 @@ impl ListSecretsRequest {
     }
 }
 
-/// `None` if something was violated.
-fn take_filter(fields: &mut Fields) -> Result<Option<Filter>, ApiError> {
-    let spelling = fields.required_text("Key", Text::one_of(FilterKey::SPELLINGS))?;
+fn take_filter(fields: &mut Fields) -> Result<Filter, ApiError> {
+    let key =
+        fields.required_choice("Key", FilterKey::SPELLINGS, FilterKey::from_spelling, FilterKey::All)?;
     let values = fields.texts("Values", (1, 10), Text::length(0, 512).matching(&FILTER_VALUE))?;
-    let values = fields.required("Values", values);
-    Ok(FilterKey::from_spelling(&spelling).zip(values).map(|(key, values)| Filter { key, values }))
+    Ok(Filter { key, values: fields.required("Values", values).unwrap_or_default() })
 }
 
 /// One page.

@@ -3,6 +3,7 @@
 use super::{ROTATION, SECRET_ID, STAGE, SecretContent, TOKEN, invalid_parameter};
 use crate::protocol::error::ApiError;
 use crate::protocol::fields::Fields;
+use crate::protocol::rules::Text;
 use crate::protocol::writer::{Encode, Object, Sink};
 use crate::secret::SecretValue;
 use jiff::Timestamp;
@@ -34,6 +35,14 @@ impl GetSecretValueRequest {
     }
 }
 
+impl Encode for GetSecretValueRequest {
+    fn members<S: Sink>(&self, object: &mut Object<'_, S>) {
+        object.text("SecretId", &self.secret_id);
+        object.optional_text("VersionId", self.version_id.as_deref());
+        object.optional_text("VersionStage", self.version_stage.as_deref());
+    }
+}
+
 /// One version with its value.
 #[derive(Debug)]
 pub struct GetSecretValueResponse {
@@ -49,6 +58,27 @@ pub struct GetSecretValueResponse {
     pub version_stages: Vec<String>,
     /// When the version was made.
     pub created_date: Timestamp,
+}
+
+impl GetSecretValueResponse {
+    /// Reads the answer's body.
+    ///
+    /// # Errors
+    /// If a member is missing or of the wrong type.
+    pub fn decode(body: &[u8]) -> Result<Self, ApiError> {
+        let mut fields = Fields::parse_answer(body)?;
+        let content = SecretContent::take(&mut fields)?;
+        let version_stages = fields.texts("VersionStages", (0, usize::MAX), Text::any())?;
+        let response = Self {
+            arn: fields.required_text("ARN", Text::any())?,
+            name: fields.required_text("Name", Text::any())?,
+            version_id: fields.required_text("VersionId", Text::any())?,
+            content: fields.demand("SecretString", content)?,
+            version_stages: version_stages.unwrap_or_default(),
+            created_date: fields.required_timestamp("CreatedDate")?,
+        };
+        fields.finish(response)
+    }
 }
 
 impl Encode for GetSecretValueResponse {
@@ -177,8 +207,10 @@ mod tests {
             version_stages: vec!["AWSCURRENT".into()],
             created_date: Timestamp::from_millisecond(1_500).unwrap(),
         };
+        let json = response.encode();
+        assert_eq!(GetSecretValueResponse::decode(&json).unwrap().encode(), json);
         assert_eq!(
-            std::str::from_utf8(&response.encode()).unwrap(),
+            std::str::from_utf8(&json).unwrap(),
             r#"{"ARN":"arn","Name":"n","VersionId":"v","SecretBinary":"AQI=","VersionStages":["AWSCURRENT"],"CreatedDate":1.5}"#
         );
     }

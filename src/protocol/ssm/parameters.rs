@@ -3,6 +3,7 @@
 use super::{NAME, ParameterType};
 use crate::protocol::error::ApiError;
 use crate::protocol::fields::Fields;
+use crate::protocol::rules::Text;
 use crate::protocol::writer::{Encode, Object, Sink};
 use crate::secret::SecretValue;
 use jiff::Timestamp;
@@ -31,6 +32,13 @@ impl GetParameterRequest {
     }
 }
 
+impl Encode for GetParameterRequest {
+    fn members<S: Sink>(&self, object: &mut Object<'_, S>) {
+        object.text("Name", &self.name);
+        object.boolean("WithDecryption", self.with_decryption);
+    }
+}
+
 /// A parameter with its value.
 #[derive(Debug)]
 pub struct Parameter {
@@ -54,6 +62,28 @@ pub struct Parameter {
     pub data_type: String,
 }
 
+impl Parameter {
+    fn take(fields: &mut Fields) -> Result<Self, ApiError> {
+        let version = fields.integer("Version", 0, i64::MAX)?;
+        Ok(Self {
+            name: fields.required_text("Name", Text::any())?,
+            parameter_type: fields.required_choice(
+                "Type",
+                ParameterType::SPELLINGS,
+                ParameterType::from_spelling,
+                ParameterType::String,
+            )?,
+            value: fields.required_secret("Value")?,
+            version: fields.demand("Version", version)?,
+            selector: fields.text("Selector", Text::any())?,
+            source_result: fields.secret_text("SourceResult", Text::any().sensitive())?,
+            last_modified_date: fields.required_timestamp("LastModifiedDate")?,
+            arn: fields.required_text("ARN", Text::any())?,
+            data_type: fields.text("DataType", Text::any())?.unwrap_or_default(),
+        })
+    }
+}
+
 impl Encode for Parameter {
     fn members<S: Sink>(&self, object: &mut Object<'_, S>) {
         object.text("Name", &self.name);
@@ -75,6 +105,19 @@ impl Encode for Parameter {
 pub struct GetParameterResponse {
     /// The parameter.
     pub parameter: Parameter,
+}
+
+impl GetParameterResponse {
+    /// Reads the answer's body.
+    ///
+    /// # Errors
+    /// If a member is missing or of the wrong type.
+    pub fn decode(body: &[u8]) -> Result<Self, ApiError> {
+        let mut fields = Fields::parse_answer(body)?;
+        let parameter = fields.structure("Parameter", Parameter::take)?;
+        let parameter = fields.demand("Parameter", parameter)?;
+        fields.finish(Self { parameter })
+    }
 }
 
 impl Encode for GetParameterResponse {
@@ -106,6 +149,13 @@ impl GetParametersRequest {
     }
 }
 
+impl Encode for GetParametersRequest {
+    fn members<S: Sink>(&self, object: &mut Object<'_, S>) {
+        object.texts("Names", &self.names);
+        object.boolean("WithDecryption", self.with_decryption);
+    }
+}
+
 /// The parameters that exist, and the names that do not.
 #[derive(Debug, Default)]
 pub struct GetParametersResponse {
@@ -113,6 +163,25 @@ pub struct GetParametersResponse {
     pub parameters: Vec<Parameter>,
     /// Not found.
     pub invalid_parameters: Vec<String>,
+}
+
+impl GetParametersResponse {
+    /// Reads the answer's body.
+    ///
+    /// # Errors
+    /// If a member is of the wrong type.
+    pub fn decode(body: &[u8]) -> Result<Self, ApiError> {
+        let mut fields = Fields::parse_answer(body)?;
+        let response = Self {
+            parameters: fields
+                .structures("Parameters", (0, usize::MAX), Parameter::take)?
+                .unwrap_or_default(),
+            invalid_parameters: fields
+                .texts("InvalidParameters", (0, usize::MAX), Text::any())?
+                .unwrap_or_default(),
+        };
+        fields.finish(response)
+    }
 }
 
 impl Encode for GetParametersResponse {
@@ -186,6 +255,7 @@ mod tests {
             std::str::from_utf8(&json).unwrap(),
             r#"{"Parameter":{"Name":"/a","Type":"String","Value":"v\"","Version":3,"Selector":":3","LastModifiedDate":1732412345.123,"ARN":"arn","DataType":"text"}}"#
         );
+        assert_eq!(GetParameterResponse::decode(&json).unwrap().encode(), json);
         assert_eq!(DeleteParameterResponse.encode().as_slice(), b"{}");
     }
 }
