@@ -11,11 +11,30 @@
 //! [`Delivery::Runtime`] the containers are created with references, and
 //! [`hook`], running in place of runc, replaces them when the process is made.
 
+mod docker;
 mod error;
+mod events;
+mod fetch;
+mod gate;
+pub mod hook;
+mod identity;
+mod interrupts;
+mod logs;
+mod mapping;
+mod resolve;
 mod runtime;
+mod supervise;
+mod task;
+mod tasks;
 
+pub use docker::Docker;
 pub use error::LaunchError;
+pub use events::Event;
+pub use interrupts::interrupts;
+pub use mapping::Delivery;
 pub use runtime::{
     ContainerRuntime, Health, Image, Inspection, Listed, NewContainer, NewVolume, Output, OutputStream,
     RuntimeError,
 };
+pub use task::{ContainerOutcome, Interrupt, Options, Outcome, run};
+pub use tasks::{ContainerSummary, TaskSummary, list, stop};

@@ -251,7 +251,8 @@ mod tests {
     #[test]
     fn own_options_end_at_the_dashes() {
         let (options, runc) =
-            parse(words("--socket /s --runc=/r --exec inject --region eu-west-1 -- --root /x state id")).unwrap();
+            parse(words("--socket /s --runc=/r --exec inject --region eu-west-1 -- --root /x state id"))
+                .unwrap();
         assert_eq!((options.socket.to_str(), options.runc.to_str()), (Some("/s"), Some("/r")));
         assert!(options.inject_exec);
         assert_eq!(runc.words(), words("--root /x state id"));
@@ -269,7 +270,8 @@ mod tests {
 
     #[test]
     fn docker_and_podman_lines() {
-        let docker = line("--root /r --log /b/log.json --log-format json create --bundle /b --pid-file /b/p abc");
+        let docker =
+            line("--root /r --log /b/log.json --log-format json create --bundle /b --pid-file /b/p abc");
         let step = Step::Create { bundle: "/b".into(), id: "abc".into() };
         assert_eq!(docker.step(&Options::default()).unwrap(), step);
         assert!(docker.log_is_json());
@@ -297,10 +299,7 @@ mod tests {
         let exec = line("--root /r exec --process /tmp/p --detach --pid-file /q abc");
         assert_eq!(exec.step(&Options::default()).unwrap(), Step::PassOn);
         let inject = Options { inject_exec: true, ..Options::default() };
-        assert_eq!(
-            exec.step(&inject).unwrap(),
-            Step::Exec { process: "/tmp/p".into(), id: "abc".into() }
-        );
+        assert_eq!(exec.step(&inject).unwrap(), Step::Exec { process: "/tmp/p".into(), id: "abc".into() });
         assert_eq!(line("exec abc ls").step(&inject).unwrap(), Step::PassOn);
         assert_eq!(
             exec.with_process(Path::new("/n")),

@@ -18,11 +18,11 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 /// What the value of a variable begins with to be a reference.
-pub(super) const PREFIX: &str = "sealdock:";
+pub(in crate::launch) const PREFIX: &str = "sealdock:";
 
 /// Variables that tell the hook what it needs to know. They are taken out: the
 /// process sees only what was meant for it.
-pub(super) const CONTROLS: [&str; 6] = [
+pub(in crate::launch) const CONTROLS: [&str; 6] = [
     "SEALDOCK_CONTAINER_NAME",
     "SEALDOCK_EXECUTION_ROLE",
     "SEALDOCK_FAMILY",
@@ -157,9 +157,10 @@ impl Spec {
 
     /// Places to replace, in order; `None` stands for the environment.
     fn replacements(&self, directory: &Path) -> Vec<(Range<usize>, Option<String>)> {
-        let paths = self.relative_paths.iter().map(|(span, path)| {
-            (span.clone(), Some(directory.join(path).to_string_lossy().into_owned()))
-        });
+        let paths = self
+            .relative_paths
+            .iter()
+            .map(|(span, path)| (span.clone(), Some(directory.join(path).to_string_lossy().into_owned())));
         let environment = (!self.list.is_empty()).then(|| (self.list.clone(), None));
         let mut all: Vec<_> = paths.chain(environment).collect();
         all.sort_by_key(|(span, _)| span.start);
