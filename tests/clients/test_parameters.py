@@ -189,9 +189,11 @@ class TestSizesAndTiers:
         parameters.put_parameter(Name=path, Value="v", Type="String", Tier="Advanced")
         with refused(
             "ValidationException",
-            "This parameter uses the advanced-parameter tier. You can't downgrade a parameter from the "
-            "advanced-parameter tier to the standard-parameter tier. If necessary, you can delete the advanced "
-            "parameter and recreate it as a standard parameter.",
+            Matching(
+                "This parameter uses the advanced-parameter tier. You can't downgrade a parameter from the "
+                "advanced-parameter tier to the standard-parameter tier. If necessary, you can delete the advanced "
+                "parameter and recreate it as a standard parameter.( Be aware .+)?"
+            ),
         ):
             parameters.put_parameter(Name=path, Value="v", Type="String", Tier="Standard", Overwrite=True)
 
