@@ -107,7 +107,9 @@ launch() {
         --filter label=com.amazonaws.ecs.container-name=web)"
 }
 
-command -v sealdock >/dev/null && command -v aws >/dev/null || stop_with 'not set up yet: `make run` does it'
+for tool in sealdock aws docker busybox python3; do
+    command -v "$tool" >/dev/null || stop_with "there is no \`$tool\` here: \`make run\` sets up what is missing"
+done
 docker info >/dev/null 2>&1 || stop_with 'Docker does not answer; is it running, and may this user use it?'
 cd "$scratch"
 
@@ -121,7 +123,8 @@ tar -C image -c . | docker import --change 'ENV PATH=/bin' - "$image" >/dev/null
 
 step 'A vault' \
     'Encrypted, and readable with its root key only. Policies are plain IAM JSON files beside it.'
-run sealdock init --data vault --account 123456789012 --region us-east-1
+show sealdock init --data vault --account 123456789012 --region us-east-1
+sealdock init --data vault --account 123456789012 --region us-east-1 2>init.err || { cat init.err >&2; exit 1; }
 cp "$here/policies.json" vault/policies/quickstart.json
 run sealdock policy check vault/policies
 
@@ -134,17 +137,17 @@ wait_for 'the start of the broker' serve.out grep -q '^listening on https://' se
 wait_for 'the start of the broker' serve.out test -S vault/sealdock.sock
 grep '^listening on ' serve.out
 AWS_ENDPOINT_URL=$(sed -n 's/^listening on \(https:[^ ]*\).*/\1/p' serve.out)
-export AWS_ENDPOINT_URL AWS_CA_BUNDLE=$scratch/vault/ca.pem
+export AWS_ENDPOINT_URL AWS_CA_BUNDLE=$scratch/vault/tls/ca.pem
 export SEALDOCK_ENDPOINT=unix:$scratch/vault/sealdock.sock
 
-step 'An access key for the user `operator`, who may write secrets but not read them' \
+step 'An access key for the user `clerk`, who may write secrets but not read them' \
     'From here on, the stock AWS CLI talks to the broker as that user.'
-show sealdock key create --socket vault/sealdock.sock --user operator --format env
-sealdock key create --socket vault/sealdock.sock --user operator --format env >operator.env
+show sealdock key create --socket vault/sealdock.sock --user clerk --format env
+sealdock key create --socket vault/sealdock.sock --user clerk --format env >clerk.env
 # shellcheck disable=SC1091 # made just now
-set -a && source ./operator.env && set +a
+set -a && source ./clerk.env && set +a
 export AWS_DEFAULT_REGION=us-east-1
-printf '$ export AWS_ENDPOINT_URL=%s AWS_CA_BUNDLE=vault/ca.pem AWS_ACCESS_KEY_ID=%s ...\n' \
+printf '$ export AWS_ENDPOINT_URL=%s AWS_CA_BUNDLE=vault/tls/ca.pem AWS_ACCESS_KEY_ID=%s ...\n' \
     "$AWS_ENDPOINT_URL" "${AWS_ACCESS_KEY_ID:?}"
 
 step 'Secrets and parameters' \

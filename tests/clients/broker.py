@@ -144,7 +144,7 @@ def serve(directory):
         ["serve", "--data", directory, "--tls", "127.0.0.1:0", "--listen", "127.0.0.1:0"], directory
     )
     broker.socket = Path(directory) / "sealdock.sock"
-    broker.ca = Path(directory) / "ca.pem"
+    broker.ca = Path(directory) / "tls" / "ca.pem"
 
     def listeners(text):
         found = [match[1] for line in text.splitlines() if (match := _LISTENING.match(line))]
