@@ -3,8 +3,10 @@
 import json
 
 import pytest
+from botocore.exceptions import ClientError
 
 import broker as brokers
+import conftest
 from broker import ACCOUNT, REGION
 from expect import NO_SECRET, Matching, refused
 
@@ -145,8 +147,6 @@ def test_denials_are_in_the_audit_log(served, secrets_as, shelf):
 
 def test_a_key_that_was_disabled(served, users):
     key = brokers.access_key(served, "reader")
-    import conftest
-
     client = conftest.client("secretsmanager", served.tls, key, verify=served.ca)
     message(client.get_secret_value, SecretId="allowed/absent")
     for verb in ("disable", "delete"):
@@ -158,8 +158,6 @@ def test_a_key_that_was_disabled(served, users):
 
 def message(call, **arguments):
     """The code and message that a call fails with."""
-    from botocore.exceptions import ClientError
-
     with pytest.raises(ClientError) as caught:
         call(**arguments)
     error = caught.value.response["Error"]

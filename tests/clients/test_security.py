@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import datetime
+import hashlib
 import json
 import socket
 import time
@@ -76,8 +77,6 @@ class TestSignatures:
 
     def test_another_body_with_its_own_hash(self, endpoint, key, secret, value):
         """The header that gives the body's hash is itself signed, or is not believed."""
-        import hashlib
-
         headers = raw.signed_headers(endpoint, key, "secretsmanager", GET, b'{"SecretId": "another"}')
         headers["X-Amz-Content-SHA256"] = hashlib.sha256(secret).hexdigest()
         refuse(raw.transmit(endpoint, headers, secret), value, "InvalidSignatureException")
@@ -214,39 +213,76 @@ class TestShapes:
 
 
 class TestSlowClients:
-    def test_headers_that_never_end(self, endpoint):
-        assert self.closed_within(endpoint, b"POST / HTTP/1.1\r\nHost: x\r\n", 45)
+    """On a broker of its own, whose configuration gives clients two seconds instead of the default."""
 
-    def test_a_body_that_never_comes(self, endpoint):
-        start = (
+    @pytest.fixture(scope="class")
+    def impatient(self, tmp_path_factory):
+        directory = tmp_path_factory.mktemp("slow") / "data"
+        broker = brokers.dev(directory)
+        broker.stop()
+        with open(directory / "sealdock.toml", "a") as file:
+            file.write("\n[limits]\nheader-seconds = 2\nbody-seconds = 2\nconnections = 60\n")
+        broker = brokers.dev(directory)
+        yield broker
+        broker.kill()
+
+    @pytest.mark.parametrize(
+        "start",
+        [
+            b"",
+            b"POST / HTTP/1.1\r\nHost: x\r\n",
             b"POST / HTTP/1.1\r\nHost: x\r\nX-Amz-Target: secretsmanager.GetSecretValue\r\n"
-            b"Content-Type: application/x-amz-json-1.1\r\nContent-Length: 100\r\n\r\n{"
-        )
-        assert self.closed_within(endpoint, start, 45)
-
-    @staticmethod
-    def closed_within(endpoint, start, seconds):
-        """Whether the broker ends the connection, by an answer or without one, within the time."""
-        url = urlsplit(endpoint)
+            b"Content-Type: application/x-amz-json-1.1\r\nContent-Length: 100\r\n\r\n{",
+        ],
+        ids=["nothing", "headers that never end", "a body that never comes"],
+    )
+    def test_they_are_cut_off(self, impatient, start):
         begun = time.monotonic()
-        with socket.create_connection((url.hostname, url.port), timeout=seconds) as connection:
+        with self.connection(impatient) as connection:
             connection.sendall(start)
-            while connection.recv(4096):
+            try:
+                while connection.recv(4096):
+                    pass
+            except ConnectionError:
                 pass
-        return time.monotonic() - begun < seconds
+        assert 1 < time.monotonic() - begun < 10
 
-    def test_they_do_not_keep_others_waiting(self, endpoint, key, secret):
-        url = urlsplit(endpoint)
-        stalled = [socket.create_connection((url.hostname, url.port), timeout=20) for _ in range(50)]
+    def test_one_byte_at_a_time(self, impatient):
+        """The time is for the whole header: a byte now and then does not extend it."""
+        begun = time.monotonic()
+        with self.connection(impatient) as connection:
+            with pytest.raises(ConnectionError):
+                for byte in b"POST / HTTP/1.1\r\nHost: x\r\nX-Slow: " + b"x" * 200:
+                    connection.sendall(bytes([byte]))
+                    time.sleep(0.1)
+        assert time.monotonic() - begun < 10
+
+    def test_they_do_not_keep_others_waiting(self, impatient):
+        endpoint, key = impatient.variables["AWS_ENDPOINT_URL"], conftest.dev_key(impatient)
+        stalled = [self.connection(impatient) for _ in range(50)]
         try:
             for connection in stalled:
                 connection.sendall(b"POST / HTTP/1.1\r\n")
             begun = time.monotonic()
-            assert raw.send(endpoint, key, "secretsmanager", GET, secret).status == 200
-            assert time.monotonic() - begun < 5
+            assert raw.send(endpoint, key, "secretsmanager", "secretsmanager.ListSecrets", {}).status == 200
+            assert time.monotonic() - begun < 1.5
         finally:
             for connection in stalled:
                 connection.close()
+
+    def test_more_connections_than_there_may_be(self, impatient):
+        """Beyond the limit a client waits or is turned away; when the others are gone it is served."""
+        endpoint, key = impatient.variables["AWS_ENDPOINT_URL"], conftest.dev_key(impatient)
+        held = [self.connection(impatient) for _ in range(100)]
+        time.sleep(0.2)
+        for connection in held:
+            connection.close()
+        assert raw.send(endpoint, key, "secretsmanager", "secretsmanager.ListSecrets", {}).status == 200
+
+    @staticmethod
+    def connection(broker):
+        url = urlsplit(broker.variables["AWS_ENDPOINT_URL"])
+        return socket.create_connection((url.hostname, url.port), timeout=20)
 
 
 def test_many_at_once(secrets, name):
