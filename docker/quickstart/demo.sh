@@ -186,9 +186,9 @@ run sealdock task plan shop.json
 step 'The launch' \
     'Read as the task'\''s execution role, all or nothing, and handed to the containers as they start.'
 launch first
-show docker logs "$first_web"
-seen=$(docker logs "$first_web")
-printf '%s\n' "$seen"
+printed() { docker logs "$first_web" 2>&1 | grep '^SHOP_SMTP_PASSWORD' >/dev/null; }
+wait_for 'the first output of the container' launch.out printed
+capture seen docker logs "$first_web"
 expect "$seen" SHOP_API_KEY=key-4711
 expect "$seen" SHOP_DB_PASSWORD=summer
 expect "$seen" SHOP_DB_PASSWORD_BEFORE=spring
@@ -218,9 +218,14 @@ step 'A reference too far' \
     'The execution role may read shop/*, and not payroll/*: a clear refusal, and not even the permitted half is started.'
 before=$(containers | wc -l)
 show sealdock task run --detach curious.json
-if sealdock task run --detach curious.json; then stop_with 'the launch should have been refused'; else status=$?; fi
-printf 'exit status %d; containers started: %d\n' "$status" $(($(containers | wc -l) - before))
-[ "$(containers | wc -l)" = "$before" ] || stop_with 'a container was left behind'
+if sealdock task run --detach curious.json 2>&1; then
+    stop_with 'the launch should have been refused'
+else
+    status=$?
+fi
+started=$(($(containers | wc -l) - before))
+printf 'exit status %d; containers started: %d\n' "$status" "$started"
+[ "$started" = 0 ] || stop_with 'a container was left behind'
 
 step 'The audit trail' \
     'Who was given what, when, and for which container: every line was on disk before the answer was.'
@@ -230,11 +235,9 @@ capture verdict sealdock audit verify --data vault
 expect "$verdict" intact
 
 step 'The end' \
-    'The broker, the listener, the containers and the scratch directory go away now. The values were in the vault,' \
-    'in the containers that were given them, and nowhere in the audit log:'
-show grep -rc 'spring\|summer\|autumn\|key-4711\|hands-off\|pigeon\|splunk-0815' vault/audit
-if grep -rq 'spring\|summer\|autumn\|key-4711\|hands-off\|pigeon\|splunk-0815' vault/audit vault/*.redb; then
-    stop_with 'a value stands in a file of the vault'
-fi
-echo 0
+    'Is any of the values in a file of the broker? The vault is sealed, and the audit log never has one.'
 run sealdock task stop "$second_task"
+values='spring|summer|autumn|pigeon|hands-off|key-4711|splunk-0815'
+show grep -rE -D skip "$values" vault
+if grep -rE -D skip "$values" vault; then stop_with 'a value stands in a file of the broker'; fi
+printf 'none. The broker, the listener, the image and the scratch directory go away now.\n'

@@ -149,6 +149,18 @@ class TestTokens:
             assert created["VersionId"] == identifier
 
 
+    @pytest.mark.parametrize("operation", ["CreateSecret", "PutSecretValue", "UpdateSecret"])
+    def test_a_value_without_one_is_refused(self, raw_secrets, name, value, operation):
+        """Every CLI and SDK makes a token; a client that makes none could not repeat its request safely."""
+        secret = {"Name": name} if operation == "CreateSecret" else {"SecretId": name}
+        answer = raw_secrets(operation, {**secret, "SecretString": value})
+        assert (answer.status, answer.code, answer.message) == (
+            400,
+            "InvalidRequestException",
+            "You must provide a ClientRequestToken value. We recommend a UUID-type value.",
+        )
+
+
 class TestSelectors:
     def test_by_id(self, secrets, name):
         first = secrets.create_secret(Name=name, SecretString="canary-8f1d 1")["VersionId"]
