@@ -345,3 +345,13 @@ def test_boto3_is_the_pinned_one():
     """The suite speaks for the versions in requirements.txt; another installation would test something else."""
     pinned = (brokers.ROOT / "tests" / "clients" / "requirements.txt").read_text()
     assert f"boto3=={boto3.__version__}\n" in pinned
+
+
+@pytest.mark.parametrize("folder", ["policies", "docker/quickstart"])
+def test_the_policies_that_ship(folder, tmp_path):
+    for file in (brokers.ROOT / folder).glob("*.json"):
+        if "UserDetailList" in file.read_text() or "RoleDetailList" in file.read_text():
+            shutil.copy(file, tmp_path)
+    assert list(tmp_path.iterdir())
+    check = brokers.sealdock("policy", "check", tmp_path)
+    assert check.returncode == 0, check.stdout + check.stderr
