@@ -19,8 +19,10 @@ use super::resource::{Language, ResourceError, ResourcePattern, ResourceSet, Res
 use super::shape;
 use crate::diagnostic::{Diagnostic, Label, line_column, nearest};
 use crate::json::{self, Node};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
+use std::str::Utf8Error;
 use std::sync::Arc;
 
 /// Where a document stands, for the statements that come from it.
@@ -62,7 +64,16 @@ pub(super) fn document(
         return parser.document(node, out);
     };
     let mut inner = Vec::new();
-    let text = decoded(text);
+    let text = match decoded(text) {
+        Ok(text) => text,
+        Err(error) => {
+            out.push(
+                Diagnostic::error("IAM0116", format!("the policy document is not UTF-8: {error}"))
+                    .at(node.span.clone(), "after percent-decoding"),
+            );
+            return Vec::new();
+        }
+    };
     let statements = match json::parse(&text) {
         Ok(document) => {
             let parser = Parser { kind, origin, line: Some(origin.file.line(node.span.start)) };
@@ -78,11 +89,11 @@ pub(super) fn document(
 }
 
 /// JSON begins with a brace; percent-encoded JSON cannot.
-fn decoded(text: &str) -> String {
+fn decoded(text: &str) -> Result<Cow<'_, str>, Utf8Error> {
     if text.trim_start().starts_with('{') {
-        return text.to_owned();
+        return Ok(Cow::Borrowed(text));
     }
-    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
+    percent_encoding::percent_decode_str(text).decode_utf8()
 }
 
 /// Moves a finding from the document in a string to the string itself.
@@ -176,7 +187,7 @@ impl Parser<'_> {
             let refused = match (key, self.kind) {
                 ("Condition", _) => Diagnostic::error("IAM0120", "conditions are not evaluated yet")
                     .at(member.key_span.clone(), "this condition would be without effect")
-                    .help("remove the statement, or rewrite it without `Condition`; a condition is never ignored"),
+                    .help("write the statement without `Condition` only if it may apply always; a condition is never ignored"),
                 ("NotPrincipal", Kind::Trust) => Diagnostic::error("IAM0123", "`NotPrincipal` is not evaluated yet")
                     .at(member.key_span.clone(), "this element would be without effect")
                     .help("name those who are meant with `Principal`"),
