@@ -8,7 +8,7 @@ mod sockets;
 use bytes::Bytes;
 use http::{Response, StatusCode, header};
 use http_body_util::Full;
-use sealdock::server::limits::Limits;
+use sealdock::server::Limits;
 use sealdock::server::listener::{
     Bind, Handler, Incoming, Listener, Peer, PlainLoopback, Refusal, RequestHead, serve,
 };

@@ -1,7 +1,7 @@
 //! What one client may cost.
 
 use super::{PATIENCE, Server, answer, closed, post, send};
-use sealdock::server::limits::Limits;
+use sealdock::server::Limits;
 use sealdock::server::listener::Bind;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};

@@ -7,7 +7,7 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName};
-use sealdock::server::limits::Limits;
+use sealdock::server::Limits;
 use sealdock::server::listener::Bind;
 use sealdock::server::tls;
 use std::path::Path;

@@ -2,7 +2,7 @@
 
 use super::protocols::{ask, http2};
 use super::{PATIENCE, Server, answer, closed, post, send};
-use sealdock::server::limits::Limits;
+use sealdock::server::Limits;
 use sealdock::server::listener::Bind;
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;

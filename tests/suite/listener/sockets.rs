@@ -1,7 +1,7 @@
 //! Addresses and socket files: what is bound, replaced, refused and removed.
 
 use super::{Server, answer, post, send};
-use sealdock::server::limits::Limits;
+use sealdock::server::Limits;
 use sealdock::server::listener::{Bind, ListenError, Listener, PlainLoopback};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
