@@ -13,6 +13,7 @@ mod audit_kit;
 mod audit_log;
 mod audit_tamper;
 mod ecs_vectors;
+mod hostile_clients;
 mod listener;
 mod policy_matrix;
 mod policy_properties;
