@@ -175,10 +175,17 @@ fn find(arguments: &SearchArguments) -> Result<ExitCode, Failure> {
     };
     let directory = arguments.log.directory()?;
     let found = search(&directory, &filter, arguments.limit).map_err(|e| Failure::new(2, e))?;
-    for event in &found {
+    for event in &found.events {
         if arguments.log.json { say(&event.line) } else { say(line(event.sequence, &event.event)) }
     }
-    if found.is_empty() {
+    if let Some(f) = &found.broken {
+        let text = format!(
+            "the log is BROKEN at record {} in {}: {}; see `sealdock audit verify`",
+            f.sequence, f.file, f.detail
+        );
+        return Err(Failure::new(1, text));
+    }
+    if found.events.is_empty() {
         tell("no event matches");
     }
     Ok(ExitCode::SUCCESS)

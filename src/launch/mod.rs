@@ -36,5 +36,5 @@ pub use runtime::{
     ContainerRuntime, Health, Image, Inspection, Listed, NewContainer, NewVolume, Output, OutputStream,
     RuntimeError,
 };
-pub use task::{ContainerOutcome, Interrupt, Options, Outcome, run};
+pub use task::{ContainerOutcome, Interrupt, Options, Outcome, check, run};
 pub use tasks::{ContainerSummary, TaskSummary, list, stop};

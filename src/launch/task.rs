@@ -19,6 +19,7 @@ use super::resolve::{self, Record};
 use super::runtime::{ContainerRuntime, Image, NewVolume, RuntimeError};
 use super::supervise::{Ending, Supervision};
 use crate::client::Client;
+use crate::diagnostic::Diagnostic;
 use crate::ecs::definition::{VolumeScope, VolumeSource};
 use crate::ecs::injection::{ContainerInjection, Injection};
 use crate::ecs::plan::TaskPlan;
@@ -150,6 +151,21 @@ pub async fn run<R: ContainerRuntime>(
         made.remove(runtime).await;
     }
     result
+}
+
+/// Resolves every reference of a task as [`run`] would, and lets the values go again.
+/// Returns warnings about their shapes. Nothing is made; the reads are on record.
+///
+/// # Errors
+/// The same as those of [`run`] before it makes anything, without Docker's.
+pub async fn check(
+    plan: &TaskPlan,
+    options: &Options,
+    client: &Client,
+) -> Result<Vec<Diagnostic>, LaunchError> {
+    let identity = TaskIdentity::new(plan, options.revision, &options.cluster, &options.region);
+    let injection = resolve::resolve(plan, &identity, &client.with_region(&options.region)).await?;
+    Ok(injection.warnings())
 }
 
 struct Prepared {

@@ -1,0 +1,62 @@
+"""The users of the tests, as `aws iam get-account-authorization-details` would export them.
+
+    admin       may do everything with secrets and parameters
+    reader      may read secrets and parameters under allowed/
+    careful     may read everything, but an explicit deny covers denied/
+    nobody      has no policy
+"""
+
+import json
+
+from broker import ACCOUNT
+
+USERS = ("admin", "reader", "careful", "nobody")
+
+
+def _user(name, *statements):
+    document = {"Version": "2012-10-17", "Statement": list(statements)}
+    return {
+        "Path": "/",
+        "UserName": name,
+        "UserId": "AIDATEST" + name.upper().ljust(13, "X"),
+        "Arn": f"arn:aws:iam::{ACCOUNT}:user/{name}",
+        "CreateDate": "2026-01-01T00:00:00+00:00",
+        "GroupList": [],
+        "AttachedManagedPolicies": [],
+        "UserPolicyList": [{"PolicyName": "Test", "PolicyDocument": document}] if statements else [],
+    }
+
+
+def _allow(actions, resources="*"):
+    return {"Effect": "Allow", "Action": actions, "Resource": resources}
+
+
+DOCUMENT = json.dumps(
+    {
+        "UserDetailList": [
+            _user("admin", _allow(["secretsmanager:*", "ssm:*"])),
+            _user(
+                "reader",
+                _allow(["secretsmanager:GetSecretValue"], f"arn:aws:secretsmanager:*:{ACCOUNT}:secret:allowed/*"),
+                _allow(["ssm:GetParameter", "ssm:GetParameters"], f"arn:aws:ssm:*:{ACCOUNT}:parameter/allowed/*"),
+            ),
+            _user(
+                "careful",
+                _allow(["secretsmanager:*", "ssm:*"]),
+                {
+                    "Effect": "Deny",
+                    "Action": ["secretsmanager:GetSecretValue", "ssm:GetParameter", "ssm:GetParameters"],
+                    "Resource": [
+                        f"arn:aws:secretsmanager:*:{ACCOUNT}:secret:denied/*",
+                        f"arn:aws:ssm:*:{ACCOUNT}:parameter/denied/*",
+                    ],
+                },
+            ),
+            _user("nobody"),
+        ],
+        "GroupDetailList": [],
+        "RoleDetailList": [],
+        "Policies": [],
+    },
+    indent=2,
+)

@@ -1,0 +1,111 @@
+"""Whatever rule of the service model a request breaks, the answer is a modelled error: no success, no 5xx, no hang."""
+
+import uuid
+
+import pytest
+
+import model
+
+@pytest.fixture(scope="module")
+def existing(secrets, parameters):
+    """A secret and a parameter for the requests that are about one; returns both names."""
+    name = f"model/{uuid.uuid4().hex[:8]}"
+    secrets.create_secret(Name=name, SecretString="canary-8f1d")
+    parameters.put_parameter(Name="/" + name, Value="v", Type="String")
+    return name
+
+
+def right_request(operation, existing):
+    fresh = f"model/{uuid.uuid4().hex}"
+    token = str(uuid.uuid4())
+    match operation:
+        case "CreateSecret":
+            return {"Name": fresh, "ClientRequestToken": token}
+        case "PutSecretValue":
+            return {"SecretId": existing, "SecretString": "canary-8f1d", "ClientRequestToken": token}
+        case "UpdateSecret":
+            return {"SecretId": existing, "Description": "d", "ClientRequestToken": token}
+        case "GetSecretValue" | "DescribeSecret":
+            return {"SecretId": existing}
+        case "ListSecrets":
+            return {}
+        case "DeleteSecret":
+            return {"SecretId": existing}
+        case "PutParameter":
+            return {"Name": "/" + fresh, "Value": "v", "Type": "String"}
+        case "GetParameter":
+            return {"Name": "/" + existing}
+        case "GetParameters":
+            return {"Names": ["/" + existing]}
+        case "DeleteParameter":
+            return {"Name": "/" + existing}
+    raise AssertionError(operation)
+
+
+def call(service, raw_secrets, raw_parameters):
+    return raw_secrets if service == "secretsmanager" else raw_parameters
+
+
+def check_refusal(answer, service, operation):
+    assert answer.status == 400, answer.body
+    assert answer.headers["content-type"] == "application/x-amz-json-1.1"
+    assert answer.code in model.errors_of(service, operation)
+    assert answer.message or answer.code in {"ParameterNotFound", "SerializationException"}
+    assert "x-amzn-requestid" in answer.headers
+
+
+# Deleting comes last, so that what it is tried on is there for the others; the right DeleteSecret is not sent at all.
+@pytest.mark.parametrize(
+    "service, operation",
+    [
+        (service, operation)
+        for service, operations in model.OPERATIONS.items()
+        for operation in operations
+        if not operation.startswith("Delete")
+    ],
+)
+def test_the_right_request(raw_secrets, raw_parameters, existing, service, operation):
+    answer = call(service, raw_secrets, raw_parameters)(operation, right_request(operation, existing))
+    assert answer.status == 200, answer.body
+
+
+@pytest.mark.parametrize("case", model.cases(), ids=str)
+def test_one_fault(raw_secrets, raw_parameters, existing, case):
+    request = case.broken(right_request(case.operation, existing))
+    answer = call(case.service, raw_secrets, raw_parameters)(case.operation, request)
+    check_refusal(answer, case.service, case.operation)
+    if case.rule in {"missing", "too-short", "too-long", "enum", "pattern", "too-small", "too-large", "too-few", "too-many"}:
+        assert answer.code not in {"SerializationException"}
+    if case.rule.startswith("is-"):
+        assert answer.code in {"SerializationException", "ValidationException"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"[]", b"5", b'"text"', b"nul", b"\xff\xfe", b'{"a": 1,}', b"{}{}", b"[" * 100_000, b'{"a":' * 10_000],
+    ids=["empty", "cut", "array", "number", "text", "word", "not utf-8", "comma", "two", "deep array", "deep object"],
+)
+@pytest.mark.parametrize("operation", ["GetSecretValue", "PutParameter"])
+def test_a_body_that_is_no_request(raw_secrets, raw_parameters, operation, body):
+    service = "secretsmanager" if operation == "GetSecretValue" else "ssm"
+    check_refusal(call(service, raw_secrets, raw_parameters)(operation, body), service, operation)
+
+
+@pytest.mark.parametrize("operation", ["GetSecretValue", "PutParameter"])
+def test_null_is_as_good_as_missing(raw_secrets, raw_parameters, existing, operation):
+    service = "secretsmanager" if operation == "GetSecretValue" else "ssm"
+    send = call(service, raw_secrets, raw_parameters)
+    required = "SecretId" if operation == "GetSecretValue" else "Name"
+    optional = "VersionStage" if operation == "GetSecretValue" else "Description"
+    assert send(operation, {**right_request(operation, existing), optional: None}).status == 200
+    check_refusal(send(operation, {**right_request(operation, existing), required: None}), service, operation)
+
+
+@pytest.mark.parametrize("operation", ["GetSecretValue", "GetParameter"])
+def test_unknown_members(raw_secrets, raw_parameters, existing, operation):
+    """Newer clients send members that an older service does not know: ignored or refused, and never a 5xx."""
+    service = "secretsmanager" if operation == "GetSecretValue" else "ssm"
+    answer = call(service, raw_secrets, raw_parameters)(
+        operation, {**right_request(operation, existing), "NoSuchMember": {"a": [1]}}
+    )
+    assert answer.status in (200, 400)

@@ -1,0 +1,6 @@
+#!/usr/bin/env bash
+# Measures the release binary; see bench.py for what and how.
+set -euo pipefail
+source "$(dirname "$0")/environment.sh"
+
+.venv/bin/python tests/scripts/bench.py "$@"

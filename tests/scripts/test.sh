@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Everything that guards the project, in the order that fails fastest. `make test` and continuous integration run this.
+set -euo pipefail
+source "$(dirname "$0")/environment.sh"
+
+step "format"
+cargo fmt --check
+step "lints"
+cargo clippy --all-targets --locked -- -D warnings
+step "unit and integration tests (real Docker among them)"
+cargo test --locked
+step "release build"
+tests/scripts/build.sh
+step "AWS CLI and boto3 against the release binary; the command line; task launches on Docker"
+.venv/bin/python -m pytest tests/clients
+step "the demo, twice"
+for round in 1 2; do
+    make --no-print-directory run
+    echo "demo round $round passed"
+done
