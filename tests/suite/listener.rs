@@ -137,13 +137,13 @@ async fn answer(stream: &mut (impl AsyncRead + Unpin)) -> (u16, String, String) 
             bytes.extend_from_slice(&part[..count]);
         }
     };
-    timeout(PATIENCE, read).await.unwrap()
+    timeout(PATIENCE, read).await.expect("an answer in time")
 }
 
 /// Waits until the server closes the connection; what it sent until then.
 async fn closed(stream: &mut (impl AsyncRead + Unpin)) -> Vec<u8> {
     let mut bytes = Vec::new();
     // A reset is an end as well.
-    let _ = timeout(PATIENCE, stream.read_to_end(&mut bytes)).await.unwrap();
+    let _ = timeout(PATIENCE, stream.read_to_end(&mut bytes)).await.expect("closed in time");
     bytes
 }
