@@ -1,6 +1,12 @@
 //! The integration tests, in one binary so that it links once.
 
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
 mod audit_crash;
 mod audit_kit;
@@ -10,6 +16,7 @@ mod docker_kit;
 mod docker_runtime;
 mod docker_task;
 mod ecs_vectors;
+mod listener;
 mod policy_matrix;
 mod policy_properties;
 mod policy_vectors;
