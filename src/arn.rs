@@ -76,6 +76,22 @@ impl fmt::Display for Arn {
     }
 }
 
+/// Whether a text is an account id: twelve digits.
+pub fn is_account_id(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// Whether a text has the form of a Region code: `us-east-1`, `us-gov-west-1`, ...
+pub fn is_region(text: &str) -> bool {
+    let Some((words, number)) = text.rsplit_once('-') else { return false };
+    let word = |w: &str| !w.is_empty() && w.bytes().all(|b| b.is_ascii_lowercase());
+    !number.is_empty()
+        && number.bytes().all(|b| b.is_ascii_digit())
+        && words.contains('-')
+        && words.split('-').all(word)
+        && text.len() <= 32
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,6 +108,16 @@ mod tests {
         assert_eq!("ARN:aws:a:b:c:d".parse::<Arn>(), Err(ArnError::Prefix));
         assert_eq!(" arn:aws:a:b:c:d".parse::<Arn>(), Err(ArnError::Prefix));
         assert_eq!("arn:aws:secretsmanager:us-east-1".parse::<Arn>(), Err(ArnError::Sections));
+    }
+
+    #[test]
+    fn regions_are_recognised() {
+        for good in ["us-east-1", "us-gov-west-1", "cn-north-1", "ap-southeast-10"] {
+            assert!(is_region(good), "{good}");
+        }
+        for bad in ["", "us-east", "useast1", "US-EAST-1", "us--east-1", "us-east-x", "us-1"] {
+            assert!(!is_region(bad), "{bad}");
+        }
     }
 
     proptest! {

@@ -1,3 +1,10 @@
 //! The `sealdock` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: sealdock::memory::WipingAllocator = sealdock::memory::WipingAllocator;
+
+fn main() -> ExitCode {
+    sealdock::cli::main()
+}

@@ -1,0 +1,281 @@
+//! Between those who record and the one thread that writes: the queue, the answers, the deadline.
+//!
+//! ```text
+//! submit -> queue --take--> in flight --commit--> answered, all at once
+//!              \________________\____ older than `wait`: answered `Stalled` by the watchdog
+//! ```
+//!
+//! The deadline does not depend on the writer thread, which may hang in a system call: a
+//! watchdog thread answers what is too old, and while it has had to, new records are refused at once.
+//! A record refused so may still reach the disk; it then reports a release that did not
+//! happen, never the reverse.
+
+use super::AuditError;
+use super::record::{self, Hash};
+use super::writer::Durable;
+use futures_channel::oneshot;
+use std::future::Future;
+use std::mem;
+use std::pin::Pin;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+type Reply = oneshot::Sender<Result<Durable, AuditError>>;
+
+/// What is shared by recorders, writer and watchdog.
+#[derive(Debug)]
+pub(super) struct Queue {
+    state: Mutex<State>,
+    work: Condvar,
+    ended: Condvar,
+    capacity: usize,
+    wait: Duration,
+}
+
+#[derive(Debug)]
+struct State {
+    bodies: Vec<Vec<u8>>,
+    waiting: Vec<Waiting>,
+    in_flight: Vec<Waiting>,
+    head: (u64, Hash),
+    failure: Option<AuditError>,
+    /// The writer sleeps: only then is there somebody to wake.
+    idle: bool,
+    stalled: bool,
+    finishing: bool,
+    done: bool,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    since: Instant,
+    reply: Reply,
+}
+
+impl Queue {
+    pub(super) fn new(capacity: usize, wait: Duration, head: (u64, Hash)) -> Self {
+        Self {
+            state: Mutex::new(State {
+                bodies: Vec::new(),
+                waiting: Vec::new(),
+                in_flight: Vec::new(),
+                head,
+                failure: None,
+                idle: false,
+                stalled: false,
+                finishing: false,
+                done: false,
+            }),
+            work: Condvar::new(),
+            ended: Condvar::new(),
+            capacity,
+            wait,
+        }
+    }
+
+    /// Hands the body of a record to the writer.
+    pub(super) fn submit(&self, body: Vec<u8>) -> Pending {
+        let since = Instant::now();
+        let mut state = self.lock();
+        if let Some(error) = state.refusal(self.capacity) {
+            return Pending::refused(error);
+        }
+        let (reply, receiver) = oneshot::channel();
+        state.bodies.push(body);
+        state.waiting.push(Waiting { since, reply });
+        let wake = mem::take(&mut state.idle);
+        drop(state);
+        if wake {
+            self.work.notify_one();
+        }
+        Pending(Inner::Waiting { receiver, deadline: since + self.wait })
+    }
+
+    /// For the writer: the bodies of all that is queued, in order; empty after `patience` without
+    /// any; `None` when there will be no more.
+    pub(super) fn take(&self, patience: Duration) -> Option<Vec<Vec<u8>>> {
+        let deadline = Instant::now() + patience;
+        let mut state = self.lock();
+        loop {
+            if !state.bodies.is_empty() {
+                let state = &mut *state;
+                mem::swap(&mut state.waiting, &mut state.in_flight);
+                return Some(mem::take(&mut state.bodies));
+            }
+            if state.finishing || state.failure.is_some() {
+                return None;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Some(Vec::new());
+            }
+            state.idle = true;
+            state = self.work.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state.idle = false;
+        }
+    }
+
+    /// For the writer: what it took last is durable; `first` is the sequence number of its first record.
+    pub(super) fn committed(&self, first: Durable, head: (u64, Hash)) {
+        let mut state = self.lock();
+        state.head = head;
+        state.stalled = false;
+        let answered = mem::take(&mut state.in_flight);
+        drop(state);
+        for (waiting, durable) in answered.into_iter().zip(first.onward()) {
+            // Whoever stopped waiting has been refused already.
+            let _ = waiting.reply.send(Ok(durable));
+        }
+    }
+
+    /// Ends the log: nothing that waits, and nothing to come, is recorded.
+    pub(super) fn fail(&self, error: AuditError) {
+        let mut state = self.lock();
+        let error = state.failure.get_or_insert(error).clone();
+        let mut refused = mem::take(&mut state.in_flight);
+        refused.append(&mut state.waiting);
+        state.bodies.clear();
+        drop(state);
+        for waiting in refused {
+            let _ = waiting.reply.send(Err(error.clone()));
+        }
+    }
+
+    /// For the writer: it has written its last.
+    pub(super) fn end(&self) {
+        self.fail(AuditError::Closed("it was shut down".into()));
+        self.lock().done = true;
+        self.ended.notify_all();
+    }
+
+    /// Lets the writer finish what is queued, and waits for it, but not longer than for a record.
+    pub(super) fn finish(&self) {
+        let mut state = self.lock();
+        state.finishing = true;
+        self.work.notify_one();
+        let deadline = Instant::now() + self.wait;
+        while !state.done {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            state = self.ended.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    pub(super) fn head(&self) -> (u64, String) {
+        let (sequence, hash) = self.lock().head;
+        (sequence, record::hex(&hash))
+    }
+
+    pub(super) fn failure(&self) -> Option<AuditError> {
+        self.lock().failure.clone()
+    }
+
+    /// The watchdog's whole life: refuses what has waited too long, until the writer ends.
+    pub(super) fn watch(&self) {
+        let tick = (self.wait / 8).clamp(Duration::from_millis(5), Duration::from_millis(250));
+        let mut state = self.lock();
+        while !state.done {
+            let late = state.late(self.wait);
+            if !late.is_empty() {
+                drop(state);
+                for waiting in late {
+                    let _ = waiting.reply.send(Err(AuditError::Stalled));
+                }
+                state = self.lock();
+            }
+            state = self.ended.wait_timeout(state, tick).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn refusal(&self, capacity: usize) -> Option<AuditError> {
+        if let Some(failure) = &self.failure {
+            return Some(failure.clone());
+        }
+        if self.finishing {
+            return Some(AuditError::Closed("it is shutting down".into()));
+        }
+        if self.stalled {
+            return Some(AuditError::Stalled);
+        }
+        (self.waiting.len() >= capacity).then_some(AuditError::Overloaded)
+    }
+
+    /// Takes out what has waited longer than `wait`. INVARIANT: `bodies` and `waiting` run in step.
+    fn late(&mut self, wait: Duration) -> Vec<Waiting> {
+        let is_late = |waiting: &Waiting| waiting.since.elapsed() >= wait;
+        let mut late = Vec::new();
+        if self.in_flight.first().is_some_and(is_late) {
+            late.append(&mut self.in_flight);
+        }
+        let queued = self.waiting.iter().take_while(|waiting| is_late(waiting)).count();
+        late.extend(self.waiting.drain(..queued));
+        self.bodies.drain(..queued.min(self.bodies.len()));
+        self.stalled |= !late.is_empty();
+        late
+    }
+}
+
+/// A record on its way to the disk.
+#[derive(Debug)]
+pub(super) struct Pending(Inner);
+
+#[derive(Debug)]
+enum Inner {
+    Waiting { receiver: oneshot::Receiver<Result<Durable, AuditError>>, deadline: Instant },
+    Refused(AuditError),
+}
+
+impl Pending {
+    pub(super) fn refused(error: AuditError) -> Self {
+        Self(Inner::Refused(error))
+    }
+
+    /// Blocks until there is an answer; the deadline holds even if the watchdog is not there.
+    pub(super) fn wait(mut self) -> Result<Durable, AuditError> {
+        let waker = Waker::from(Arc::new(Unpark(thread::current())));
+        let mut context = Context::from_waker(&waker);
+        loop {
+            if let Poll::Ready(answer) = Pin::new(&mut self).poll(&mut context) {
+                return answer;
+            }
+            if let Inner::Waiting { deadline, .. } = &self.0 {
+                let left = deadline.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    return Err(AuditError::Stalled);
+                }
+                thread::park_timeout(left);
+            }
+        }
+    }
+}
+
+impl Future for Pending {
+    type Output = Result<Durable, AuditError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.0 {
+            Inner::Refused(error) => Poll::Ready(Err(error.clone())),
+            Inner::Waiting { receiver, .. } => Pin::new(receiver)
+                .poll(context)
+                .map(|answer| answer.unwrap_or_else(|_| Err(AuditError::Closed("its writer ended".into())))),
+        }
+    }
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}

@@ -1,0 +1,159 @@
+//! The gate: a decision, its durable record, and then the permit.
+
+use super::{Broker, Caller, Proof};
+use crate::audit::{
+    AuditError, Event, IdentityType, Permit, Refused, Resource, SessionAttributes, SessionContext,
+    SessionIssuer, UserIdentity,
+};
+use crate::policy::{Decision, Request, evaluate};
+use serde_json::Value;
+
+/// What is known of a request when it is recorded.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// Who asks; `None` when the request proves nobody.
+    pub caller: Option<Caller>,
+    /// `eventSource`.
+    pub event_source: &'static str,
+    /// `eventName`.
+    pub event_name: String,
+    /// Region that the request was made to.
+    pub region: String,
+    /// Whether the operation changes nothing.
+    pub read_only: bool,
+    /// The id that the answer carries.
+    pub request_id: String,
+    /// Where it came from: an address, or the Unix socket's peer.
+    pub source: String,
+    /// The client program, as it names itself.
+    pub user_agent: Option<String>,
+    /// The request's parameters, without any value of a secret.
+    pub parameters: Option<Value>,
+}
+
+/// Why there is no permit.
+#[derive(Debug)]
+pub enum Deny {
+    /// The policies refuse; it is on record.
+    Refused(Decision),
+    /// The record cannot be written, so nothing is released.
+    Unrecorded(AuditError),
+}
+
+impl Broker {
+    /// Decides, records, and returns the permit once the record is durable.
+    /// `resources` are for the record; the decision is about `resource`.
+    ///
+    /// # Errors
+    /// [`Deny`].
+    pub async fn authorize(&self, context: &Context, action: &str, resource: &str) -> Result<Permit, Deny> {
+        let Some(caller) = &context.caller else {
+            return Err(Deny::Unrecorded(AuditError::Closed(
+                "a request without a caller cannot be decided".into(),
+            )));
+        };
+        let set = self.policies.current();
+        let decision = evaluate(&set, &Request { principal: &caller.principal, action, resource });
+        self.record(context, decision).await
+    }
+
+    /// Records a decision that was made elsewhere, such as one about a trust policy.
+    ///
+    /// # Errors
+    /// [`Deny`].
+    pub(super) async fn record(&self, context: &Context, decision: Decision) -> Result<Permit, Deny> {
+        let mut event = self.event(context);
+        if decision.resource() != "*" {
+            event.resources.push(resource(decision.resource()));
+        }
+        let recording = self.audit.record(event, decision);
+        match recording.await {
+            Ok(permit) => Ok(permit),
+            Err(Refused::Denied(decision)) => Err(Deny::Refused(decision)),
+            Err(Refused::Unavailable(error)) => Err(Deny::Unrecorded(error)),
+        }
+    }
+
+    /// Records a request that failed: malformed, unproven, or refused after its
+    /// permit. A permit's record without such a second record means that it was served.
+    ///
+    /// # Errors
+    /// [`AuditError`].
+    pub async fn note_failure(&self, context: &Context, code: &str, message: &str) -> Result<(), AuditError> {
+        let mut event = self.event(context);
+        event.error_code = Some(code.to_owned());
+        event.error_message = Some(message.to_owned());
+        self.audit.note(event).await
+    }
+
+    /// Records a request that needs no permission and was served.
+    ///
+    /// # Errors
+    /// [`AuditError`].
+    pub async fn note_success(&self, context: &Context) -> Result<(), AuditError> {
+        self.audit.note(self.event(context)).await
+    }
+
+    fn event(&self, context: &Context) -> Event {
+        let mut event =
+            Event::new(context.event_source, context.event_name.as_str(), identity(context.caller.as_ref()));
+        event.event_time = Some(self.now());
+        event.aws_region.clone_from(&context.region);
+        event.read_only = context.read_only;
+        event.request_id.clone_from(&context.request_id);
+        event.source_ip_address.clone_from(&context.source);
+        event.user_agent.clone_from(&context.user_agent);
+        event.request_parameters.clone_from(&context.parameters);
+        let account = context.caller.as_ref().map_or(self.settings.account.as_str(), Caller::account);
+        event.recipient_account_id = account.to_owned();
+        event
+    }
+}
+
+fn identity(caller: Option<&Caller>) -> UserIdentity {
+    let Some(caller) = caller else { return UserIdentity::default() };
+    let name = caller.principal.resource.rsplit('/').next().map(str::to_owned);
+    let mut identity = UserIdentity {
+        principal_id: Some(caller.id.clone()),
+        arn: Some(caller.arn.clone()),
+        account_id: Some(caller.account().to_owned()),
+        access_key_id: caller.access_key_id().map(str::to_owned),
+        ..UserIdentity::default()
+    };
+    match &caller.proof {
+        Proof::Session(claims) => {
+            identity.kind = IdentityType::AssumedRole;
+            identity.session_context = Some(SessionContext {
+                session_issuer: SessionIssuer {
+                    kind: "Role".into(),
+                    principal_id: claims.role_id.clone(),
+                    arn: claims.role.clone(),
+                    account_id: caller.account().to_owned(),
+                    user_name: name.unwrap_or_default(),
+                },
+                attributes: Some(SessionAttributes {
+                    creation_date: Some(claims.created),
+                    mfa_authenticated: "false".into(),
+                }),
+            });
+        }
+        _ if caller.is_root() => identity.kind = IdentityType::Root,
+        _ => {
+            identity.kind = IdentityType::IamUser;
+            identity.user_name = name;
+        }
+    }
+    identity
+}
+
+fn resource(arn: &str) -> Resource {
+    let mut sections = arn.splitn(6, ':').skip(2);
+    let kind = match sections.next() {
+        Some("secretsmanager") => Some("AWS::SecretsManager::Secret"),
+        Some("ssm") => Some("AWS::SSM::Parameter"),
+        Some("iam") => Some("AWS::IAM::Role"),
+        _ => None,
+    };
+    let account = sections.nth(1).filter(|a| !a.is_empty()).map(str::to_owned);
+    Resource { arn: arn.to_owned(), account_id: account, kind: kind.map(str::to_owned) }
+}

@@ -1,0 +1,193 @@
+//! [`Caller`]: who makes a request, once that is proven.
+//!
+//! A caller is proven by a signature (access key or session) or, over the Unix
+//! socket, by the kernel (uid of the peer). The principal is what policies speak
+//! of: the user, the role or the account root.
+
+use super::Broker;
+use crate::arn::Arn;
+use crate::policy::IdentityKind;
+use crate::secret::SecretValue;
+use crate::vault::{AccessKeyRecord, Row, SessionClaims, TokenError, VaultError};
+use std::sync::Arc;
+use subtle::ConstantTimeEq;
+
+/// A proven caller.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The user, role or root that policies decide about.
+    pub principal: Arn,
+    /// The ARN shown to people: of a session, the assumed-role ARN.
+    pub arn: String,
+    /// Unique id: `AIDA...`, `AROA...:session`, or the account id for root.
+    pub id: String,
+    /// How it was proven.
+    pub proof: Proof,
+}
+
+/// How a caller was proven.
+#[derive(Clone, Debug)]
+pub enum Proof {
+    /// A signature with a long-term access key.
+    AccessKey {
+        /// `AKIA...`
+        id: String,
+    },
+    /// A signature with temporary credentials of a role.
+    Session(SessionClaims),
+    /// The kernel's word for the peer of the Unix socket.
+    Peer {
+        /// User id of the peer process.
+        uid: u32,
+    },
+}
+
+/// Who a request claims to come from, and where the secret to check that is.
+#[derive(Debug)]
+pub struct Claimed {
+    /// The caller, if the signature is right.
+    pub caller: Caller,
+    secret: Secret,
+}
+
+#[derive(Debug)]
+enum Secret {
+    Session(SecretValue),
+    Key(Arc<Row<AccessKeyRecord>>),
+}
+
+/// Why a request's credentials prove nobody.
+#[derive(Debug, thiserror::Error)]
+pub enum CredentialError {
+    /// Unknown or inactive key, a token of another vault, or a key without its token.
+    #[error("the security token included in the request is invalid")]
+    Unrecognized,
+    /// The session has ended.
+    #[error("the security token included in the request is expired")]
+    Expired,
+    /// The vault cannot open the key.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+}
+
+impl Caller {
+    /// The account.
+    pub fn account(&self) -> &str {
+        &self.principal.account
+    }
+
+    /// The access key id, if it signed.
+    pub fn access_key_id(&self) -> Option<&str> {
+        match &self.proof {
+            Proof::AccessKey { id } => Some(id),
+            Proof::Session(claims) => Some(&claims.access_key_id),
+            Proof::Peer { .. } => None,
+        }
+    }
+
+    /// Whether it is the account itself.
+    pub fn is_root(&self) -> bool {
+        self.principal.resource == "root"
+    }
+}
+
+impl Broker {
+    /// The caller that an access key id (with a session token, for temporary
+    /// credentials) claims to be. Nothing is proven until the request's signature has
+    /// been verified with [`Broker::secret_of`] it.
+    ///
+    /// # Errors
+    /// [`CredentialError`].
+    pub fn claimed(&self, access_key_id: &str, token: Option<&str>) -> Result<Claimed, CredentialError> {
+        match token {
+            Some(token) => {
+                let (claims, secret) = self.vault.open_session(token).map_err(|e| match e {
+                    TokenError::Invalid => CredentialError::Unrecognized,
+                    TokenError::Expired => CredentialError::Expired,
+                })?;
+                if !bool::from(claims.access_key_id.as_bytes().ct_eq(access_key_id.as_bytes())) {
+                    return Err(CredentialError::Unrecognized);
+                }
+                Ok(Claimed { caller: self.session_caller(claims)?, secret: Secret::Session(secret) })
+            }
+            None => {
+                let key = self.vault.access_keys().get(access_key_id).filter(|k| k.record.active);
+                let key = key.ok_or(CredentialError::Unrecognized)?;
+                let proof = Proof::AccessKey { id: key.record.id.clone() };
+                let caller = self.principal_caller(&key.record.principal, proof);
+                Ok(Claimed { caller: caller.ok_or(CredentialError::Unrecognized)?, secret: Secret::Key(key) })
+            }
+        }
+    }
+
+    /// The secret access key that the claimed caller's signature must match.
+    ///
+    /// # Errors
+    /// [`CredentialError::Vault`].
+    pub fn secret_of(&self, claimed: Claimed) -> Result<(Caller, SecretValue), CredentialError> {
+        let secret = match claimed.secret {
+            Secret::Session(secret) => secret,
+            Secret::Key(key) => self.vault.access_keys().secret(&key.record)?,
+        };
+        Ok((claimed.caller, secret))
+    }
+
+    /// The caller at the other end of the Unix socket: the user that runs the
+    /// broker and the superuser are the account root, since both can read the
+    /// vault's key anyway; others only as the configuration says.
+    pub fn peer(&self, uid: u32) -> Option<Caller> {
+        let proof = Proof::Peer { uid };
+        if let Some(entry) = self.settings.peers.iter().find(|(peer, _)| *peer == uid) {
+            return self.principal_caller(&entry.1, proof);
+        }
+        let own = rustix::process::geteuid().as_raw();
+        (uid == own || uid == 0).then(|| self.principal_caller(&self.root_arn(), proof)).flatten()
+    }
+
+    /// ARN of the account root.
+    pub fn root_arn(&self) -> String {
+        Arn::new("iam", "", &self.settings.account, "root").to_string()
+    }
+
+    /// Whether policies know this principal, or it is the account root.
+    pub fn knows(&self, principal: &str) -> bool {
+        principal == self.root_arn() || self.policies.current().identity(principal).is_some()
+    }
+
+    fn principal_caller(&self, principal: &str, proof: Proof) -> Option<Caller> {
+        if principal == self.root_arn() {
+            let arn: Arn = principal.parse().ok()?;
+            return Some(Caller {
+                id: arn.account.clone(),
+                principal: arn,
+                arn: principal.to_owned(),
+                proof,
+            });
+        }
+        // A key of a user that no policy file names any more proves nobody.
+        let set = self.policies.current();
+        let identity = set.identity(principal)?;
+        Some(Caller {
+            principal: identity.arn.clone(),
+            arn: principal.to_owned(),
+            id: identity.id.clone(),
+            proof,
+        })
+    }
+
+    pub(super) fn session_caller(&self, claims: SessionClaims) -> Result<Caller, CredentialError> {
+        let set = self.policies.current();
+        let role = set
+            .identity(&claims.role)
+            // A role that was deleted and made again has another id; its old sessions are over.
+            .filter(|i| i.kind == IdentityKind::Role && i.id == claims.role_id)
+            .ok_or(CredentialError::Unrecognized)?;
+        let resource = format!("assumed-role/{}/{}", role.name, claims.session_name);
+        Ok(Caller {
+            principal: role.arn.clone(),
+            arn: Arn::new("sts", "", &role.arn.account, resource).to_string(),
+            id: format!("{}:{}", role.id, claims.session_name),
+            proof: Proof::Session(claims),
+        })
+    }
+}

@@ -1,0 +1,206 @@
+//! The broker: the vault, the audit log and the policies, and the one gate between
+//! them.
+//!
+//! ```text
+//! credentials or peer uid -> Caller          caller.rs
+//! Caller + action + resource
+//!   -> policy::evaluate -> Decision
+//!   -> audit::record    -> Permit            authorize.rs
+//! Permit -> vault                            the handlers call it directly
+//! ```
+//!
+//! Handlers cannot skip the gate: the vault wants a [`Permit`](crate::audit::Permit),
+//! and only the audit log makes one.
+
+mod authorize;
+mod caller;
+mod keys;
+pub mod policies;
+mod tasks;
+
+pub use authorize::{Context, Deny};
+pub use caller::{Caller, CredentialError, Proof};
+pub use keys::KeyError;
+pub use policies::{Policies, PolicyError, Watch};
+pub use tasks::{Injected, SessionError, TaskSession};
+
+use crate::audit::{AuditError, AuditLog, Event, EventType, IdentityType, Options, UserIdentity};
+use crate::clock::Clock;
+use crate::policy::PolicySet;
+use crate::vault::{Scope, Vault, VaultError};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a broker has to know beside its vault.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Account id.
+    pub account: String,
+    /// Region for clients that name none.
+    pub region: String,
+    /// Principals of Unix-socket peers, by uid.
+    pub peers: Vec<(u32, String)>,
+    /// Policy directory.
+    pub policies: PathBuf,
+    /// Audit log directory.
+    pub audit: PathBuf,
+    /// Longest wait for the audit log.
+    pub audit_wait: Duration,
+    /// Size of a segment of the audit log, in bytes.
+    pub audit_segment_bytes: u64,
+}
+
+/// Why a broker does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum BrokerError {
+    /// The policies.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// The audit log.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+}
+
+/// A running broker, without its listeners.
+#[derive(Debug)]
+pub struct Broker {
+    settings: Settings,
+    vault: Vault,
+    audit: AuditLog,
+    policies: Arc<Policies>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Broker {
+    /// Loads the policies and opens the audit log; the start is its first record.
+    ///
+    /// # Errors
+    /// [`BrokerError`].
+    pub fn open(settings: Settings, vault: Vault, clock: Arc<dyn Clock>) -> Result<Self, BrokerError> {
+        let policies = Arc::new(Policies::open(&settings.policies)?);
+        let audit = AuditLog::open(Options {
+            segment_bytes: settings.audit_segment_bytes,
+            wait: settings.audit_wait,
+            clock: Arc::clone(&clock),
+            ..Options::new(&settings.audit, *vault.audit_seed())
+        })?;
+        let broker = Self { settings, vault, audit, policies, clock };
+        let digest = broker.policies.current().digest().to_owned();
+        let version = env!("CARGO_PKG_VERSION");
+        broker.note_own(
+            "StartBroker",
+            json!({ "version": version, "vaultId": broker.vault.id(), "policyDigest": digest }),
+        )?;
+        Ok(broker)
+    }
+
+    /// The vault. What it gives out needs a permit.
+    pub fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
+    /// The account's namespace in a Region.
+    pub fn scope(&self, account: &str, region: &str) -> Scope {
+        Scope::new(account, region)
+    }
+
+    /// Account and Region of the configuration, and the longest wait for the log.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The policies in force.
+    pub fn policies(&self) -> Arc<PolicySet> {
+        self.policies.current()
+    }
+
+    /// The time of day.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Reloads policies whenever their files change, records it, and tells the operator.
+    pub fn watch_policies(self: &Arc<Self>, tell: impl Fn(String) + Send + 'static) -> Watch {
+        let broker = Arc::clone(self);
+        self.policies.watch(move |outcome| tell(broker.report_reload(outcome)))
+    }
+
+    /// Reloads the policies now; a text for the operator unless nothing changed.
+    pub fn reload_policies(&self) -> Option<String> {
+        match self.policies.reload() {
+            Ok(policies::Reload::Unchanged) => None,
+            Ok(policies::Reload::Loaded(set)) => Some(self.report_reload(Ok(set))),
+            Err(error) => Some(self.report_reload(Err(error))),
+        }
+    }
+
+    fn report_reload(&self, outcome: Result<Arc<PolicySet>, PolicyError>) -> String {
+        let (detail, text) = match &outcome {
+            Ok(set) => {
+                (json!({ "policyDigest": set.digest(), "outcome": "loaded" }), "policies reloaded".to_owned())
+            }
+            Err(error) => (
+                json!({ "policyDigest": self.policies().digest(), "outcome": "refused" }),
+                format!("policies not reloaded, the last good set stays in force:\n{error}"),
+            ),
+        };
+        match self.note_own("ReloadPolicies", detail) {
+            Ok(()) => text,
+            Err(error) => format!("{text}\n{error}"),
+        }
+    }
+
+    /// Does what is due by time; call it about twice a minute.
+    ///
+    /// # Errors
+    /// [`BrokerError::Audit`] or what the vault says, as text.
+    pub fn maintain(&self) -> Result<(), MaintenanceError> {
+        for arn in self.vault.maintain()? {
+            self.note_own(
+                "EndSecretVersionDelete",
+                json!({ "secretId": arn, "reason": "the recovery window has ended" }),
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Records the end. Nothing is released afterwards.
+    ///
+    /// # Errors
+    /// [`AuditError`] when the record could not be written.
+    pub fn close(&self) -> Result<(), AuditError> {
+        // Days of reads that could not be written are only less precise metadata.
+        let _ = self.vault.maintain();
+        self.note_own("StopBroker", Value::Null)
+    }
+
+    /// Records something that the broker does unasked.
+    fn note_own(&self, name: &str, detail: Value) -> Result<(), AuditError> {
+        let identity = UserIdentity {
+            kind: IdentityType::AwsService,
+            invoked_by: Some("sealdock".into()),
+            ..UserIdentity::default()
+        };
+        let mut event = Event::new("sealdock", name, identity);
+        event.event_type = EventType::AwsServiceEvent;
+        event.aws_region.clone_from(&self.settings.region);
+        event.recipient_account_id.clone_from(&self.settings.account);
+        event.source_ip_address = "sealdock".into();
+        event.additional_event_data = (!detail.is_null()).then_some(detail);
+        self.audit.note(event).wait()
+    }
+}
+
+/// Why maintenance stopped half way; it is tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum MaintenanceError {
+    /// The vault.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The audit log.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+}

@@ -1,0 +1,78 @@
+//! How commands reach a running broker.
+
+use super::Failure;
+use crate::client::{Client, ClientError, Credentials, Endpoint};
+use crate::secret::SecretValue;
+use clap::Args;
+use std::path::PathBuf;
+
+/// Where the broker is and who is calling.
+#[derive(Debug, Args)]
+pub(crate) struct BrokerArguments {
+    /// Broker: `unix:PATH`, `https://HOST:PORT` or `http://127.0.0.1:PORT`
+    #[arg(long, env = "SEALDOCK_ENDPOINT", value_name = "URL")]
+    endpoint: Option<String>,
+    /// Broker's Unix socket; the same as --endpoint unix:PATH
+    #[arg(long, value_name = "PATH", conflicts_with = "endpoint")]
+    socket: Option<PathBuf>,
+    /// Certificate of the broker's authority, for https
+    #[arg(long, env = "SEALDOCK_CA", value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// Region to ask
+    #[arg(long, env = "AWS_DEFAULT_REGION", default_value = "us-east-1")]
+    region: String,
+}
+
+impl BrokerArguments {
+    /// A client for the broker. It signs with AWS_ACCESS_KEY_ID and
+    /// AWS_SECRET_ACCESS_KEY; over a Unix socket it may go unsigned, as the user
+    /// that runs the command.
+    pub(crate) fn client(&self) -> Result<Client, Failure> {
+        let text = match (&self.socket, &self.endpoint) {
+            (Some(path), _) => format!("unix:{}", path.display()),
+            (None, Some(url)) => url.clone(),
+            (None, None) => {
+                let text =
+                    "no broker is named: use --socket PATH, --endpoint URL or the variable SEALDOCK_ENDPOINT";
+                return Err(Failure::new(2, text));
+            }
+        };
+        let mut endpoint = Endpoint::parse(&text).map_err(|e| Failure::new(2, e))?;
+        if let Some(path) = &self.ca {
+            let pem = std::fs::read(path)
+                .map_err(|e| Failure::new(2, format!("cannot read `{}`: {e}", path.display())))?;
+            endpoint = endpoint.with_ca(pem);
+        }
+        let credentials = match endpoint {
+            Endpoint::Unix(_) => None,
+            _ => Some(from_environment()?),
+        };
+        Client::new(endpoint, credentials, &self.region).map_err(|e| refused(&e))
+    }
+}
+
+fn from_environment() -> Result<Credentials, Failure> {
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    match (variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY")) {
+        (Some(access_key_id), Some(secret)) => Ok(Credentials {
+            access_key_id,
+            secret_access_key: SecretValue::from(secret),
+            session_token: variable("AWS_SESSION_TOKEN").map(SecretValue::from),
+        }),
+        _ => Err(Failure::new(
+            2,
+            "requests over TCP are signed: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or use --socket",
+        )),
+    }
+}
+
+/// A call that did not succeed.
+pub(crate) fn refused(error: &ClientError) -> Failure {
+    Failure::new(4, error)
+}
+
+/// Runs a future to its end on this thread.
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    Ok(runtime.map_err(|e| Failure::new(2, format!("cannot start the runtime: {e}")))?.block_on(future))
+}

@@ -1,0 +1,108 @@
+//! The command line: arguments, terminal output, exit codes.
+//!
+//! One file per command family. Commands that change or read the vault are API
+//! clients of a running broker; only `init`, `serve`, `dev` and the offline checks
+//! touch files of the data directory.
+//!
+//! | exit code | meaning |
+//! |---|---|
+//! | 0 | done; for checks: all is well |
+//! | 1 | a check found something: the audit log is broken, a policy is invalid |
+//! | 2 | the command line, configuration or input file is wrong |
+//! | 3 | the vault cannot be opened: missing, wrong key, damaged, in use |
+//! | 4 | the broker cannot be reached, or refused |
+//! | 120 to 124 | `task run` failed before the containers ran; see `launch` |
+
+mod audit;
+mod broker;
+mod dev;
+mod init;
+mod key;
+mod output;
+mod policy;
+mod running;
+mod serve;
+mod table;
+mod task;
+
+use clap::{Parser, Subcommand};
+use output::fail;
+use std::process::ExitCode;
+
+/// Secrets for containers, the way Amazon ECS hands them out, from an encrypted local vault.
+#[derive(Debug, Parser)]
+#[command(name = "sealdock", version, propagate_version = true, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make a data directory: vault, root key, certificates, configuration, starter policies
+    Init(init::InitArguments),
+    /// Run the broker of a data directory in the foreground
+    Serve(serve::ServeArguments),
+    /// Run a broker for development over plain HTTP on loopback, and print the variables to use it
+    Dev(dev::DevArguments),
+    /// Access keys for users and roles
+    #[command(subcommand)]
+    Key(key::KeyCommand),
+    /// Run ECS task definitions on Docker
+    #[command(subcommand)]
+    Task(task::TaskCommand),
+    /// Check and search the audit log
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
+    /// Check policy documents
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
+    /// List the AWS operations and which of them this program serves
+    Coverage,
+    /// Stand in front of runc: put values into containers when they start
+    #[command(hide = true, disable_help_flag = true)]
+    RuntimeHook {
+        /// Options of the hook, `--`, and runc's own command line
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<std::ffi::OsString>,
+    },
+}
+
+/// A failed command: what to print and how to exit.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    code: u8,
+    text: String,
+}
+
+impl Failure {
+    /// A failure with an exit code of the table in the module header.
+    pub(crate) fn new(code: u8, text: impl std::fmt::Display) -> Self {
+        Self { code, text: text.to_string() }
+    }
+}
+
+/// Parses the arguments, runs the command and returns its exit code.
+pub fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Init(arguments) => init::run(&arguments),
+        Command::Serve(arguments) => serve::run(&arguments),
+        Command::Dev(arguments) => dev::run(&arguments),
+        Command::Key(command) => key::run(command),
+        Command::Task(command) => task::run(command),
+        Command::Audit(command) => audit::run(&command),
+        Command::Policy(command) => policy::run(&command),
+        Command::Coverage => policy::coverage(),
+        Command::RuntimeHook { arguments } => {
+            let _ = arguments;
+            return ExitCode::SUCCESS;
+        }
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(failure) => {
+            fail(&failure.text);
+            ExitCode::from(failure.code)
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! A broker from its configuration to its end; shared by `serve` and `dev`.
+
+use super::Failure;
+use super::output::tell;
+use crate::broker::{Broker, BrokerError, Settings};
+use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::server::{self, Bind, Listener};
+use crate::store::{EmbeddedStore, StoreError};
+use crate::vault::{Vault, VaultError};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Opens everything that the configuration names.
+pub(crate) fn open(config: &Config) -> Result<Arc<Broker>, Failure> {
+    crate::memory::forbid_dumps();
+    let unlock = config.unlock.read().map_err(|e| Failure::new(2, e))?;
+    let path = config.vault_file();
+    let store = EmbeddedStore::open(&path).map_err(|e| Failure::new(3, store_text(&path, &e)))?;
+    let clock = Arc::new(SystemClock);
+    let vault = Vault::open(Arc::new(store), &unlock, clock.clone()).map_err(|e| {
+        let code = if matches!(e, VaultError::RootKey(_)) { 2 } else { 3 };
+        Failure::new(code, format!("`{}`: {e}", path.display()))
+    })?;
+    let settings = Settings {
+        account: config.account.clone(),
+        region: config.region.clone(),
+        peers: config.peers.iter().map(|p| (p.uid, p.principal.clone())).collect(),
+        policies: config.policies.clone(),
+        audit: config.audit.clone(),
+        audit_wait: config.audit_wait,
+        audit_segment_bytes: config.audit_segment_bytes,
+    };
+    let broker = Broker::open(settings, vault, clock).map_err(|e| match e {
+        BrokerError::Policy(_) => Failure::new(2, e),
+        BrokerError::Audit(_) => Failure::new(3, e),
+    })?;
+    Ok(Arc::new(broker))
+}
+
+fn store_text(path: &std::path::Path, error: &StoreError) -> String {
+    format!("`{}`: {error}", path.display())
+}
+
+/// Where the broker can be reached, once it can.
+#[derive(Debug)]
+pub(crate) struct Ready {
+    pub(crate) urls: Vec<String>,
+}
+
+/// Serves until a signal. `ready` is called once every listener answers.
+pub(crate) fn serve(
+    config: &Config,
+    broker: &Arc<Broker>,
+    binds: Vec<Bind>,
+    ready: impl FnOnce(&Ready) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::new(2, format!("cannot start the runtime: {e}")))?;
+    let outcome = runtime.block_on(async {
+        let mut listeners = Vec::new();
+        for bind in binds {
+            listeners.push(Listener::bind(bind).await.map_err(|e| Failure::new(2, e))?);
+        }
+        let urls = listeners.iter().map(Listener::url).collect();
+        let _watch = broker.watch_policies(|text| tell(text));
+        let stop = stop_signal(Arc::clone(broker))?;
+        let maintenance = tokio::spawn(maintain(Arc::clone(broker)));
+        ready(&Ready { urls })?;
+        let handler = server::Api::new(Arc::clone(broker));
+        server::serve(listeners, Arc::new(handler), config.limits.limits(), stop).await;
+        maintenance.abort();
+        Ok(())
+    });
+    runtime.shutdown_timeout(Duration::from_secs(5));
+    let closed = broker.close();
+    outcome.and_then(|()| closed.map_err(|e| Failure::new(3, e)))
+}
+
+/// Ends with SIGINT or SIGTERM. SIGHUP reloads the policies at once.
+fn stop_signal(broker: Arc<Broker>) -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let on = |kind| signal(kind).map_err(|e| Failure::new(2, format!("cannot wait for signals: {e}")));
+    let (mut interrupt, mut terminate) = (on(SignalKind::interrupt())?, on(SignalKind::terminate())?);
+    let mut hangup = on(SignalKind::hangup())?;
+    Ok(async move {
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => return,
+                _ = terminate.recv() => return,
+                _ = hangup.recv() => {
+                    let broker = Arc::clone(&broker);
+                    let reloaded = tokio::task::spawn_blocking(move || broker.reload_policies()).await;
+                    if let Ok(Some(text)) = reloaded {
+                        tell(text);
+                    }
+                }
+            }
+        }
+    })
+}
+
+/// Does the vault's timed work twice a minute.
+async fn maintain(broker: Arc<Broker>) {
+    let mut due = tokio::time::interval(Duration::from_secs(30));
+    loop {
+        due.tick().await;
+        let broker = Arc::clone(&broker);
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || broker.maintain()).await {
+            tell(format_args!("maintenance: {error}"));
+        }
+    }
+}

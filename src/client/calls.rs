@@ -1,0 +1,126 @@
+//! The operations that the launch side and the command line use, typed.
+
+use super::{Client, ClientError};
+use crate::protocol::Operation;
+use crate::protocol::error::ApiError;
+use crate::protocol::sealdock::{
+    AccessKey, AccessKeyStatus, AccessKeySummary, Binding, CreateAccessKeyRequest, CreateAccessKeyResponse,
+    CreateTaskSessionRequest, CreateTaskSessionResponse, DeleteAccessKeyRequest, KeyOwner,
+    ListAccessKeysRequest, ListAccessKeysResponse, ListBindingsRequest, ListBindingsResponse,
+    RecordInjectionsRequest, SessionCredentials, UpdateAccessKeyRequest, WhoAmIRequest, WhoAmIResponse,
+};
+use crate::protocol::secretsmanager::{GetSecretValueRequest, GetSecretValueResponse};
+use crate::protocol::ssm::{GetParametersRequest, GetParametersResponse};
+use crate::protocol::writer::Encode;
+
+/// Every call fails as [`Client::call`] does, or with [`ClientError::Protocol`] if the
+/// answer does not have the members that it must have.
+impl Client {
+    /// The value of one version of a secret; the current one if neither id nor stage
+    /// is given.
+    pub async fn get_secret_value(
+        &self,
+        secret_id: &str,
+        version_id: Option<&str>,
+        version_stage: Option<&str>,
+    ) -> Result<GetSecretValueResponse, ClientError> {
+        let request = GetSecretValueRequest {
+            secret_id: secret_id.to_owned(),
+            version_id: version_id.map(str::to_owned),
+            version_stage: version_stage.map(str::to_owned),
+        };
+        self.typed(Operation::GetSecretValue, &request, GetSecretValueResponse::decode).await
+    }
+
+    /// Up to ten parameters, decrypted.
+    pub async fn get_parameters(&self, names: &[String]) -> Result<GetParametersResponse, ClientError> {
+        let request = GetParametersRequest { names: names.to_vec(), with_decryption: true };
+        self.typed(Operation::GetParameters, &request, GetParametersResponse::decode).await
+    }
+
+    /// Credentials of a role for one task.
+    pub async fn create_task_session(
+        &self,
+        request: &CreateTaskSessionRequest,
+    ) -> Result<CreateTaskSessionResponse, ClientError> {
+        self.typed(Operation::CreateTaskSession, request, CreateTaskSessionResponse::decode).await
+    }
+
+    /// Puts on record what goes into a container.
+    pub async fn record_injections(&self, request: &RecordInjectionsRequest) -> Result<(), ClientError> {
+        self.typed(Operation::RecordInjections, request, |_| Ok(())).await
+    }
+
+    /// The bindings of one container, or of all.
+    pub async fn list_bindings(&self, container_id: Option<&str>) -> Result<Vec<Binding>, ClientError> {
+        let request = ListBindingsRequest { container_id: container_id.map(str::to_owned) };
+        let response = self.typed(Operation::ListBindings, &request, ListBindingsResponse::decode).await?;
+        Ok(response.bindings)
+    }
+
+    /// Makes an access key.
+    pub async fn create_access_key(&self, owner: KeyOwner) -> Result<AccessKey, ClientError> {
+        let request = CreateAccessKeyRequest { owner };
+        let response =
+            self.typed(Operation::CreateAccessKey, &request, CreateAccessKeyResponse::decode).await?;
+        Ok(response.access_key)
+    }
+
+    /// The access keys of one principal, or all.
+    pub async fn list_access_keys(
+        &self,
+        principal_arn: Option<&str>,
+    ) -> Result<Vec<AccessKeySummary>, ClientError> {
+        let request = ListAccessKeysRequest { principal_arn: principal_arn.map(str::to_owned) };
+        let response =
+            self.typed(Operation::ListAccessKeys, &request, ListAccessKeysResponse::decode).await?;
+        Ok(response.access_keys)
+    }
+
+    /// Activates or deactivates an access key.
+    pub async fn update_access_key(
+        &self,
+        access_key_id: &str,
+        status: AccessKeyStatus,
+    ) -> Result<(), ClientError> {
+        let request = UpdateAccessKeyRequest { access_key_id: access_key_id.to_owned(), status };
+        self.typed(Operation::UpdateAccessKey, &request, |_| Ok(())).await
+    }
+
+    /// Deletes an access key.
+    pub async fn delete_access_key(&self, access_key_id: &str) -> Result<(), ClientError> {
+        let request = DeleteAccessKeyRequest { access_key_id: access_key_id.to_owned() };
+        self.typed(Operation::DeleteAccessKey, &request, |_| Ok(())).await
+    }
+
+    /// Who the broker takes this client for.
+    pub async fn who_am_i(&self) -> Result<WhoAmIResponse, ClientError> {
+        self.typed(Operation::WhoAmI, &WhoAmIRequest, WhoAmIResponse::decode).await
+    }
+
+    async fn typed<T>(
+        &self,
+        operation: Operation,
+        request: &impl Encode,
+        decode: fn(&[u8]) -> Result<T, ApiError>,
+    ) -> Result<T, ClientError> {
+        let answer = self.call(operation, request.encode()).await?;
+        decode(&answer).map_err(|e| {
+            ClientError::Protocol(format!(
+                "the answer to {} is not as expected: {}",
+                operation.name(),
+                e.message
+            ))
+        })
+    }
+}
+
+impl From<SessionCredentials> for super::Credentials {
+    fn from(session: SessionCredentials) -> Self {
+        Self {
+            access_key_id: session.access_key_id,
+            secret_access_key: session.secret_access_key,
+            session_token: Some(session.session_token),
+        }
+    }
+}

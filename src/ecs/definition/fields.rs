@@ -1,0 +1,281 @@
+//! Reading the members of a JSON object, with every complaint collected.
+//!
+//! A reader asks [`Fields`] for each member that it knows; what was never asked
+//! for is unknown, so the list of known fields is the code that reads them. Wrong
+//! values are reported and count as absent, so that reading goes on.
+
+use crate::diagnostic::{Diagnostic, nearest};
+use crate::json::{Member, Node, Value};
+use std::cell::RefCell;
+use std::ops::{Range, RangeInclusive};
+
+/// A value and the place that it was read from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spanned<T> {
+    /// The value.
+    pub value: T,
+    /// Byte range in the file.
+    pub span: Range<usize>,
+}
+
+/// The complaints about one file.
+#[derive(Debug, Default)]
+pub(in crate::ecs) struct Findings(RefCell<Vec<Diagnostic>>);
+
+impl Findings {
+    pub(in crate::ecs) fn push(&self, diagnostic: Diagnostic) {
+        self.0.borrow_mut().push(diagnostic);
+    }
+
+    pub(in crate::ecs) fn into_inner(self) -> Vec<Diagnostic> {
+        self.0.into_inner()
+    }
+}
+
+/// The members of one object.
+pub(super) struct Fields<'a> {
+    /// What the object is, for messages.
+    pub(super) owner: String,
+    pub(super) findings: &'a Findings,
+    members: &'a [Member],
+    asked: Vec<&'static str>,
+}
+
+impl<'a> Fields<'a> {
+    /// The members of `node`, if it is an object.
+    pub(super) fn of(node: &'a Node, owner: impl Into<String>, findings: &'a Findings) -> Option<Self> {
+        let owner = owner.into();
+        let Some(members) = node.object() else {
+            let message = format!("{owner} must be an object, not {}", node.kind());
+            findings.push(Diagnostic::error("ECS0001", message).at(node.span.clone(), ""));
+            return None;
+        };
+        refuse_duplicates(node, &owner, findings);
+        Some(Self { owner, findings, members, asked: Vec::new() })
+    }
+
+    /// The member's value, unless it is absent or null.
+    pub(super) fn node(&mut self, name: &'static str) -> Option<&'a Node> {
+        self.asked.push(name);
+        let member = self.members.iter().rev().find(|m| m.key == name)?;
+        Some(&member.value).filter(|node| node.value != Value::Null)
+    }
+
+    /// Reports an error at a place of this object.
+    pub(super) fn error(&self, code: &'static str, span: Range<usize>, message: impl AsRef<str>) {
+        let message = format!("{}: {}", self.owner, message.as_ref());
+        self.findings.push(Diagnostic::error(code, message).at(span, ""));
+    }
+
+    fn wrong_kind(&self, name: &str, wanted: &str, node: &Node) {
+        self.error("ECS0001", node.span.clone(), format!("`{name}` must be {wanted}, not {}", node.kind()));
+    }
+
+    /// A string.
+    pub(super) fn text(&mut self, name: &'static str) -> Option<Spanned<String>> {
+        let node = self.node(name)?;
+        match node.string() {
+            Some(text) => Some(Spanned { value: text.to_owned(), span: node.span.clone() }),
+            None => {
+                self.wrong_kind(name, "a string", node);
+                None
+            }
+        }
+    }
+
+    /// A string that has to be there and not empty.
+    pub(super) fn required(&mut self, name: &'static str, object: Range<usize>) -> Option<Spanned<String>> {
+        match self.text(name) {
+            Some(text) if !text.value.is_empty() => Some(text),
+            Some(empty) => {
+                self.error("ECS0004", empty.span, format!("`{name}` is empty"));
+                None
+            }
+            // A value of the wrong kind has been reported already.
+            None if self.members.iter().any(|m| m.key == name && m.value.value != Value::Null) => None,
+            None => {
+                self.error("ECS0004", object, format!("`{name}` is missing"));
+                None
+            }
+        }
+    }
+
+    /// A boolean.
+    pub(super) fn flag(&mut self, name: &'static str) -> Option<bool> {
+        let node = self.node(name)?;
+        match node.value {
+            Value::Bool(value) => Some(value),
+            _ => {
+                self.wrong_kind(name, "true or false", node);
+                None
+            }
+        }
+    }
+
+    /// A whole number within the limits. One in quotes is taken with a warning.
+    pub(super) fn whole(&mut self, name: &'static str, limits: RangeInclusive<i64>) -> Option<Spanned<i64>> {
+        let node = self.node(name)?;
+        let parsed = match &node.value {
+            Value::Number(digits) => digits.parse::<i64>().ok(),
+            Value::String(digits) => {
+                let parsed = digits.trim().parse::<i64>().ok();
+                if parsed.is_some() {
+                    let message = format!("{}: `{name}` is a number in quotes", self.owner);
+                    let warning = Diagnostic::warning("ECS0010", message)
+                        .at(node.span.clone(), "")
+                        .help("RegisterTaskDefinition takes a number here");
+                    self.findings.push(warning);
+                }
+                parsed
+            }
+            _ => None,
+        };
+        match parsed {
+            Some(value) if limits.contains(&value) => Some(Spanned { value, span: node.span.clone() }),
+            Some(_) => {
+                let (low, high) = (limits.start(), limits.end());
+                self.error(
+                    "ECS0008",
+                    node.span.clone(),
+                    format!("`{name}` must be between {low} and {high}"),
+                );
+                None
+            }
+            None => {
+                self.wrong_kind(name, "a whole number", node);
+                None
+            }
+        }
+    }
+
+    /// A whole number from 0 to what 32 bits hold.
+    pub(super) fn count(&mut self, name: &'static str) -> Option<u32> {
+        self.whole(name, 0..=i32::MAX.into()).and_then(|n| u32::try_from(n.value).ok())
+    }
+
+    /// One of several words.
+    pub(super) fn choice<T: Copy>(&mut self, name: &'static str, words: &[(&'static str, T)]) -> Option<T> {
+        let text = self.text(name)?;
+        if let Some((_, choice)) = words.iter().find(|(word, _)| *word == text.value) {
+            return Some(*choice);
+        }
+        let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        let message = format!("{}: `{name}` cannot be `{}`", self.owner, text.value);
+        let help = match nearest(&text.value, names.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("one of {}", names.join(", ")),
+        };
+        self.findings.push(Diagnostic::error("ECS0009", message).at(text.span, "").help(help));
+        None
+    }
+
+    /// The elements of a list.
+    pub(super) fn list(&mut self, name: &'static str) -> &'a [Node] {
+        match self.node(name) {
+            None => &[],
+            Some(node) => node.array().unwrap_or_else(|| {
+                self.wrong_kind(name, "a list", node);
+                &[]
+            }),
+        }
+    }
+
+    /// The strings of a list.
+    pub(super) fn texts(&mut self, name: &'static str) -> Vec<String> {
+        let nodes = self.list(name);
+        let mut texts = Vec::with_capacity(nodes.len());
+        for node in nodes {
+            match node.string() {
+                Some(text) => texts.push(text.to_owned()),
+                None => self.wrong_kind(name, "a list of strings", node),
+            }
+        }
+        texts
+    }
+
+    /// An object with string values.
+    pub(super) fn map(&mut self, name: &'static str) -> Vec<(Spanned<String>, String)> {
+        let Some(node) = self.node(name) else { return Vec::new() };
+        let Some(members) = node.object() else {
+            self.wrong_kind(name, "an object", node);
+            return Vec::new();
+        };
+        refuse_duplicates(node, &format!("{}: `{name}`", self.owner), self.findings);
+        let mut pairs = Vec::with_capacity(members.len());
+        for member in members {
+            match member.value.string() {
+                Some(text) => {
+                    let key = Spanned { value: member.key.clone(), span: member.key_span.clone() };
+                    pairs.push((key, text.to_owned()));
+                }
+                None => {
+                    let message =
+                        format!("`{}` in `{name}` must be a string, not {}", member.key, member.value.kind());
+                    self.error("ECS0001", member.value.span.clone(), message);
+                }
+            }
+        }
+        pairs
+    }
+
+    /// [`Fields::map`] without the places.
+    pub(super) fn plain_map(&mut self, name: &'static str) -> Vec<(String, String)> {
+        self.map(name).into_iter().map(|(key, value)| (key.value, value)).collect()
+    }
+
+    /// A field that is known and needs no word.
+    pub(super) fn accept(&mut self, names: &[&'static str]) {
+        self.asked.extend(names);
+    }
+
+    /// A field that makes no difference to a launch on one host.
+    pub(super) fn without_effect(&mut self, name: &'static str) {
+        if let Some(node) = self.node(name).filter(|node| !says_nothing(node)) {
+            let message = format!("{}: `{name}` has no effect on one host", self.owner);
+            self.findings.push(Diagnostic::warning("ECS0006", message).at(node.span.clone(), ""));
+        }
+    }
+
+    /// A field that would change what the task does, were it honoured.
+    pub(super) fn refuse(&mut self, name: &'static str, help: &str) {
+        if let Some(node) = self.node(name).filter(|node| !says_nothing(node)) {
+            let message = format!("{}: `{name}` is not supported yet", self.owner);
+            self.findings.push(Diagnostic::error("ECS0005", message).at(node.span.clone(), "").help(help));
+        }
+    }
+
+    /// Reports the members that were never asked for.
+    pub(super) fn finish(self) {
+        for member in self.members.iter().filter(|m| !self.asked.contains(&m.key.as_str())) {
+            let message = format!("{}: unknown field `{}`", self.owner, member.key);
+            let help = match nearest(&member.key, self.asked.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None if self.asked.len() <= 8 => format!("known here: {}", self.asked.join(", ")),
+                None => "it is not a field of RegisterTaskDefinition at this place".to_owned(),
+            };
+            let error = Diagnostic::error("ECS0002", message).at(member.key_span.clone(), "").help(help);
+            self.findings.push(error);
+        }
+    }
+}
+
+/// Whether a value asks for nothing: `DescribeTaskDefinition` prints an empty
+/// list for every list that was not given.
+fn says_nothing(node: &Node) -> bool {
+    match &node.value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Array(elements) => elements.is_empty(),
+        Value::Object(members) => members.is_empty(),
+        _ => false,
+    }
+}
+
+fn refuse_duplicates(node: &Node, owner: &str, findings: &Findings) {
+    for (first, later) in node.duplicates() {
+        let message = format!("{owner}: `{}` is given twice", later.key);
+        let error = Diagnostic::error("ECS0003", message)
+            .at(later.key_span.clone(), "given again")
+            .with(first.key_span.clone(), "first given here");
+        findings.push(error);
+    }
+}

@@ -1,0 +1,125 @@
+//! `volumes` and `mountPoints`.
+
+use super::Spanned;
+use super::fields::{Fields, Findings};
+use crate::json::Node;
+
+/// A volume of the task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Volume {
+    /// Its name within the task.
+    pub name: Spanned<String>,
+    /// Where the data is.
+    pub source: VolumeSource,
+}
+
+/// Where a volume's data is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum VolumeSource {
+    /// A path of the host.
+    Host(String),
+    /// A Docker volume.
+    Docker {
+        /// How long it lives.
+        scope: VolumeScope,
+        /// Whether a shared volume is created when it does not exist.
+        autoprovision: bool,
+        /// Volume driver; `None` means Docker's own.
+        driver: Option<String>,
+        /// Driver options.
+        driver_options: Vec<(String, String)>,
+        /// Labels.
+        labels: Vec<(String, String)>,
+    },
+}
+
+/// How long a Docker volume lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VolumeScope {
+    /// It has its own name and outlives the task.
+    Shared,
+    /// It is made for the task and removed with it.
+    Task,
+}
+
+/// A place in the container where a volume appears.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MountPoint {
+    /// Name of the task's volume.
+    pub volume: Spanned<String>,
+    /// Path in the container.
+    pub container_path: String,
+    /// Whether the container may only read.
+    pub read_only: bool,
+}
+
+pub(super) fn volume(node: &Node, findings: &Findings) -> Option<Volume> {
+    let named = node.get("name").and_then(Node::string).map(|name| format!("volume `{name}`"));
+    let mut fields = Fields::of(node, named.unwrap_or_else(|| "a volume".to_owned()), findings)?;
+    let name = fields.required("name", node.span.clone());
+    let host = fields.node("host");
+    let docker = fields.node("dockerVolumeConfiguration");
+    fields.refuse("efsVolumeConfiguration", "mount the file system on the host and use `host`");
+    fields.refuse("fsxWindowsFileServerVolumeConfiguration", "use `host`");
+    fields.refuse("s3filesVolumeConfiguration", "use `host`");
+    fields.refuse("configuredAtLaunch", "use `host` or `dockerVolumeConfiguration`");
+    if let (Some(_), Some(docker)) = (host, docker) {
+        fields.error(
+            "ECS0009",
+            docker.span.clone(),
+            "only one of `host` and `dockerVolumeConfiguration` may be given",
+        );
+    }
+    let owner = fields.owner.clone();
+    fields.finish();
+    let source = match docker {
+        Some(docker) => docker_volume(docker, &owner, findings)?,
+        None => host_volume(host, &owner, findings)?,
+    };
+    Some(Volume { name: name?, source })
+}
+
+/// Without a path of the host, ECS makes a Docker volume for the task.
+fn host_volume(node: Option<&Node>, owner: &str, findings: &Findings) -> Option<VolumeSource> {
+    let mut path = None;
+    if let Some(node) = node {
+        let mut fields = Fields::of(node, format!("{owner}: host"), findings)?;
+        path = fields.text("sourcePath").map(|t| t.value).filter(|path| !path.is_empty());
+        fields.finish();
+    }
+    Some(match path {
+        Some(path) => VolumeSource::Host(path),
+        None => VolumeSource::Docker {
+            scope: VolumeScope::Task,
+            autoprovision: false,
+            driver: None,
+            driver_options: Vec::new(),
+            labels: Vec::new(),
+        },
+    })
+}
+
+fn docker_volume(node: &Node, owner: &str, findings: &Findings) -> Option<VolumeSource> {
+    let mut fields = Fields::of(node, format!("{owner}: dockerVolumeConfiguration"), findings)?;
+    let scope = fields.choice("scope", &[("task", VolumeScope::Task), ("shared", VolumeScope::Shared)]);
+    let autoprovision = fields.flag("autoprovision");
+    let driver = fields.text("driver").map(|t| t.value);
+    let driver_options = fields.plain_map("driverOpts");
+    let labels = fields.plain_map("labels");
+    let scope = scope.unwrap_or(VolumeScope::Task);
+    if scope == VolumeScope::Task && autoprovision == Some(true) {
+        fields.error("ECS0009", node.span.clone(), "task scoped volume could not be autoprovisioned");
+    }
+    fields.finish();
+    let autoprovision = autoprovision.unwrap_or_default();
+    Some(VolumeSource::Docker { scope, autoprovision, driver, driver_options, labels })
+}
+
+pub(super) fn mount_point(node: &Node, owner: &str, findings: &Findings) -> Option<MountPoint> {
+    let mut fields = Fields::of(node, format!("{owner}: a mount point"), findings)?;
+    let volume = fields.required("sourceVolume", node.span.clone());
+    let container_path = fields.required("containerPath", node.span.clone());
+    let read_only = fields.flag("readOnly").unwrap_or_default();
+    fields.finish();
+    Some(MountPoint { volume: volume?, container_path: container_path?.value, read_only })
+}

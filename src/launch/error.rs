@@ -1,0 +1,89 @@
+//! [`LaunchError`] and its exit codes.
+//!
+//! A script that runs `sealdock task run` gets the exit code of the container
+//! that ended the task. Sealdock's own failures use codes that programs hardly
+//! use themselves, below the 125 to 127 of `docker run`:
+//!
+//! | code | meaning |
+//! |---|---|
+//! | 119 | no such task (`stop`) |
+//! | 120 | references could not be resolved or were refused; nothing was created |
+//! | 121 | the broker does not answer, or could not record the launch; nothing was started |
+//! | 122 | Docker does not answer |
+//! | 123 | an image is missing and cannot be fetched |
+//! | 124 | a container could not be created or started, or waits for one that failed |
+//! | 130, 143 | stopped by Ctrl-C (SIGINT), by SIGTERM |
+
+use super::runtime::RuntimeError;
+use crate::client::ClientError;
+use crate::diagnostic::Diagnostic;
+
+/// Why a launch did not happen, or did not go on. Whatever it had made is gone.
+#[derive(Debug, thiserror::Error)]
+pub enum LaunchError {
+    /// The broker does not answer.
+    #[error("{0}")]
+    Broker(ClientError),
+    /// A container waits for something that will not happen any more.
+    #[error("CannotStartContainerError: container `{container}`: dependency graph: {reason}")]
+    Dependency {
+        /// The waiting container.
+        container: String,
+        /// What it waited for.
+        reason: String,
+    },
+    /// There is no such task.
+    #[error("there is no task `{task_id}` on this Docker")]
+    NoSuchTask {
+        /// The id that was asked for.
+        task_id: String,
+    },
+    /// The launch could not be put on record.
+    #[error("the launch cannot be recorded, so nothing was started: {0}")]
+    NotRecorded(ClientError),
+    /// The OCI hook is not registered in Docker.
+    #[error(
+        "delivery `runtime` needs the OCI runtime `{runtime}`, which this Docker does not have; register \
+         `sealdock runtime-hook` under \"runtimes\" in /etc/docker/daemon.json and reload Docker"
+    )]
+    RuntimeNotRegistered {
+        /// The runtime's name.
+        runtime: String,
+    },
+    /// The engine failed.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+    /// No credentials of the execution role.
+    #[error("cannot act as the execution role `{role}`: {cause}")]
+    Session {
+        /// The role.
+        role: String,
+        /// The broker's answer.
+        cause: ClientError,
+    },
+    /// References without a value: all of them, each with its place in the file.
+    #[error("{} of the task's secret references could not be resolved; nothing was created", .0.len())]
+    Unresolved(Vec<Diagnostic>),
+}
+
+impl LaunchError {
+    /// The exit code; see the module's table.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::NoSuchTask { .. } => 119,
+            Self::Unresolved(_) | Self::Session { .. } => 120,
+            Self::Broker(_) | Self::NotRecorded(_) => 121,
+            Self::Runtime(RuntimeError::Unavailable { .. } | RuntimeError::Version { .. }) => 122,
+            Self::Runtime(RuntimeError::Pull { .. }) => 123,
+            Self::Dependency { .. } | Self::RuntimeNotRegistered { .. } | Self::Runtime(_) => 124,
+        }
+    }
+
+    /// Findings that point into the task definition.
+    pub fn diagnostics(&self) -> &[Diagnostic] {
+        match self {
+            Self::Unresolved(diagnostics) => diagnostics,
+            _ => &[],
+        }
+    }
+}

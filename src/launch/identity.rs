@@ -1,0 +1,101 @@
+//! [`TaskIdentity`]: the names under which a task appears in Docker.
+//!
+//! Labels are those of ECS, which agents and log shippers look for, and our own
+//! `sealdock.*`, from which `ps` and `stop` know everything that they need: no
+//! state is kept anywhere else.
+
+use crate::ecs::plan::{ContainerPlan, TaskPlan};
+use std::collections::HashMap;
+
+/// Marks the containers of tasks; its value is the task id.
+pub(super) const TASK_LABEL: &str = "sealdock.task-id";
+pub(super) const FAMILY_LABEL: &str = "com.amazonaws.ecs.task-definition-family";
+pub(super) const REVISION_LABEL: &str = "com.amazonaws.ecs.task-definition-version";
+pub(super) const CONTAINER_LABEL: &str = "com.amazonaws.ecs.container-name";
+pub(super) const ESSENTIAL_LABEL: &str = "sealdock.essential";
+/// Containers are stopped from the highest level down.
+pub(super) const LEVEL_LABEL: &str = "sealdock.level";
+/// Names of volumes that go with the task.
+pub(super) const VOLUMES_LABEL: &str = "sealdock.volumes";
+pub(super) const DELIVERY_LABEL: &str = "sealdock.delivery";
+
+/// Who a task is.
+#[derive(Clone, Debug)]
+pub(super) struct TaskIdentity {
+    /// 32 hexadecimal digits.
+    pub(super) task_id: String,
+    /// `arn:aws:ecs:REGION:ACCOUNT:task/CLUSTER/ID`
+    pub(super) task_arn: String,
+    family: String,
+    revision: u32,
+    cluster: String,
+    /// Sets the Docker names of this task apart from those of others.
+    suffix: String,
+}
+
+impl TaskIdentity {
+    pub(super) fn new(plan: &TaskPlan, revision: u32, cluster: &str, region: &str) -> Self {
+        let task_id = uuid::Uuid::new_v4().simple().to_string();
+        let account = plan.execution_role.as_ref().map_or("", |role| &role.account);
+        let partition = plan.execution_role.as_ref().map_or("aws", |role| &role.partition);
+        Self {
+            task_arn: format!("arn:{partition}:ecs:{region}:{account}:task/{cluster}/{task_id}"),
+            family: plan.family.clone(),
+            revision,
+            cluster: cluster.to_owned(),
+            suffix: task_id.chars().take(20).collect(),
+            task_id,
+        }
+    }
+
+    /// `family:revision`
+    pub(super) fn definition(&self) -> String {
+        format!("{}:{}", self.family, self.revision)
+    }
+
+    /// The Docker name of one of its containers or volumes.
+    pub(super) fn docker_name(&self, part: &str) -> String {
+        let part: String = part.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
+        // Distinct parts may become the same: `a_b` and `ab`. Docker refuses the second.
+        format!("ecs-{}-{}-{part}-{}", self.family, self.revision, self.suffix)
+    }
+
+    /// The labels of a container; those of the definition never win.
+    pub(super) fn labels(
+        &self,
+        container: &ContainerPlan,
+        level: usize,
+        delivery: &str,
+        volumes: &[String],
+    ) -> HashMap<String, String> {
+        let own = [
+            ("com.amazonaws.ecs.task-arn", self.task_arn.clone()),
+            ("com.amazonaws.ecs.cluster", self.cluster.clone()),
+            (CONTAINER_LABEL, container.name.clone()),
+            (FAMILY_LABEL, self.family.clone()),
+            (REVISION_LABEL, self.revision.to_string()),
+            (TASK_LABEL, self.task_id.clone()),
+            (ESSENTIAL_LABEL, container.essential.to_string()),
+            (LEVEL_LABEL, level.to_string()),
+            (DELIVERY_LABEL, delivery.to_owned()),
+            (VOLUMES_LABEL, volumes.join(",")),
+        ];
+        let mut labels: HashMap<_, _> = container.settings.labels.iter().cloned().collect();
+        labels.extend(own.map(|(name, value)| (name.to_owned(), value)));
+        labels
+    }
+}
+
+/// How many others have to start before each container, at the longest.
+pub(super) fn levels(plan: &TaskPlan) -> Vec<usize> {
+    let mut levels: Vec<usize> = Vec::new();
+    // INVARIANT: the plan lists each container after all that it depends on.
+    for container in &plan.containers {
+        let below = container.depends_on.iter().filter_map(|(name, _)| {
+            let at = plan.containers.iter().position(|c| c.name == *name)?;
+            levels.get(at).map(|level| level + 1)
+        });
+        levels.push(below.max().unwrap_or(0));
+    }
+    levels
+}

@@ -1,0 +1,299 @@
+//! [`ContainerPlan`] -> Docker's create call.
+//!
+//! The field by field mapping is the ECS agent's, with what its backend renders
+//! done here as well. Units: MiB to bytes, seconds to nanoseconds. CPU shares lie
+//! between 2 and 262144. Task limits, which ECS puts on a cgroup around all
+//! containers, bound each container instead.
+//!
+//! Source: the task definition parameters and the agent's `dockerConfig` and
+//! `dockerHostConfig`.
+
+use super::hook::{CONTROLS, PREFIX};
+use super::identity::TaskIdentity;
+use super::runtime::NewContainer;
+use super::task::Options;
+use crate::ecs::definition::{ContainerSettings, IpcMode, NetworkMode};
+use crate::ecs::environment::{Setting, merge_environment, merge_log_options};
+use crate::ecs::injection::ContainerInjection;
+use crate::ecs::plan::{ContainerPlan, TaskPlan};
+use crate::secret::SecretValue;
+use bollard::models::{
+    ContainerCreateBody, DeviceMapping, HealthConfig, HostConfig, HostConfigLogConfig, PortBinding,
+    ResourcesUlimits,
+};
+use std::collections::HashMap;
+use zeroize::Zeroizing;
+
+const MIB: i64 = 1024 * 1024;
+const SMALLEST_MEMORY: i64 = 4 * MIB;
+const SHARES: std::ops::RangeInclusive<i64> = 2..=262_144;
+const CPU_PERIOD_MICROSECONDS: i64 = 100_000;
+const CPU_UNITS: i64 = 1024;
+const STOP_TIMEOUT_SECONDS: u32 = 30;
+
+/// How values reach a container.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Delivery {
+    /// In Docker's create call.
+    #[default]
+    Env,
+    /// By the OCI runtime hook, when the process is made.
+    Runtime,
+}
+
+impl Delivery {
+    /// The word of options, labels and records.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Env => "env",
+            Self::Runtime => "runtime",
+        }
+    }
+}
+
+/// What a create call is made of, besides the values.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mapping<'a> {
+    pub(super) plan: &'a TaskPlan,
+    pub(super) options: &'a Options,
+    pub(super) identity: &'a TaskIdentity,
+    /// Docker names of the plan's volumes, or paths of the host.
+    pub(super) volumes: &'a [String],
+    /// Of those, the ones that go with the task.
+    pub(super) own_volumes: &'a [String],
+}
+
+impl Mapping<'_> {
+    /// The create call of one container, with its values in it, or with references
+    /// to them if the hook delivers.
+    pub(super) fn container(
+        &self,
+        container: &ContainerPlan,
+        level: usize,
+        image_environment: &[String],
+        injection: ContainerInjection,
+    ) -> NewContainer {
+        let settings = &container.settings;
+        let by_hook = self.options.delivery == Delivery::Runtime && !container.secrets.is_empty();
+        let environment = if by_hook {
+            self.references(container, image_environment)
+        } else {
+            self.values(container, image_environment, injection.environment)
+        };
+        let ports = settings.ports.iter().filter(|_| self.on_bridge());
+        let exposed: Vec<String> = ports.map(|p| format!("{}/{}", p.container_port, p.protocol)).collect();
+        let delivery = if by_hook { Delivery::Runtime } else { Delivery::Env };
+        let labels = self.identity.labels(container, level, delivery.as_str(), self.own_volumes);
+        let body = ContainerCreateBody {
+            image: Some(settings.image.clone()),
+            env: Some(environment),
+            cmd: settings.command.clone(),
+            entrypoint: settings.entry_point.clone(),
+            user: settings.user.clone(),
+            working_dir: settings.working_directory.clone(),
+            hostname: settings.hostname.clone(),
+            tty: settings.pseudo_terminal.then_some(true),
+            open_stdin: settings.interactive.then_some(true),
+            network_disabled: settings.disable_networking.then_some(true),
+            exposed_ports: (!exposed.is_empty()).then_some(exposed),
+            healthcheck: health(settings),
+            stop_timeout: Some(i64::from(settings.stop_timeout_seconds.unwrap_or(STOP_TIMEOUT_SECONDS))),
+            labels: Some(labels),
+            host_config: Some(HostConfig {
+                runtime: by_hook.then(|| self.options.oci_runtime.clone()),
+                log_config: self.log(container, injection.log_options),
+                ..self.host(container)
+            }),
+            ..ContainerCreateBody::default()
+        };
+        let name = self.identity.docker_name(&container.name);
+        NewContainer { name, container: container.name.clone(), body }
+    }
+
+    fn references(&self, container: &ContainerPlan, image_environment: &[String]) -> Vec<String> {
+        let secrets = container.secrets.iter().map(|s| (s.name.clone(), format!("{PREFIX}{}", s.text)));
+        let region = Some(self.options.region.as_str());
+        let merged =
+            merge_environment(&container.environment, &[], secrets.collect(), image_environment, region);
+        let entries = merged.into_iter().map(|(name, setting)| match setting {
+            Setting::Plain(value) | Setting::Secret(value) => format!("{name}={value}"),
+        });
+        entries.chain(self.controls(container)).collect()
+    }
+
+    /// What the hook has to know; it takes these out again.
+    fn controls(&self, container: &ContainerPlan) -> impl Iterator<Item = String> {
+        let names: Vec<&str> = container.secrets.iter().map(|s| s.name.as_str()).collect();
+        let role = self.plan.execution_role.as_ref().map(ToString::to_string).unwrap_or_default();
+        let [container_name, execution_role, family, region, task_id, variables] = CONTROLS;
+        let pairs = [
+            (container_name, container.name.clone()),
+            (execution_role, role),
+            (family, self.plan.family.clone()),
+            (region, self.options.region.clone()),
+            (task_id, self.identity.task_id.clone()),
+            (variables, names.join(",")),
+        ];
+        pairs.into_iter().map(|(name, value)| format!("{name}={value}"))
+    }
+
+    fn values(
+        &self,
+        container: &ContainerPlan,
+        image_environment: &[String],
+        secrets: Vec<(String, SecretValue)>,
+    ) -> Vec<String> {
+        let region = Some(self.options.region.as_str());
+        let merged = merge_environment(&container.environment, &[], secrets, image_environment, region);
+        let entries = merged.into_iter().map(|(name, setting)| match setting {
+            Setting::Plain(value) => format!("{name}={value}"),
+            Setting::Secret(value) => {
+                let text = plaintext(&value);
+                let mut entry = String::with_capacity(name.len() + 1 + text.len());
+                entry.push_str(&name);
+                entry.push('=');
+                entry.push_str(&text);
+                entry
+            }
+        });
+        entries.collect()
+    }
+
+    fn log(
+        &self,
+        container: &ContainerPlan,
+        secrets: Vec<(String, SecretValue)>,
+    ) -> Option<HostConfigLogConfig> {
+        let log = container.log.as_ref()?;
+        let merged = merge_log_options(log, secrets, &container.name, &self.identity.task_id);
+        let options = merged.into_iter().map(|(name, setting)| match setting {
+            Setting::Plain(value) => (name, value),
+            Setting::Secret(value) => (name, plaintext(&value).to_string()),
+        });
+        Some(HostConfigLogConfig { typ: Some(log.driver.clone()), config: Some(options.collect()) })
+    }
+
+    fn host(&self, container: &ContainerPlan) -> HostConfig {
+        let settings = &container.settings;
+        let linux = &settings.linux;
+        let memory = settings.memory_mib.or(self.plan.memory_mib).filter(|&mib| mib > 0);
+        let memory = memory.map(|mib| (i64::from(mib) * MIB).max(SMALLEST_MEMORY));
+        let devices = linux.devices.iter().map(|device| DeviceMapping {
+            path_on_host: Some(device.host_path.clone()),
+            path_in_container: Some(device.container_path.clone()),
+            cgroup_permissions: Some(device.permissions.clone()),
+        });
+        let ulimits = settings.ulimits.iter().map(|limit| ResourcesUlimits {
+            name: Some(limit.name.clone()),
+            soft: Some(limit.soft),
+            hard: Some(limit.hard),
+        });
+        let tmpfs = linux.tmpfs.iter().map(|mount| {
+            let size = format!("size={}m", mount.size_mib);
+            let options: Vec<_> = mount.mount_options.iter().cloned().chain([size]).collect();
+            (mount.container_path.clone(), options.join(","))
+        });
+        let quota = self.plan.cpu.map(|units| i64::from(units) * CPU_PERIOD_MICROSECONDS / CPU_UNITS);
+        HostConfig {
+            cpu_shares: Some(i64::from(settings.cpu.unwrap_or(0)).clamp(*SHARES.start(), *SHARES.end())),
+            cpu_period: quota.map(|_| CPU_PERIOD_MICROSECONDS),
+            cpu_quota: quota,
+            memory,
+            memory_reservation: settings.memory_reservation_mib.map(|mib| i64::from(mib) * MIB),
+            memory_swap: linux.max_swap_mib.and_then(|swap| Some(memory? + i64::from(swap) * MIB)),
+            memory_swappiness: linux.swappiness.map(i64::from),
+            binds: some(self.binds(container)),
+            port_bindings: self.port_bindings(settings),
+            network_mode: Some(network_mode(self.plan.network_mode).to_owned()),
+            pid_mode: self.plan.host_pid.then(|| "host".to_owned()),
+            ipc_mode: self.plan.ipc_mode.map(|mode| match mode {
+                IpcMode::Host => "host".to_owned(),
+                IpcMode::None => "none".to_owned(),
+            }),
+            cap_add: some(linux.add_capabilities.clone()),
+            cap_drop: some(linux.drop_capabilities.clone()),
+            devices: some(devices.collect()),
+            init: linux.init,
+            shm_size: linux.shared_memory_mib.map(|mib| i64::from(mib) * MIB),
+            tmpfs: Some(tmpfs.collect::<HashMap<_, _>>()).filter(|t| !t.is_empty()),
+            ulimits: some(ulimits.collect()),
+            sysctls: Some(settings.system_controls.iter().cloned().collect::<HashMap<_, _>>())
+                .filter(|s| !s.is_empty()),
+            dns: some(settings.dns_servers.clone()),
+            dns_search: some(settings.dns_search_domains.clone()),
+            extra_hosts: some(
+                settings.extra_hosts.iter().map(|h| format!("{}:{}", h.hostname, h.ip_address)).collect(),
+            ),
+            security_opt: some(settings.security_options.clone()),
+            privileged: settings.privileged.then_some(true),
+            readonly_rootfs: settings.readonly_root_filesystem.then_some(true),
+            ..HostConfig::default()
+        }
+    }
+
+    fn on_bridge(&self) -> bool {
+        network_mode(self.plan.network_mode) == "bridge"
+    }
+
+    fn binds(&self, container: &ContainerPlan) -> Vec<String> {
+        let binds = container.mounts.iter().filter_map(|mount| {
+            let source = self.volumes.get(mount.volume)?;
+            let read_only = if mount.read_only { ":ro" } else { "" };
+            Some(format!("{source}:{}{read_only}", mount.container_path))
+        });
+        binds.collect()
+    }
+
+    fn port_bindings(
+        &self,
+        settings: &ContainerSettings,
+    ) -> Option<HashMap<String, Option<Vec<PortBinding>>>> {
+        if !self.on_bridge() || settings.ports.is_empty() {
+            return None;
+        }
+        let mut bindings: HashMap<String, Option<Vec<PortBinding>>> = HashMap::new();
+        for port in &settings.ports {
+            // An empty port lets Docker choose one.
+            let host_port = port.host_port.map(|p| p.to_string()).unwrap_or_default();
+            let binding = PortBinding { host_ip: None, host_port: Some(host_port) };
+            let key = format!("{}/{}", port.container_port, port.protocol);
+            bindings.entry(key).or_default().get_or_insert_default().push(binding);
+        }
+        Some(bindings)
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "Docker is told the values of variables and log options in its create call"
+)]
+fn plaintext(value: &SecretValue) -> Zeroizing<String> {
+    // INVARIANT: an `Injection` holds text only, so nothing is replaced here.
+    Zeroizing::new(String::from_utf8_lossy(value.expose()).into_owned())
+}
+
+fn health(settings: &ContainerSettings) -> Option<HealthConfig> {
+    const SECOND: i64 = 1_000_000_000;
+    let check = settings.health_check.as_ref()?;
+    Some(HealthConfig {
+        test: Some(check.command.clone()),
+        interval: Some(i64::from(check.interval_seconds) * SECOND),
+        timeout: Some(i64::from(check.timeout_seconds) * SECOND),
+        retries: Some(i64::from(check.retries)),
+        start_period: Some(i64::from(check.start_period_seconds.unwrap_or(0)) * SECOND),
+        start_interval: None,
+    })
+}
+
+fn network_mode(mode: NetworkMode) -> &'static str {
+    match mode {
+        NetworkMode::Bridge | NetworkMode::Awsvpc => "bridge",
+        NetworkMode::Host => "host",
+        NetworkMode::None => "none",
+    }
+}
+
+/// Docker takes an absent list for an empty one, but not always the reverse.
+fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
+    (!list.is_empty()).then_some(list)
+}

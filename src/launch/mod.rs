@@ -1,0 +1,40 @@
+//! The launch side: from a task plan to running containers that hold their secrets.
+//!
+//! ```text
+//! TaskPlan -> images there? -> session of the execution role -> every reference read, or one error
+//!          -> audit record -> containers created -> started by `dependsOn` -> logs, exits, stop order
+//! ```
+//!
+//! It owns the Docker socket and never opens the vault: to the broker it is an
+//! API client like any other. Two deliveries: with [`Delivery::Env`] the values
+//! stand in Docker's create call, as with the ECS agent; with
+//! [`Delivery::Runtime`] the containers are created with references, and
+//! [`hook`], running in place of runc, replaces them when the process is made.
+
+mod docker;
+mod error;
+mod events;
+mod fetch;
+mod gate;
+pub mod hook;
+mod identity;
+mod interrupts;
+mod logs;
+mod mapping;
+mod resolve;
+mod runtime;
+mod supervise;
+mod task;
+mod tasks;
+
+pub use docker::Docker;
+pub use error::LaunchError;
+pub use events::Event;
+pub use interrupts::interrupts;
+pub use mapping::Delivery;
+pub use runtime::{
+    ContainerRuntime, Health, Image, Inspection, Listed, NewContainer, NewVolume, Output, OutputStream,
+    RuntimeError,
+};
+pub use task::{ContainerOutcome, Interrupt, Options, Outcome, check, run};
+pub use tasks::{ContainerSummary, TaskSummary, list, stop};

@@ -1,0 +1,118 @@
+//! Tasks that Docker knows: [`list`] and [`stop`], from labels alone.
+
+use super::error::LaunchError;
+use super::identity::{
+    CONTAINER_LABEL, DELIVERY_LABEL, ESSENTIAL_LABEL, FAMILY_LABEL, LEVEL_LABEL, REVISION_LABEL, TASK_LABEL,
+    VOLUMES_LABEL,
+};
+use super::runtime::{ContainerRuntime, Listed};
+use super::supervise;
+use futures_util::future::try_join_all;
+use std::collections::BTreeMap;
+
+/// A task that has containers in Docker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskSummary {
+    /// Its id.
+    pub task_id: String,
+    /// Family of the task definition.
+    pub family: String,
+    /// Revision of the task definition.
+    pub revision: String,
+    /// Its containers, in start order.
+    pub containers: Vec<ContainerSummary>,
+}
+
+/// A container of a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContainerSummary {
+    /// Its name within the task.
+    pub name: String,
+    /// Docker id.
+    pub docker_id: String,
+    /// Docker name.
+    pub docker_name: String,
+    /// The image as it was named.
+    pub image: String,
+    /// `created`, `running`, `exited`, ...
+    pub state: String,
+    /// The state in words.
+    pub status: String,
+    /// Whether the task ends when it ends.
+    pub essential: bool,
+    /// `env` or `runtime`.
+    pub delivery: String,
+    level: usize,
+    volumes: Vec<String>,
+}
+
+/// The tasks, by id.
+///
+/// # Errors
+/// If Docker cannot be asked.
+pub async fn list<R: ContainerRuntime>(runtime: &R) -> Result<Vec<TaskSummary>, LaunchError> {
+    let mut tasks: BTreeMap<String, TaskSummary> = BTreeMap::new();
+    for listed in runtime.list(TASK_LABEL).await? {
+        let label = |name: &str| listed.labels.get(name).cloned().unwrap_or_default();
+        let task_id = label(TASK_LABEL);
+        let task = tasks.entry(task_id.clone()).or_insert_with(|| TaskSummary {
+            task_id,
+            family: label(FAMILY_LABEL),
+            revision: label(REVISION_LABEL),
+            containers: Vec::new(),
+        });
+        task.containers.push(summary(&listed));
+    }
+    let mut tasks: Vec<_> = tasks.into_values().collect();
+    for task in &mut tasks {
+        task.containers.sort_by(|a, b| (a.level, &a.name).cmp(&(b.level, &b.name)));
+    }
+    Ok(tasks)
+}
+
+/// Stops a task in order and removes its containers and volumes. The beginning of
+/// an id will do if there is only one such task.
+///
+/// # Errors
+/// If there is no such task, or Docker fails.
+pub async fn stop<R: ContainerRuntime>(runtime: &R, task_id: &str) -> Result<TaskSummary, LaunchError> {
+    runtime.check().await?;
+    let no_such_task = || LaunchError::NoSuchTask { task_id: task_id.to_owned() };
+    let tasks = list(runtime).await?;
+    let mut matching = tasks.into_iter().filter(|t| !task_id.is_empty() && t.task_id.starts_with(task_id));
+    let task = matching.next().ok_or_else(no_such_task)?;
+    if matching.next().is_some() {
+        return Err(no_such_task());
+    }
+    let top = task.containers.iter().map(|c| c.level).max().unwrap_or(0);
+    for level in (0..=top).rev() {
+        let running = task.containers.iter().filter(|c| c.level == level && c.state == "running");
+        try_join_all(running.map(|c| supervise::stop(runtime, &c.docker_id))).await?;
+    }
+    for container in &task.containers {
+        runtime.remove(&container.docker_id).await?;
+    }
+    let mut volumes: Vec<&String> = task.containers.iter().flat_map(|c| &c.volumes).collect();
+    volumes.sort();
+    volumes.dedup();
+    for volume in volumes {
+        runtime.remove_volume(volume).await?;
+    }
+    Ok(task)
+}
+
+fn summary(listed: &Listed) -> ContainerSummary {
+    let label = |name: &str| listed.labels.get(name).cloned().unwrap_or_default();
+    ContainerSummary {
+        name: label(CONTAINER_LABEL),
+        docker_id: listed.id.clone(),
+        docker_name: listed.name.clone(),
+        image: listed.image.clone(),
+        state: listed.state.clone(),
+        status: listed.status.clone(),
+        essential: label(ESSENTIAL_LABEL) == "true",
+        delivery: label(DELIVERY_LABEL),
+        level: label(LEVEL_LABEL).parse().unwrap_or(0),
+        volumes: label(VOLUMES_LABEL).split(',').filter(|v| !v.is_empty()).map(str::to_owned).collect(),
+    }
+}

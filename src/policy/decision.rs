@@ -1,0 +1,157 @@
+//! [`Decision`]: the answer to one request, with the statements that gave it.
+//!
+//! A decision has no public maker and is not `Clone`: whoever holds one got it
+//! from [`evaluate`](super::evaluate()) or [`evaluate_trust`](super::evaluate_trust()).
+//! Refusals are worded as AWS has worded them since 2021:
+//!
+//! ```text
+//! User: arn:aws:iam::123456789012:user/John is not authorized to perform: ssm:GetParameter
+//!   on resource: arn:aws:ssm:us-east-1:123456789012:parameter/db
+//!   because no identity-based policy allows the ssm:GetParameter action
+//! ```
+//!
+//! Source: IAM User Guide, "Troubleshoot access denied error messages".
+
+use super::Effect;
+use crate::arn::Arn;
+use std::sync::Arc;
+
+/// How a request was decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// A statement allows it and none denies it.
+    Allow,
+    /// A statement denies it.
+    ExplicitDeny,
+    /// No statement allows it.
+    ImplicitDeny,
+}
+
+/// A statement that decided. Cheap to clone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Matched {
+    /// ARN of a managed policy, or owner and name of an inline one.
+    pub policy: Arc<str>,
+    /// Its place in the document, counted from 1; 0 for the account root.
+    pub statement: usize,
+    /// The statement's own name, if it has one.
+    pub sid: Option<Arc<str>>,
+    /// The file that it was read from.
+    pub file: Arc<str>,
+    /// The line where the statement begins; for a document that stands in a
+    /// string, the line of that string.
+    pub line: usize,
+    /// What it says.
+    pub effect: Effect,
+}
+
+/// Which kind of policy decided, or was missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Basis {
+    /// Policies of the user, its groups, or the role.
+    Identity,
+    /// A policy of the resource, which another account's principal would need.
+    Resource,
+    /// The account root's power over its own account.
+    Root,
+    /// The role's trust policy.
+    Trust,
+}
+
+/// The answer to one request.
+#[derive(Debug)]
+#[must_use]
+pub struct Decision {
+    pub(super) principal: Arn,
+    pub(super) action: Box<str>,
+    pub(super) resource: Box<str>,
+    pub(super) outcome: Outcome,
+    pub(super) basis: Basis,
+    pub(super) matched: Vec<Matched>,
+    pub(super) digest: Arc<str>,
+}
+
+impl Decision {
+    /// How it was decided.
+    pub fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+
+    /// Whether the request may go on.
+    pub fn is_allowed(&self) -> bool {
+        self.outcome == Outcome::Allow
+    }
+
+    /// Who asked. A service, which has no ARN on AWS, is written
+    /// `arn:aws:iam::aws:service-principal/NAME`.
+    pub fn principal(&self) -> &Arn {
+        &self.principal
+    }
+
+    /// The IAM action, such as `secretsmanager:GetSecretValue`.
+    pub fn action(&self) -> &str {
+        &self.action
+    }
+
+    /// The ARN of the resource, or `*` where an action has none.
+    pub fn resource(&self) -> &str {
+        &self.resource
+    }
+
+    /// The statements that decided: those that deny, or else those that allow.
+    pub fn matched(&self) -> &[Matched] {
+        &self.matched
+    }
+
+    /// Digest of the policies that were in force.
+    pub fn policy_digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// Why, in AWS's words: the end of a sentence.
+    pub fn reason(&self) -> String {
+        let action = &self.action;
+        match (self.outcome, self.basis) {
+            (Outcome::ExplicitDeny, Basis::Identity) => {
+                "with an explicit deny in an identity-based policy".into()
+            }
+            (Outcome::ExplicitDeny, Basis::Trust) => "with an explicit deny in the role trust policy".into(),
+            (Outcome::ExplicitDeny, Basis::Resource | Basis::Root) => {
+                "with an explicit deny in a resource-based policy".into()
+            }
+            (Outcome::ImplicitDeny, Basis::Identity) => {
+                format!("because no identity-based policy allows the {action} action")
+            }
+            (Outcome::ImplicitDeny, Basis::Trust) => {
+                format!("because no role trust policy allows the {action} action")
+            }
+            (Outcome::ImplicitDeny, Basis::Resource | Basis::Root) => {
+                format!("because no resource-based policy allows the {action} action")
+            }
+            (Outcome::Allow, Basis::Trust) => {
+                format!("because the role trust policy allows the {action} action")
+            }
+            (Outcome::Allow, Basis::Root) => {
+                "because the account root may do everything in its account".into()
+            }
+            (Outcome::Allow, Basis::Identity | Basis::Resource) => {
+                format!("because an identity-based policy allows the {action} action")
+            }
+        }
+    }
+
+    /// The whole message of a refusal, with the deciding principal as the user.
+    pub fn denial_message(&self) -> String {
+        self.denial_message_as(&self.principal.to_string())
+    }
+
+    /// The whole message of a refusal. AWS names the caller as it signed: for a
+    /// session of a role that is `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION`.
+    pub fn denial_message_as(&self, caller: &str) -> String {
+        let on = match &*self.resource {
+            "*" => String::new(),
+            resource => format!(" on resource: {resource}"),
+        };
+        format!("User: {caller} is not authorized to perform: {}{on} {}", self.action, self.reason())
+    }
+}

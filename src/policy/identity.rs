@@ -1,0 +1,126 @@
+//! [`Identity`]: a user or a role with the statements that apply to it.
+
+use super::document::Statement;
+use super::principal::TrustedPrincipal;
+use crate::arn::Arn;
+use sha2::{Digest, Sha256};
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+/// What an identity is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdentityKind {
+    /// An IAM user.
+    User,
+    /// An IAM role.
+    Role,
+}
+
+/// A user or a role.
+#[derive(Debug)]
+pub struct Identity {
+    /// Its ARN, path included.
+    pub arn: Arn,
+    /// User or role.
+    pub kind: IdentityKind,
+    /// Its name without the path.
+    pub name: String,
+    /// `UserId` or `RoleId`. Where the file has none, it is derived from the ARN,
+    /// so that it stays the same from one start to the next.
+    pub id: String,
+    pub(super) statements: StatementIndex,
+    /// Statements of the trust policy; none for a user.
+    pub(super) trust: Vec<Arc<Statement>>,
+}
+
+impl Identity {
+    /// How many statements of how many policies apply to it.
+    pub(super) fn counts(&self) -> (usize, usize) {
+        let mut policies: Vec<&str> = self.statements.all.iter().map(|s| &*s.matched.policy).collect();
+        policies.sort_unstable();
+        policies.dedup();
+        (self.statements.all.len(), policies.len())
+    }
+
+    /// Whom the trust policy allows or denies.
+    pub(super) fn trusted(&self) -> impl Iterator<Item = &TrustedPrincipal> {
+        self.trust.iter().flat_map(|statement| statement.principals.iter().flat_map(|set| set.iter()))
+    }
+}
+
+/// An id in the form that AWS uses: a prefix for the kind and 17 letters or digits.
+pub(super) fn derived_id(kind: IdentityKind, arn: &str) -> String {
+    const LETTERS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    let prefix = match kind {
+        IdentityKind::User => "AIDA",
+        IdentityKind::Role => "AROA",
+    };
+    let letter = |byte: &u8| LETTERS.get(usize::from(byte % 32)).map_or('A', |&b| char::from(b));
+    prefix.chars().chain(Sha256::digest(arn).iter().take(17).map(letter)).collect()
+}
+
+/// Statements, found by the service of the requested action.
+///
+/// A request looks at the statements that name its service and at those that may
+/// match any service; an administrator's identity with hundreds of statements on
+/// other services costs it nothing.
+#[derive(Debug, Default)]
+pub(super) struct StatementIndex {
+    all: Vec<Arc<Statement>>,
+    /// Lowercase service, and positions in `all`, ascending; sorted by service.
+    by_service: Vec<(Box<str>, Vec<usize>)>,
+    /// Positions of statements that are not bound to named services, ascending.
+    any_service: Vec<usize>,
+}
+
+impl StatementIndex {
+    pub(super) fn new(all: Vec<Arc<Statement>>) -> Self {
+        let mut any_service = Vec::new();
+        let mut services: Vec<&str> = Vec::new();
+        for (position, statement) in all.iter().enumerate() {
+            match statement.actions.services() {
+                Some(named) => services.extend(named),
+                None => any_service.push(position),
+            }
+        }
+        services.sort_unstable();
+        services.dedup();
+        let positions = |service: &str| {
+            all.iter()
+                .enumerate()
+                .filter(|(_, s)| s.actions.services().is_none_or(|mut named| named.any(|n| n == service)))
+                .map(|(position, _)| position)
+                .collect()
+        };
+        let by_service = services.into_iter().map(|s| (Box::from(s), positions(s))).collect();
+        Self { all, by_service, any_service }
+    }
+
+    /// The statements that can match an action of `service`, in their order.
+    pub(super) fn of_service(&self, service: &str) -> impl Iterator<Item = &Statement> {
+        let found = self.by_service.binary_search_by(|(named, _)| compare_folded(named, service));
+        let positions = match found.ok().and_then(|i| self.by_service.get(i)) {
+            Some((_, positions)) => positions,
+            None => &self.any_service,
+        };
+        positions.iter().filter_map(|&i| self.all.get(i)).map(AsRef::as_ref)
+    }
+}
+
+/// Order of `lowercase` and `other` without regard to ASCII case.
+pub(super) fn compare_folded(lowercase: &str, other: &str) -> Ordering {
+    lowercase.bytes().cmp(other.bytes().map(|b| b.to_ascii_lowercase()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn derived_ids_look_like_those_of_aws_and_stay() {
+        let id = derived_id(IdentityKind::Role, "arn:aws:iam::111122223333:role/app");
+        assert_eq!(id, derived_id(IdentityKind::Role, "arn:aws:iam::111122223333:role/app"));
+        assert_ne!(id, derived_id(IdentityKind::Role, "arn:aws:iam::111122223333:role/other"));
+        assert!(id.starts_with("AROA") && id.len() == 21, "{id}");
+    }
+}

@@ -1,0 +1,292 @@
+//! [`Operation`]: what a request asks for, named by its `X-Amz-Target` header:
+//! `prefix.Name`, such as `AmazonSSM.GetParameter`.
+//!
+//! Two tables: the operations that are served, each with the fact whether it only
+//! reads, and every operation of the two AWS services' Secrets Manager and
+//! Parameter Store models, so that what is missing can be told apart from what
+//! does not exist ([`Operation::coverage`]).
+
+use super::error::ApiError;
+
+/// A service behind the endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Service {
+    /// AWS Secrets Manager, model 2017-10-17.
+    SecretsManager,
+    /// The Parameter Store part of AWS Systems Manager, model 2014-11-06.
+    Ssm,
+    /// Sealdock's own operations.
+    Sealdock,
+}
+
+impl Service {
+    /// Every service.
+    pub const ALL: [Self; 3] = [Self::SecretsManager, Self::Ssm, Self::Sealdock];
+
+    /// The part of `X-Amz-Target` before the dot.
+    pub fn target_prefix(self) -> &'static str {
+        match self {
+            Self::SecretsManager => "secretsmanager",
+            Self::Ssm => "AmazonSSM",
+            Self::Sealdock => "Sealdock_20261124",
+        }
+    }
+
+    /// The service name in credential scopes, IAM actions and ARNs.
+    pub fn signing_name(self) -> &'static str {
+        match self {
+            Self::SecretsManager => "secretsmanager",
+            Self::Ssm => "ssm",
+            Self::Sealdock => "sealdock",
+        }
+    }
+
+    /// `eventSource` of audit events.
+    pub fn event_source(self) -> &'static str {
+        match self {
+            Self::SecretsManager => "secretsmanager.amazonaws.com",
+            Self::Ssm => "ssm.amazonaws.com",
+            Self::Sealdock => "sealdock",
+        }
+    }
+
+    fn from_prefix(prefix: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|s| s.target_prefix() == prefix)
+    }
+}
+
+macro_rules! operations {
+    ($($(#[$doc:meta])* $name:ident: $service:ident $access:ident;)*) => {
+        /// An operation that is served.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Operation {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Operation {
+            /// Every operation that is served.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The name, as in the service model and in IAM actions.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name),)* }
+            }
+
+            /// The service that it belongs to.
+            pub fn service(self) -> Service {
+                match self { $(Self::$name => Service::$service,)* }
+            }
+
+            /// Whether it changes nothing (`readOnly` of audit events).
+            pub fn read_only(self) -> bool {
+                match self { $(Self::$name => operations!(@ $access),)* }
+            }
+        }
+    };
+    (@ reads) => { true };
+    (@ writes) => { false };
+}
+
+operations! {
+    /// Makes a secret, with or without a first version.
+    CreateSecret: SecretsManager writes;
+    /// Deletes a secret, at once or after a recovery window.
+    DeleteSecret: SecretsManager writes;
+    /// Metadata of one secret.
+    DescribeSecret: SecretsManager reads;
+    /// The value of one version.
+    GetSecretValue: SecretsManager reads;
+    /// Metadata of secrets that match filters, in pages.
+    ListSecrets: SecretsManager reads;
+    /// Makes a new version.
+    PutSecretValue: SecretsManager writes;
+    /// Changes metadata and, with a value, makes a new version.
+    UpdateSecret: SecretsManager writes;
+    /// Deletes a parameter.
+    DeleteParameter: Ssm writes;
+    /// One parameter.
+    GetParameter: Ssm reads;
+    /// Up to ten parameters.
+    GetParameters: Ssm reads;
+    /// Makes a parameter or a new version of one.
+    PutParameter: Ssm writes;
+    /// Credentials of a role for one task.
+    CreateTaskSession: Sealdock writes;
+    /// Records which values went into which container.
+    RecordInjections: Sealdock writes;
+    /// What was recorded, for one container or all.
+    ListBindings: Sealdock reads;
+    /// Makes an access key.
+    CreateAccessKey: Sealdock writes;
+    /// Access keys without their secrets.
+    ListAccessKeys: Sealdock reads;
+    /// Activates or deactivates an access key.
+    UpdateAccessKey: Sealdock writes;
+    /// Deletes an access key.
+    DeleteAccessKey: Sealdock writes;
+    /// Who the caller is.
+    WhoAmI: Sealdock reads;
+}
+
+/// Every operation of AWS Secrets Manager.
+const SECRETS_MANAGER: [&str; 23] = [
+    "BatchGetSecretValue",
+    "CancelRotateSecret",
+    "CreateSecret",
+    "DeleteResourcePolicy",
+    "DeleteSecret",
+    "DescribeSecret",
+    "GetRandomPassword",
+    "GetResourcePolicy",
+    "GetSecretValue",
+    "ListSecretVersionIds",
+    "ListSecrets",
+    "PutResourcePolicy",
+    "PutSecretValue",
+    "RemoveRegionsFromReplication",
+    "ReplicateSecretToRegions",
+    "RestoreSecret",
+    "RotateSecret",
+    "StopReplicationToReplica",
+    "TagResource",
+    "UntagResource",
+    "UpdateSecret",
+    "UpdateSecretVersionStage",
+    "ValidateResourcePolicy",
+];
+
+/// Every operation of Parameter Store.
+const PARAMETER_STORE: [&str; 16] = [
+    "AddTagsToResource",
+    "DeleteParameter",
+    "DeleteParameters",
+    "DeleteResourcePolicy",
+    "DescribeParameters",
+    "GetParameter",
+    "GetParameterHistory",
+    "GetParameters",
+    "GetParametersByPath",
+    "GetResourcePolicies",
+    "LabelParameterVersion",
+    "ListTagsForResource",
+    "PutParameter",
+    "PutResourcePolicy",
+    "RemoveTagsFromResource",
+    "UnlabelParameterVersion",
+];
+
+/// One row of the API coverage table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Coverage {
+    /// The AWS service.
+    pub service: Service,
+    /// The operation's name in the service model.
+    pub name: &'static str,
+    /// Whether it is served.
+    pub implemented: bool,
+}
+
+impl Operation {
+    /// The operation that an `X-Amz-Target` value names, if it is served.
+    pub fn from_target(target: &str) -> Option<Self> {
+        let (prefix, name) = target.split_once('.')?;
+        Self::find(Service::from_prefix(prefix)?, name)
+    }
+
+    /// As [`Operation::from_target`], with the error to answer otherwise.
+    ///
+    /// # Errors
+    /// `UnknownOperationException`; the text says whether AWS has the operation.
+    pub fn require(target: Option<&str>) -> Result<Self, ApiError> {
+        let Some(target) = target else {
+            return Err(ApiError::unknown_operation("the request has no X-Amz-Target header"));
+        };
+        Self::from_target(target).ok_or_else(|| {
+            let of_aws = target.split_once('.').is_some_and(|(prefix, name)| {
+                Service::from_prefix(prefix)
+                    .is_some_and(|s| Self::coverage().any(|row| row.service == s && row.name == name))
+            });
+            if of_aws {
+                ApiError::unknown_operation(format!("Sealdock does not implement {target}"))
+            } else {
+                let shown: String = target.chars().take(128).collect();
+                ApiError::unknown_operation(format!("there is no operation `{shown}`"))
+            }
+        })
+    }
+
+    /// The `X-Amz-Target` value.
+    pub fn target(self) -> String {
+        format!("{}.{}", self.service().target_prefix(), self.name())
+    }
+
+    /// The IAM action, such as `secretsmanager:GetSecretValue`.
+    pub fn action(self) -> String {
+        format!("{}:{}", self.service().signing_name(), self.name())
+    }
+
+    /// `eventSource` of audit events.
+    pub fn event_source(self) -> &'static str {
+        self.service().event_source()
+    }
+
+    /// Every operation of the two AWS services, and whether it is served.
+    pub fn coverage() -> impl Iterator<Item = Coverage> {
+        let rows = |service, names: &'static [&'static str]| {
+            names.iter().map(move |&name| Coverage {
+                service,
+                name,
+                implemented: Self::find(service, name).is_some(),
+            })
+        };
+        rows(Service::SecretsManager, &SECRETS_MANAGER).chain(rows(Service::Ssm, &PARAMETER_STORE))
+    }
+
+    fn find(service: Service, name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|op| op.service() == service && op.name() == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_round_trip() {
+        for &operation in Operation::ALL {
+            assert_eq!(Operation::from_target(&operation.target()), Some(operation));
+        }
+        assert_eq!(Operation::GetParameter.target(), "AmazonSSM.GetParameter");
+        assert_eq!(Operation::GetSecretValue.action(), "secretsmanager:GetSecretValue");
+    }
+
+    #[test]
+    fn a_target_names_its_own_service() {
+        for wrong in [
+            "",
+            "GetSecretValue",
+            "secretsmanager.",
+            "secretsmanager.getsecretvalue",
+            "AmazonSSM.GetSecretValue",
+        ] {
+            assert_eq!(Operation::from_target(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn tells_missing_from_nonsense() {
+        let text = |target| Operation::require(target).unwrap_err().message;
+        assert_eq!(
+            text(Some("secretsmanager.RotateSecret")),
+            "Sealdock does not implement secretsmanager.RotateSecret"
+        );
+        assert_eq!(text(Some("secretsmanager.Fly")), "there is no operation `secretsmanager.Fly`");
+        assert_eq!(text(None), "the request has no X-Amz-Target header");
+    }
+
+    #[test]
+    fn covers_both_models() {
+        assert_eq!(Operation::coverage().count(), 39);
+        assert_eq!(Operation::coverage().filter(|row| row.implemented).count(), 11);
+    }
+}

@@ -1,0 +1,132 @@
+//! Every decoder against every kind of wrong member.
+
+use super::{ApiError, Operation, sealdock, secretsmanager as sm, ssm};
+use serde_json::{Map, Value, json};
+
+type Decoder = fn(&[u8]) -> Result<(), ApiError>;
+
+/// Operation, decoder, a good request with every member of the model.
+fn decoders() -> Vec<(Operation, Decoder, Value)> {
+    let arn = "arn:aws:iam::111122223333:role/exec";
+    let token = "0123456789abcdef0123456789abcdef0123";
+    let key = "AKIAIOSFODNN7EXAMPLE";
+    let injection =
+        json!({"Name": "A", "Target": "ENVIRONMENT", "ValueFrom": "/a", "Arn": "a", "VersionId": "1"});
+    macro_rules! row {
+        ($operation:ident, $module:ident :: $request:ident, $good:tt) => {
+            (Operation::$operation, (|b| $module::$request::decode(b).map(drop)) as Decoder, json!($good))
+        };
+    }
+    vec![
+        row!(CreateSecret, sm::CreateSecretRequest, {
+            "Name": "a", "ClientRequestToken": token, "Description": "d", "KmsKeyId": "k", "SecretString": "s",
+            "Tags": [{"Key": "k", "Value": "v"}], "AddReplicaRegions": [{"Region": "eu-west-1", "KmsKeyId": "k"}],
+            "ForceOverwriteReplicaSecret": false, "Type": "t"
+        }),
+        row!(DeleteSecret, sm::DeleteSecretRequest, {"SecretId": "a", "RecoveryWindowInDays": 7, "ForceDeleteWithoutRecovery": false}),
+        row!(DescribeSecret, sm::DescribeSecretRequest, {"SecretId": "a"}),
+        row!(GetSecretValue, sm::GetSecretValueRequest, {"SecretId": "a", "VersionId": token, "VersionStage": "s"}),
+        row!(ListSecrets, sm::ListSecretsRequest, {
+            "IncludePlannedDeletion": true, "MaxResults": 1, "NextToken": "t", "SortOrder": "desc", "SortBy": "name",
+            "Filters": [{"Key": "all", "Values": ["a"]}]
+        }),
+        row!(PutSecretValue, sm::PutSecretValueRequest, {
+            "SecretId": "a", "ClientRequestToken": token, "SecretBinary": "AA==", "VersionStages": ["s"],
+            "RotationToken": token
+        }),
+        row!(UpdateSecret, sm::UpdateSecretRequest, {
+            "SecretId": "a", "ClientRequestToken": token, "Description": "d", "KmsKeyId": "k", "SecretString": "s",
+            "Type": "t"
+        }),
+        row!(DeleteParameter, ssm::DeleteParameterRequest, {"Name": "a"}),
+        row!(GetParameter, ssm::GetParameterRequest, {"Name": "a", "WithDecryption": true}),
+        row!(GetParameters, ssm::GetParametersRequest, {"Names": ["a"], "WithDecryption": true}),
+        row!(PutParameter, ssm::PutParameterRequest, {
+            "Name": "a", "Description": "d", "Value": "v", "Type": "String", "KeyId": "k", "Overwrite": true,
+            "AllowedPattern": "v", "Tags": [{"Key": "k", "Value": "v"}], "Tier": "Standard", "Policies": "[]",
+            "DataType": "text"
+        }),
+        row!(CreateTaskSession, sealdock::CreateTaskSessionRequest, {"RoleArn": arn, "SessionName": "0a", "TaskDefinition": "web"}),
+        row!(RecordInjections, sealdock::RecordInjectionsRequest, {
+            "TaskId": "t", "Family": "f", "ContainerName": "c", "ContainerId": "i", "DockerName": "n",
+            "Delivery": "env", "Injections": [injection]
+        }),
+        row!(ListBindings, sealdock::ListBindingsRequest, {"ContainerId": "i"}),
+        row!(CreateAccessKey, sealdock::CreateAccessKeyRequest, {"PrincipalArn": arn}),
+        row!(ListAccessKeys, sealdock::ListAccessKeysRequest, {"PrincipalArn": arn}),
+        row!(UpdateAccessKey, sealdock::UpdateAccessKeyRequest, {"AccessKeyId": key, "Status": "Active"}),
+        row!(DeleteAccessKey, sealdock::DeleteAccessKeyRequest, {"AccessKeyId": key}),
+        row!(WhoAmI, sealdock::WhoAmIRequest, {}),
+    ]
+}
+
+fn decode(decoder: Decoder, members: &Map<String, Value>) -> Result<(), ApiError> {
+    decoder(Value::Object(members.clone()).to_string().as_bytes())
+}
+
+fn members(value: &Value) -> Map<String, Value> {
+    value.as_object().unwrap().clone()
+}
+
+#[test]
+fn every_operation_has_a_decoder() {
+    let decoders = decoders();
+    assert!(Operation::ALL.iter().all(|op| decoders.iter().any(|(row, ..)| row == op)));
+    for (operation, decoder, good) in decoders {
+        assert_eq!(decode(decoder, &members(&good)), Ok(()), "{operation:?}");
+    }
+}
+
+#[test]
+fn every_wrong_type_is_a_serialization_error() {
+    for (operation, decoder, good) in decoders() {
+        for (name, value) in members(&good) {
+            for wrong in
+                [json!(1.5), json!("x"), json!(true), json!([1]), json!([]), json!([[]]), json!({"x": 1})]
+            {
+                // The right type, or an empty list, which breaks a constraint or nothing.
+                let same = std::mem::discriminant(&wrong) == std::mem::discriminant(&value);
+                if same && !(wrong.is_array() && wrong != json!([])) && !wrong.is_number() {
+                    continue;
+                }
+                let mut bad = members(&good);
+                bad.insert(name.clone(), wrong.clone());
+                let error = decode(decoder, &bad).unwrap_err();
+                assert_eq!(error.code, "SerializationException", "{operation:?} {name} {wrong}: {error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_unknown_member_is_named() {
+    for (operation, decoder, good) in decoders() {
+        let mut bad = members(&good);
+        bad.insert("Neww".into(), json!("hunter2"));
+        assert_eq!(
+            decode(decoder, &bad).unwrap_err().to_string(),
+            "ValidationException: 1 validation error detected: 'Neww' is not a member of this operation's input",
+            "{operation:?}"
+        );
+    }
+}
+
+#[test]
+fn a_missing_member_is_optional_or_named() {
+    for (operation, decoder, good) in decoders() {
+        for name in members(&good).keys() {
+            let mut bad = members(&good);
+            bad.remove(name);
+            if let Err(error) = decode(decoder, &bad) {
+                let null = format!("Value null at '{}{}'", name[..1].to_lowercase(), &name[1..]);
+                let modelled = error.message.contains(&null)
+                    || matches!(error.code, "InvalidParameterException" | "ValidationException");
+                assert!(modelled, "{operation:?} {name}: {error}");
+            }
+            // `null` is the same as absent.
+            let mut null = members(&good);
+            null.insert(name.clone(), Value::Null);
+            assert_eq!(decode(decoder, &null), decode(decoder, &bad), "{operation:?} {name}");
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! [`Api`]: from an HTTP request to its answer.
+//!
+//! ```text
+//! POST / with X-Amz-Target -> Operation
+//!   -> authenticate        -> Caller, Region
+//!   -> the service's file: decode, gate, vault
+//!   -> answer, or an error that is on record
+//! ```
+//!
+//! A request that fails anywhere is recorded before it is answered; if it cannot be
+//! recorded, the answer says that instead.
+
+use super::authenticate::authenticate;
+use super::exchange::{Exchange, Failure, unavailable};
+use super::listener::{Handler, Incoming, Peer, Refusal, RequestHead};
+use crate::broker::{Broker, Caller, Context};
+use crate::protocol::sigv4::SigningKeys;
+use crate::protocol::{ApiError, Operation, Service, answer};
+use bytes::Bytes;
+use http::{HeaderMap, Method, Response, header};
+use http_body_util::Full;
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+/// The whole API of a broker.
+#[derive(Debug)]
+pub struct Api {
+    broker: Arc<Broker>,
+    keys: SigningKeys,
+}
+
+/// Signing keys kept at a time: one for each access key, day, Region and service in use.
+const SIGNING_KEYS: usize = 4096;
+
+/// Longest user agent that is recorded, in characters.
+const USER_AGENT: usize = 256;
+
+impl Api {
+    /// The API of `broker`.
+    pub fn new(broker: Arc<Broker>) -> Self {
+        Self { broker, keys: SigningKeys::new(SIGNING_KEYS) }
+    }
+
+    /// What is known of a request before it proves who sends it.
+    fn context(&self, peer: &Peer, headers: &HeaderMap, request_id: &str) -> Context {
+        let target = headers.get("x-amz-target").and_then(|v| v.to_str().ok()).unwrap_or_default();
+        let operation = Operation::from_target(target);
+        let agent = headers.get(header::USER_AGENT).and_then(|v| v.to_str().ok());
+        Context {
+            caller: None,
+            event_source: operation.map_or("sealdock", Operation::event_source),
+            event_name: operation.map_or_else(|| "UnknownOperation".to_owned(), |op| op.name().to_owned()),
+            region: self.broker.settings().region.clone(),
+            read_only: operation.is_some_and(Operation::read_only),
+            request_id: request_id.to_owned(),
+            source: source(peer),
+            user_agent: agent.map(|text| text.chars().take(USER_AGENT).collect()),
+            parameters: None,
+        }
+    }
+
+    async fn serve(
+        &self,
+        incoming: &Incoming,
+        context: Context,
+    ) -> Result<Zeroizing<Vec<u8>>, (Context, Failure)> {
+        let (operation, caller, region) = match self.admit(incoming) {
+            Ok(admitted) => admitted,
+            Err(error) => return Err((context, error.into())),
+        };
+        let scope = self.broker.scope(caller.account(), &region);
+        let context = Context { caller: Some(caller), region, ..context };
+        let mut exchange = Exchange { broker: &self.broker, context, scope, body: &incoming.body };
+        let answer = match operation.service() {
+            Service::SecretsManager => super::secretsmanager::serve(operation, &mut exchange).await,
+            Service::Ssm => super::ssm::serve(operation, &mut exchange).await,
+            Service::Sealdock => super::sealdock::serve(operation, &mut exchange, &self.keys).await,
+        };
+        answer.map_err(|failure| (exchange.context, failure))
+    }
+
+    fn admit(&self, incoming: &Incoming) -> Result<(Operation, Caller, String), ApiError> {
+        if incoming.method != Method::POST || incoming.uri.path() != "/" {
+            return Err(ApiError::unknown_operation("the API takes POST requests to /"));
+        }
+        let target = incoming.headers.get("x-amz-target").and_then(|v| v.to_str().ok());
+        let operation = Operation::require(target)?;
+        let (caller, region) = authenticate(&self.broker, &self.keys, incoming, operation)?;
+        Ok((operation, caller, region))
+    }
+
+    /// Puts a failure on record, unless it is, and turns it into the answer.
+    async fn fail(&self, context: &Context, failure: Failure) -> ApiError {
+        match failure {
+            Failure::Recorded(error) => error,
+            Failure::Unrecorded(error) => {
+                let noted = self.broker.note_failure(context, error.code, &error.message);
+                match tokio::time::timeout(self.broker.settings().audit_wait, noted).await {
+                    Ok(Ok(())) => error,
+                    Ok(Err(cause)) => {
+                        tracing::error!(error = %cause, request_id = %context.request_id, "failure not recorded");
+                        unavailable()
+                    }
+                    Err(_) => unavailable(),
+                }
+            }
+        }
+    }
+}
+
+impl Handler for Api {
+    async fn handle(&self, incoming: Incoming) -> Response<Full<Bytes>> {
+        let request_id = uuid::Uuid::new_v4().to_string();
+        let context = self.context(&incoming.peer, &incoming.headers, &request_id);
+        match self.serve(&incoming, context).await {
+            Ok(body) => answer::success(body, &request_id).map(Full::new),
+            Err((context, failure)) => {
+                answer::failure(&self.fail(&context, failure).await, &request_id).map(Full::new)
+            }
+        }
+    }
+
+    async fn refuse(&self, refusal: Refusal, head: &RequestHead) -> Response<Full<Bytes>> {
+        let request_id = uuid::Uuid::new_v4().to_string();
+        let context = self.context(&head.peer, &head.headers, &request_id);
+        let error = match refusal {
+            Refusal::BodyTooLarge => ApiError::request_entity_too_large(),
+            Refusal::BodyTimeout => ApiError::request_timeout(),
+            Refusal::Broken => ApiError::serialization("the request body could not be read"),
+            Refusal::Panicked => ApiError::internal_failure(),
+        };
+        answer::failure(&self.fail(&context, error.into()).await, &request_id).map(Full::new)
+    }
+}
+
+fn source(peer: &Peer) -> String {
+    match peer {
+        Peer::Tcp { addr, .. } => addr.ip().to_string(),
+        Peer::Unix { uid, .. } => format!("unix:uid={uid}"),
+    }
+}

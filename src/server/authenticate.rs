@@ -1,0 +1,63 @@
+//! Who sends a request: its signature, or the kernel's word for a Unix-socket peer.
+
+use super::listener::{Incoming, Peer};
+use crate::arn::is_region;
+use crate::broker::{Broker, Caller, CredentialError};
+use crate::protocol::sigv4::{Presented, SigningKey, SigningKeys};
+use crate::protocol::{ApiError, Operation};
+use std::sync::Arc;
+
+/// The caller and the Region that the request is for.
+///
+/// # Errors
+/// The errors that AWS answers for missing, malformed, expired and wrong signatures.
+pub(super) fn authenticate(
+    broker: &Broker,
+    keys: &SigningKeys,
+    incoming: &Incoming,
+    operation: Operation,
+) -> Result<(Caller, String), ApiError> {
+    let Some(presented) = Presented::parse(&incoming.method, &incoming.uri, &incoming.headers)? else {
+        let Peer::Unix { uid, .. } = &incoming.peer else {
+            return Err(ApiError::missing_authentication_token());
+        };
+        let caller = broker.peer(*uid).ok_or_else(|| {
+            ApiError::access_denied_text(format!(
+                "uid {uid} has no principal on this socket: sign the request, or add a [[peer]] entry to the configuration"
+            ))
+        })?;
+        return Ok((caller, broker.settings().region.clone()));
+    };
+    let service = operation.service().signing_name();
+    let region = presented.scope.region.clone();
+    if !is_region(&region) {
+        presented.scope.require(&broker.settings().region, service)?;
+    }
+    presented.scope.require(&region, service)?;
+    let token = match &presented.session_token {
+        None => None,
+        #[expect(clippy::disallowed_methods, reason = "the vault opens the token to learn whose it is")]
+        Some(token) => {
+            Some(std::str::from_utf8(token.expose()).map_err(|_| ApiError::unrecognized_client())?)
+        }
+    };
+    let claimed = broker.claimed(&presented.access_key_id, token).map_err(|e| unproven(&e))?;
+    let (caller, key) = match keys.get(&presented.access_key_id, &presented.scope) {
+        Some(key) => (claimed.caller, key),
+        None => {
+            let (caller, secret) = broker.secret_of(claimed).map_err(|e| unproven(&e))?;
+            (caller, Arc::new(SigningKey::derive(&secret, &presented.scope)))
+        }
+    };
+    presented.verify(&key, &incoming.body, broker.now())?;
+    keys.keep(&presented.access_key_id, &presented.scope, key);
+    Ok((caller, region))
+}
+
+fn unproven(error: &CredentialError) -> ApiError {
+    match error {
+        CredentialError::Unrecognized => ApiError::unrecognized_client(),
+        CredentialError::Expired => ApiError::expired_token(),
+        CredentialError::Vault(error) => super::internal(error),
+    }
+}

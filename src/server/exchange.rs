@@ -1,0 +1,94 @@
+//! [`Exchange`]: one request on its way through the API, and the two ways to fail.
+//!
+//! Every request leaves at least one audit record. A decision's record is made by
+//! the gate; any other failure is recorded by [`crate::server::api`], unless it is
+//! on record already ([`Failure::Recorded`]).
+
+use crate::audit::Permit;
+use crate::broker::{Broker, Context, Deny};
+use crate::protocol::ApiError;
+use crate::protocol::writer::Encode;
+use crate::vault::Scope;
+use zeroize::Zeroizing;
+
+/// One authenticated request.
+#[derive(Debug)]
+pub(super) struct Exchange<'a> {
+    pub(super) broker: &'a Broker,
+    pub(super) context: Context,
+    pub(super) scope: Scope,
+    pub(super) body: &'a [u8],
+}
+
+/// Why a request is not served.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// Not on record yet.
+    Unrecorded(ApiError),
+    /// On record as a denial.
+    Recorded(ApiError),
+}
+
+impl From<ApiError> for Failure {
+    fn from(error: ApiError) -> Self {
+        Self::Unrecorded(error)
+    }
+}
+
+/// A JSON body, wiped once it is sent.
+pub(super) type Answer = Result<Zeroizing<Vec<u8>>, Failure>;
+
+impl Exchange<'_> {
+    /// Passes the gate for an action on a resource. `shown` is how the client named
+    /// the resource: a refusal repeats that, and not an ARN that would tell whether
+    /// the thing exists.
+    pub(super) async fn authorize(
+        &self,
+        action: &str,
+        resource: &str,
+        shown: &str,
+    ) -> Result<Permit, Failure> {
+        let wait = self.broker.settings().audit_wait;
+        let decided =
+            tokio::time::timeout(wait, self.broker.authorize(&self.context, action, resource)).await;
+        match decided {
+            Ok(Ok(permit)) => Ok(permit),
+            Ok(Err(deny)) => Err(self.denied(deny, shown)),
+            Err(_) => Err(Failure::Unrecorded(unavailable())),
+        }
+    }
+
+    /// The error for a closed gate.
+    pub(super) fn denied(&self, deny: Deny, shown: &str) -> Failure {
+        match deny {
+            Deny::Refused(decision) => {
+                let who = self.context.caller.as_ref().map_or("unknown", |c| c.arn.as_str());
+                let (action, reason) = (decision.action(), decision.reason());
+                Failure::Recorded(ApiError::access_denied_text(format!(
+                    "User: {who} is not authorized to perform: {action} on resource: {shown} {reason}"
+                )))
+            }
+            Deny::Unrecorded(error) => {
+                tracing::error!(%error, request_id = %self.context.request_id, "request refused: no audit record");
+                Failure::Recorded(unavailable())
+            }
+        }
+    }
+
+    /// Encodes an answer.
+    pub(super) fn answer(&self, response: &impl Encode) -> Answer {
+        Ok(response.encode())
+    }
+}
+
+/// The log does not take a record: nothing is released.
+pub(super) fn unavailable() -> ApiError {
+    ApiError::service_unavailable(
+        "the audit log cannot be written, so the request was refused; see the broker's own log",
+    )
+}
+
+/// Runs work that waits for the disk without holding up other connections.
+pub(super) fn blocking<T>(work: impl FnOnce() -> T) -> T {
+    tokio::task::block_in_place(work)
+}

@@ -1,0 +1,43 @@
+//! What one client may cost: connections, bytes and time.
+
+use std::time::Duration;
+
+/// Limits of the listeners.
+///
+/// A request that has been read whole is not cut off: what it does may be on record already.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Open connections at a time, over all listeners. The next one waits in the kernel's queue.
+    pub connections: usize,
+    /// Longest time between the beginning of a connection, or its last answer, and the next complete
+    /// request header. It ends slow clients, silent ones and idle ones.
+    pub header_time: Duration,
+    /// Largest request header in bytes. HTTP/1 cannot go below 8 KiB.
+    pub header_bytes: u32,
+    /// Largest request body in bytes.
+    pub body_bytes: usize,
+    /// Longest time between a request's header and the end of its body.
+    pub body_time: Duration,
+    /// Longest TLS handshake.
+    pub handshake_time: Duration,
+    /// Requests at a time on one HTTP/2 connection.
+    pub streams: u32,
+    /// Longest wait for the requests in progress when the broker stops, and for a client that does not
+    /// take its answer.
+    pub drain_time: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 1024,
+            header_time: Duration::from_secs(30),
+            header_bytes: 64 * 1024,
+            body_bytes: 1024 * 1024,
+            body_time: Duration::from_secs(15),
+            handshake_time: Duration::from_secs(10),
+            streams: 128,
+            drain_time: Duration::from_secs(10),
+        }
+    }
+}

@@ -1,0 +1,321 @@
+//! Listeners: TCP on loopback, TLS, and Unix sockets, all in front of one [`Handler`].
+//!
+//! ```text
+//! bind -> accept (one slot a connection) -> TLS handshake | look at the first bytes
+//!      -> HTTP/1.1 or HTTP/2 -> body, whole -> Handler::handle -> answer
+//! ```
+//!
+//! Plain HTTP exists on loopback addresses only, and [`PlainLoopback`] is the proof.
+//! A handler sees complete requests. It is dropped with its connection, so a client
+//! that goes away can end it at any await.
+
+use super::connection::{self, Shared};
+use super::limits::Limits;
+use super::tls;
+use super::unix_socket::{self, SocketFile};
+use bytes::Bytes;
+use http::{HeaderMap, Method, Response, Uri};
+use http_body_util::Full;
+use rustix::io::Errno;
+use std::convert::Infallible;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::{mpsc, watch};
+use zeroize::Zeroizing;
+
+/// What answers the requests.
+pub trait Handler: Send + Sync + 'static {
+    /// Answers a complete request.
+    fn handle(&self, incoming: Incoming) -> impl Future<Output = Response<Full<Bytes>>> + Send;
+
+    /// Answers for a request that could not be read or whose handler panicked.
+    fn refuse(
+        &self,
+        refusal: Refusal,
+        head: &RequestHead,
+    ) -> impl Future<Output = Response<Full<Bytes>>> + Send;
+}
+
+/// A complete request.
+pub struct Incoming {
+    /// The method.
+    pub method: Method,
+    /// Path and query as they were sent, undecoded.
+    pub uri: Uri,
+    /// The header, with a `host` for HTTP/2 as well.
+    pub headers: HeaderMap,
+    /// The body, wiped after use.
+    pub body: Zeroizing<Vec<u8>>,
+    /// Who sent it.
+    pub peer: Peer,
+}
+
+/// A request without its body.
+pub struct RequestHead {
+    /// The method.
+    pub method: Method,
+    /// Path and query as they were sent, undecoded.
+    pub uri: Uri,
+    /// The header, with a `host` for HTTP/2 as well.
+    pub headers: HeaderMap,
+    /// Who sent it.
+    pub peer: Peer,
+}
+
+// Bodies hold secrets, headers and queries hold signatures and session tokens.
+impl fmt::Debug for Incoming {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { method, uri, peer, body, headers: _ } = self;
+        write!(f, "Incoming({method} {} of {} bytes from {peer:?})", uri.path(), body.len())
+    }
+}
+
+impl fmt::Debug for RequestHead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { method, uri, peer, headers: _ } = self;
+        write!(f, "RequestHead({method} {} from {peer:?})", uri.path())
+    }
+}
+
+/// The other end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// Over TCP.
+    Tcp {
+        /// Its address.
+        addr: SocketAddr,
+        /// Whether the connection is TLS.
+        tls: bool,
+    },
+    /// Over a Unix socket; the kernel vouches for these.
+    Unix {
+        /// User that opened the connection.
+        uid: u32,
+        /// Process that opened the connection.
+        pid: Option<i32>,
+    },
+}
+
+/// Why a request did not reach [`Handler::handle`], or did not come back from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The body is larger than the limit.
+    BodyTooLarge,
+    /// The body did not arrive in time.
+    BodyTimeout,
+    /// The body broke off or is not valid HTTP.
+    Broken,
+    /// The handler panicked.
+    Panicked,
+}
+
+/// A loopback address: the only kind that may serve plain HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlainLoopback(SocketAddr);
+
+impl PlainLoopback {
+    /// Takes loopback addresses only.
+    ///
+    /// # Errors
+    /// [`ListenError::NotLoopback`] for any other.
+    pub fn new(addr: SocketAddr) -> Result<Self, ListenError> {
+        if addr.ip().to_canonical().is_loopback() {
+            Ok(Self(addr))
+        } else {
+            Err(ListenError::NotLoopback(addr))
+        }
+    }
+}
+
+/// Where to listen. Port 0 picks a free port.
+#[derive(Clone, Debug)]
+pub enum Bind {
+    /// Plain HTTP on a loopback address.
+    Tcp(PlainLoopback),
+    /// TLS on any address.
+    Tls(SocketAddr, tls::Material),
+    /// A Unix socket whose file has this mode.
+    Unix {
+        /// The socket file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+}
+
+impl Bind {
+    /// A Unix socket for the broker's own user only.
+    pub fn unix(path: impl Into<PathBuf>) -> Self {
+        Self::Unix { path: path.into(), mode: 0o600 }
+    }
+}
+
+/// Why a listener cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// Plain HTTP was asked for elsewhere than on loopback.
+    #[error("`{0}` is not a loopback address: plain HTTP is served on loopback only, use TLS")]
+    NotLoopback(SocketAddr),
+    /// The address cannot be bound.
+    #[error("cannot listen on `{0}`: {1}")]
+    Address(SocketAddr, #[source] io::Error),
+    /// The socket file cannot be made.
+    #[error("cannot listen on `{}`: {}", .0.display(), .1)]
+    Path(PathBuf, #[source] io::Error),
+    /// Something that is no socket has the path.
+    #[error("cannot listen on `{}`: a file that is not a socket is there", .0.display())]
+    NotASocket(PathBuf),
+    /// Another process answers there.
+    #[error("cannot listen on `{}`: another process listens there", .0.display())]
+    InUse(PathBuf),
+}
+
+/// A bound listener. Dropping it closes it and removes its socket file.
+#[derive(Debug)]
+pub struct Listener {
+    socket: Socket,
+}
+
+enum Socket {
+    Tcp(TcpListener, SocketAddr),
+    Tls(TcpListener, SocketAddr, tls::Material),
+    Unix(UnixListener, SocketFile),
+}
+
+impl fmt::Debug for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(_, addr) => write!(f, "http://{addr}"),
+            Self::Tls(_, addr, _) => write!(f, "https://{addr}"),
+            Self::Unix(_, file) => write!(f, "unix:{}", file.path().display()),
+        }
+    }
+}
+
+impl Listener {
+    /// Binds. From here on clients can connect; [`serve`] answers them.
+    ///
+    /// # Errors
+    /// [`ListenError`], which names the address or path.
+    pub async fn bind(bind: Bind) -> Result<Self, ListenError> {
+        let tcp = async |addr| {
+            let bound = async {
+                TcpListener::bind(addr).await.and_then(|tcp| tcp.local_addr().map(|local| (tcp, local)))
+            };
+            bound.await.map_err(|e| ListenError::Address(addr, e))
+        };
+        let socket = match bind {
+            Bind::Tcp(PlainLoopback(addr)) => {
+                let (listener, local) = tcp(addr).await?;
+                Socket::Tcp(listener, local)
+            }
+            Bind::Tls(addr, material) => {
+                let (listener, local) = tcp(addr).await?;
+                Socket::Tls(listener, local, material)
+            }
+            Bind::Unix { path, mode } => {
+                let (listener, file) = unix_socket::bind(path, mode).await?;
+                Socket::Unix(listener, file)
+            }
+        };
+        Ok(Self { socket })
+    }
+
+    /// The address as clients write it: `http://...`, `https://...` or `unix:/...`.
+    pub fn url(&self) -> String {
+        format!("{:?}", self.socket)
+    }
+
+    /// The bound address; none for a Unix socket.
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        match &self.socket {
+            Socket::Tcp(_, addr) | Socket::Tls(_, addr, _) => Some(*addr),
+            Socket::Unix(..) => None,
+        }
+    }
+}
+
+/// Serves until `shutdown` ends and the requests in progress are answered.
+///
+/// At shutdown the listeners close and socket files go first, then idle connections;
+/// busy ones get [`Limits::drain_time`] for the requests that they have begun.
+pub async fn serve<H: Handler>(
+    listeners: Vec<Listener>,
+    handler: Arc<H>,
+    limits: Limits,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) {
+    let (drain, draining) = watch::channel(false);
+    // Every task of this server holds a clone of `alive`; nothing is ever sent.
+    let (alive, mut gone) = mpsc::channel::<Infallible>(1);
+    let shared = Arc::new(Shared::new(handler, limits));
+    for listener in listeners {
+        tokio::spawn(accept(listener, Arc::clone(&shared), draining.clone(), alive.clone()));
+    }
+    drop((alive, draining));
+    shutdown.await;
+    drain.send_replace(true);
+    let _ = gone.recv().await;
+}
+
+/// Pause when the process or the machine is out of descriptors or memory.
+const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
+
+async fn accept<H: Handler>(
+    listener: Listener,
+    shared: Arc<Shared<H>>,
+    mut drain: watch::Receiver<bool>,
+    alive: mpsc::Sender<Infallible>,
+) {
+    let connections = drain.clone();
+    let stop = async { drop(drain.wait_for(|stop| *stop).await) };
+    let accepting = async {
+        loop {
+            // The slot comes first: what the kernel queues costs the broker nothing.
+            let Ok(slot) = Arc::clone(&shared.slots).acquire_owned().await else { return };
+            let (shared, drain, held) = (Arc::clone(&shared), connections.clone(), (slot, alive.clone()));
+            let accepted = match &listener.socket {
+                Socket::Tcp(tcp, _) => tcp.accept().await.map(|(stream, addr)| {
+                    tokio::spawn(async move {
+                        connection::plain(stream, addr, shared, drain).await;
+                        drop(held);
+                    });
+                }),
+                Socket::Tls(tcp, _, material) => tcp.accept().await.map(|(stream, addr)| {
+                    let acceptor = material.acceptor();
+                    tokio::spawn(async move {
+                        connection::tls(stream, addr, acceptor, shared, drain).await;
+                        drop(held);
+                    });
+                }),
+                Socket::Unix(unix, _) => unix.accept().await.map(|(stream, _)| {
+                    tokio::spawn(async move {
+                        connection::unix(stream, shared, drain).await;
+                        drop(held);
+                    });
+                }),
+            };
+            match accepted {
+                Err(error) if exhausted(&error) => {
+                    tracing::warn!(listener = ?listener.socket, %error, "cannot accept connections for the moment");
+                    tokio::time::sleep(EXHAUSTED_PAUSE).await;
+                }
+                Err(error) => {
+                    tracing::debug!(listener = ?listener.socket, %error, "a connection was lost before it was accepted")
+                }
+                Ok(()) => {}
+            }
+        }
+    };
+    tokio::select! { () = stop => {}, () = accepting => {} }
+}
+
+fn exhausted(error: &io::Error) -> bool {
+    let of = |errno: Errno| error.raw_os_error() == Some(errno.raw_os_error());
+    of(Errno::MFILE) || of(Errno::NFILE) || of(Errno::NOBUFS) || of(Errno::NOMEM)
+}

@@ -1,0 +1,31 @@
+//! The broker's edge: listeners with limits, and the AWS API behind them.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `listener.rs` and its companions, `tls.rs` | sockets, TLS, HTTP, limits |
+//! | `api.rs`, `authenticate.rs`, `exchange.rs` | from an HTTP request to a proven caller and an answer |
+//! | `secretsmanager.rs`, `list_secrets.rs`, `ssm.rs`, `sealdock.rs` | one function an operation |
+
+mod api;
+mod authenticate;
+mod exchange;
+mod limits;
+mod list_secrets;
+pub mod listener;
+mod sealdock;
+mod secretsmanager;
+mod ssm;
+pub mod tls;
+
+pub use api::Api;
+pub use limits::Limits;
+pub use listener::{Bind, Listener, PlainLoopback, serve};
+
+use crate::protocol::ApiError;
+use crate::vault::VaultError;
+
+/// A failure of ours: the operator's log says what, the client learns only that.
+fn internal(error: &VaultError) -> ApiError {
+    tracing::error!(%error, "the vault failed");
+    ApiError::internal_failure()
+}

@@ -1,0 +1,237 @@
+//! Sealdock's own operations: what the launcher, the runtime hook and the command
+//! line need beyond the AWS services.
+
+use super::exchange::{Answer, Exchange, Failure, blocking};
+use crate::arn::Arn;
+use crate::broker::{Injected, KeyError, SessionError};
+use crate::protocol::sealdock::{
+    AccessKey, AccessKeyStatus, AccessKeySummary, Binding, CreateAccessKeyRequest, CreateAccessKeyResponse,
+    CreateTaskSessionRequest, CreateTaskSessionResponse, DeleteAccessKeyRequest, DeleteAccessKeyResponse,
+    KeyOwner, ListAccessKeysRequest, ListAccessKeysResponse, ListBindingsRequest, ListBindingsResponse,
+    RecordInjectionsRequest, RecordInjectionsResponse, SessionCredentials, UpdateAccessKeyRequest,
+    UpdateAccessKeyResponse, WhoAmIRequest, WhoAmIResponse, invalid_request, limit_exceeded, not_found,
+};
+use crate::protocol::sigv4::SigningKeys;
+use crate::protocol::{ApiError, Operation};
+use crate::vault;
+use serde_json::json;
+
+/// Serves one operation. `keys` forgets access keys that are switched off or deleted.
+pub(super) async fn serve(operation: Operation, exchange: &mut Exchange<'_>, keys: &SigningKeys) -> Answer {
+    match operation {
+        Operation::CreateTaskSession => create_session(exchange).await,
+        Operation::RecordInjections => record_injections(exchange).await,
+        Operation::ListBindings => list_bindings(exchange).await,
+        Operation::CreateAccessKey => create_key(exchange).await,
+        Operation::ListAccessKeys => list_keys(exchange).await,
+        Operation::UpdateAccessKey => update_key(exchange, keys).await,
+        Operation::DeleteAccessKey => delete_key(exchange, keys).await,
+        Operation::WhoAmI => who_am_i(exchange).await,
+        other => Err(ApiError::unknown_operation(other.name()).into()),
+    }
+}
+
+async fn create_session(exchange: &mut Exchange<'_>) -> Answer {
+    let request = CreateTaskSessionRequest::decode(exchange.body)?;
+    exchange.context.parameters = Some(json!({
+        "roleArn": request.role_arn, "roleSessionName": request.session_name, "taskDefinition": request.task_definition,
+    }));
+    let session =
+        exchange.broker.task_session(&exchange.context, &request.role_arn, &request.session_name).await;
+    let session = session.map_err(|e| match e {
+        SessionError::Denied(deny) => exchange.denied(deny, &request.role_arn),
+        SessionError::Untrusted { role } => Failure::Recorded(ApiError::access_denied_text(format!(
+            "ECS was unable to assume the role '{role}' that was provided for this task. Please verify that the role \
+             being passed has the proper trust relationship and permissions and that your IAM user has permissions to \
+             pass this role."
+        ))),
+    })?;
+    exchange.answer(&CreateTaskSessionResponse {
+        assumed_role_arn: session.caller.arn,
+        assumed_role_id: session.caller.id,
+        credentials: SessionCredentials {
+            access_key_id: session.claims.access_key_id,
+            secret_access_key: session.secret,
+            session_token: session.token,
+            expiration: session.claims.expires,
+        },
+    })
+}
+
+async fn record_injections(exchange: &mut Exchange<'_>) -> Answer {
+    let request = RecordInjectionsRequest::decode(exchange.body)?;
+    let trail: Vec<_> = request
+        .injections
+        .iter()
+        .map(|i| {
+            json!({
+                "name": i.name, "target": i.target.as_str(), "valueFrom": i.value_from, "arn": i.arn,
+                "versionId": i.version_id,
+            })
+        })
+        .collect();
+    exchange.context.parameters = Some(json!({
+        "taskId": request.task_id, "family": request.family, "containerName": request.container_name,
+        "containerId": request.container_id, "dockerName": request.docker_name, "delivery": request.delivery.as_str(),
+        "injections": trail,
+    }));
+    let permit = exchange.authorize(&Operation::RecordInjections.action(), "*", "*").await?;
+    let injected = Injected {
+        task_id: request.task_id,
+        container_name: request.container_name,
+        container_id: request.container_id,
+        entries: request
+            .injections
+            .into_iter()
+            .map(|i| vault::Binding {
+                name: i.name,
+                value_from: i.value_from,
+                arn: i.arn,
+                version_id: i.version_id,
+            })
+            .collect(),
+    };
+    blocking(|| exchange.broker.bind(&permit, injected)).map_err(|e| super::internal(&e))?;
+    exchange.answer(&RecordInjectionsResponse)
+}
+
+async fn list_bindings(exchange: &mut Exchange<'_>) -> Answer {
+    let request = ListBindingsRequest::decode(exchange.body)?;
+    exchange.context.parameters = Some(json!({ "containerId": request.container_id }));
+    let _permit = exchange.authorize(&Operation::ListBindings.action(), "*", "*").await?;
+    let bindings = exchange.broker.vault().bindings();
+    let rows = match &request.container_id {
+        Some(id) => bindings.get(id).into_iter().collect(),
+        None => bindings.list(),
+    };
+    let bindings = rows.iter().flat_map(|row| {
+        let record = &row.record;
+        record.entries.iter().map(|entry| Binding {
+            task_id: record.task_id.clone(),
+            container_name: record.container_name.clone(),
+            container_id: record.container_id.clone(),
+            name: entry.name.clone(),
+            value_from: entry.value_from.clone(),
+            arn: entry.arn.clone(),
+            version_id: entry.version_id.clone(),
+        })
+    });
+    exchange.answer(&ListBindingsResponse { bindings: bindings.collect() })
+}
+
+async fn create_key(exchange: &mut Exchange<'_>) -> Answer {
+    let request = CreateAccessKeyRequest::decode(exchange.body)?;
+    let principal = match request.owner {
+        KeyOwner::Principal(arn) => arn,
+        KeyOwner::UserName(name) => user_arn(exchange, &name),
+    };
+    exchange.context.parameters = Some(json!({ "principalArn": principal }));
+    let _permit = exchange.authorize("iam:CreateAccessKey", &principal, &principal).await?;
+    let held = exchange
+        .broker
+        .vault()
+        .access_keys()
+        .list()
+        .iter()
+        .filter(|k| k.record.principal == principal)
+        .count();
+    if held >= MAX_KEYS {
+        let text = format!(
+            "Cannot exceed quota for AccessKeysPerUser: {MAX_KEYS}; delete a key of {principal} first"
+        );
+        return Err(limit_exceeded(text).into());
+    }
+    let (key, secret) = blocking(|| exchange.broker.create_access_key(&principal)).map_err(|e| match e {
+        KeyError::UnknownPrincipal(_) => not_found(e.to_string()),
+        KeyError::Vault(error) => super::internal(&error),
+    })?;
+    exchange.answer(&CreateAccessKeyResponse {
+        access_key: AccessKey {
+            access_key_id: key.id,
+            secret_access_key: secret,
+            principal_arn: key.principal,
+            create_date: key.created,
+        },
+    })
+}
+
+/// As in IAM: two keys, so that one can be replaced while the other is in use.
+const MAX_KEYS: usize = 2;
+
+async fn list_keys(exchange: &mut Exchange<'_>) -> Answer {
+    let request = ListAccessKeysRequest::decode(exchange.body)?;
+    exchange.context.parameters = Some(json!({ "principalArn": request.principal_arn }));
+    let resource = request.principal_arn.as_deref().unwrap_or("*");
+    let _permit = exchange.authorize("iam:ListAccessKeys", resource, resource).await?;
+    let keys = exchange.broker.vault().access_keys().list();
+    let wanted = keys.iter().map(|row| &row.record);
+    let wanted = wanted.filter(|key| request.principal_arn.as_ref().is_none_or(|arn| *arn == key.principal));
+    exchange.answer(&ListAccessKeysResponse {
+        access_keys: wanted
+            .map(|key| AccessKeySummary {
+                access_key_id: key.id.clone(),
+                principal_arn: key.principal.clone(),
+                status: if key.active { AccessKeyStatus::Active } else { AccessKeyStatus::Inactive },
+                create_date: key.created,
+            })
+            .collect(),
+    })
+}
+
+async fn update_key(exchange: &mut Exchange<'_>, keys: &SigningKeys) -> Answer {
+    let request = UpdateAccessKeyRequest::decode(exchange.body)?;
+    exchange.context.parameters =
+        Some(json!({ "accessKeyId": request.access_key_id, "status": request.status.as_str() }));
+    gate_for_key(exchange, "iam:UpdateAccessKey", &request.access_key_id).await?;
+    let active = request.status == AccessKeyStatus::Active;
+    let access_keys = exchange.broker.vault().access_keys();
+    let found = blocking(|| access_keys.set_active(&request.access_key_id, active))
+        .map_err(|e| super::internal(&e))?;
+    keys.forget(&request.access_key_id);
+    existing(found, &request.access_key_id)?;
+    exchange.answer(&UpdateAccessKeyResponse)
+}
+
+async fn delete_key(exchange: &mut Exchange<'_>, keys: &SigningKeys) -> Answer {
+    let request = DeleteAccessKeyRequest::decode(exchange.body)?;
+    exchange.context.parameters = Some(json!({ "accessKeyId": request.access_key_id }));
+    gate_for_key(exchange, "iam:DeleteAccessKey", &request.access_key_id).await?;
+    let access_keys = exchange.broker.vault().access_keys();
+    let found = blocking(|| access_keys.delete(&request.access_key_id)).map_err(|e| super::internal(&e))?;
+    keys.forget(&request.access_key_id);
+    existing(found, &request.access_key_id)?;
+    exchange.answer(&DeleteAccessKeyResponse)
+}
+
+async fn who_am_i(exchange: &mut Exchange<'_>) -> Answer {
+    WhoAmIRequest::decode(exchange.body)?;
+    // As sts:GetCallerIdentity, it needs no permission; that it was asked is recorded.
+    let Some(caller) = &exchange.context.caller else {
+        return Err(invalid_request("the request has no caller").into());
+    };
+    let answer = WhoAmIResponse {
+        account: caller.account().to_owned(),
+        arn: caller.arn.clone(),
+        user_id: caller.id.clone(),
+        region: exchange.scope.region.clone(),
+    };
+    exchange.broker.note_success(&exchange.context).await.map_err(|e| exchange.denied(e.into(), "*"))?;
+    exchange.answer(&answer)
+}
+
+/// Passes the gate for the owner of an access key; an unknown key is authorised
+/// against all users, so that only those who may list keys learn that it is unknown.
+async fn gate_for_key(exchange: &Exchange<'_>, action: &str, id: &str) -> Result<(), Failure> {
+    let key = exchange.broker.vault().access_keys().get(id);
+    let resource = key.map_or_else(|| user_arn(exchange, "*"), |row| row.record.principal.clone());
+    let _permit = exchange.authorize(action, &resource, id).await?;
+    Ok(())
+}
+
+fn existing(found: bool, id: &str) -> Result<(), ApiError> {
+    if found { Ok(()) } else { Err(not_found(format!("The Access Key with id {id} cannot be found."))) }
+}
+
+fn user_arn(exchange: &Exchange<'_>, name: &str) -> String {
+    Arn::new("iam", "", &exchange.scope.account, format!("user/{name}")).to_string()
+}

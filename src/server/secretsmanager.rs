@@ -1,0 +1,298 @@
+//! AWS Secrets Manager on the vault: one function an operation.
+//!
+//! Each has the same four steps: decode, find the ARN from metadata, pass the gate,
+//! act on the vault with the permit.
+
+use super::exchange::{Answer, Exchange, Failure, blocking};
+use crate::protocol::secretsmanager::{
+    self as wire, CreateSecretRequest, CreateSecretResponse, DeleteSecretRequest, DeleteSecretResponse,
+    Deletion, DescribeSecretRequest, DescribeSecretResponse, GetSecretValueRequest, GetSecretValueResponse,
+    PutSecretValueRequest, PutSecretValueResponse, SecretMetadata, UpdateSecretRequest, UpdateSecretResponse,
+};
+use crate::protocol::{ApiError, Operation};
+use crate::vault::{NewSecret, Row, SecretContent, SecretError, SecretFailure, SecretRecord, Secrets};
+use serde_json::json;
+use std::sync::Arc;
+
+/// Serves one operation.
+pub(super) async fn serve(operation: Operation, exchange: &mut Exchange<'_>) -> Answer {
+    match operation {
+        Operation::CreateSecret => create(exchange).await,
+        Operation::DeleteSecret => delete(exchange).await,
+        Operation::DescribeSecret => describe(exchange).await,
+        Operation::GetSecretValue => get_value(exchange).await,
+        Operation::ListSecrets => super::list_secrets::list(exchange).await,
+        Operation::PutSecretValue => put_value(exchange).await,
+        Operation::UpdateSecret => update(exchange).await,
+        other => Err(ApiError::unknown_operation(other.name()).into()),
+    }
+}
+
+/// A secret that a request names: the record, if there is one, and the ARN to authorise.
+struct Named {
+    id: String,
+    arn: String,
+    found: Option<Arc<Row<SecretRecord>>>,
+}
+
+impl Named {
+    fn new(exchange: &Exchange<'_>, id: String) -> Self {
+        let found = exchange.broker.vault().secrets().find(&exchange.scope, &id);
+        let arn = match &found {
+            Some(row) => row.record.arn(),
+            None => Secrets::hypothetical_arn(&exchange.scope, &id),
+        };
+        Self { id, arn, found }
+    }
+
+    async fn authorize(
+        &self,
+        exchange: &Exchange<'_>,
+        operation: Operation,
+    ) -> Result<crate::audit::Permit, Failure> {
+        exchange.authorize(&operation.action(), &self.arn, &self.id).await
+    }
+
+    fn existing(self) -> Result<Arc<Row<SecretRecord>>, Failure> {
+        self.found.ok_or_else(|| wire::secret_not_found().into())
+    }
+}
+
+async fn get_value(exchange: &mut Exchange<'_>) -> Answer {
+    let request = GetSecretValueRequest::decode(exchange.body)?;
+    let mut parameters = json!({ "secretId": request.secret_id });
+    insert(&mut parameters, "versionId", request.version_id.as_deref());
+    insert(&mut parameters, "versionStage", request.version_stage.as_deref());
+    exchange.context.parameters = Some(parameters);
+    let named = Named::new(exchange, request.secret_id);
+    let permit = named.authorize(exchange, Operation::GetSecretValue).await?;
+    let secret = named.existing()?;
+    let secrets = exchange.broker.vault().secrets();
+    let read = secrets
+        .get_value(&permit, &secret, request.version_id.as_deref(), request.version_stage.as_deref())
+        .map_err(refused)?;
+    let content = if read.version.binary {
+        wire::SecretContent::Binary(read.value)
+    } else {
+        wire::SecretContent::String(read.value)
+    };
+    exchange.answer(&GetSecretValueResponse {
+        arn: read.secret.record.arn(),
+        name: read.secret.record.name.clone(),
+        version_id: read.version.id,
+        content,
+        version_stages: read.version.stages,
+        created_date: read.version.created,
+    })
+}
+
+async fn create(exchange: &mut Exchange<'_>) -> Answer {
+    let request = CreateSecretRequest::decode(exchange.body)?;
+    let token = token(request.client_request_token);
+    exchange.context.parameters = Some(json!({
+        "name": request.name, "clientRequestToken": token, "description": request.description,
+        "kmsKeyId": request.kms_key_id, "tags": tag_list(request.tags.as_deref()),
+    }));
+    let arn = Secrets::hypothetical_arn(&exchange.scope, &request.name);
+    let permit = exchange.authorize(&Operation::CreateSecret.action(), &arn, &request.name).await?;
+    unsupported(request.add_replica_regions.is_some(), "AddReplicaRegions")?;
+    unsupported(request.secret_type.is_some(), "Type")?;
+    let new = NewSecret {
+        name: request.name,
+        token,
+        description: request.description,
+        kms_key_id: request.kms_key_id.filter(|id| !id.is_empty()),
+        tags: checked_tags(request.tags.unwrap_or_default())?,
+        content: request.content.map(content),
+    };
+    let secrets = exchange.broker.vault().secrets();
+    let written = blocking(|| secrets.create(&permit, &arn, &exchange.scope, new)).map_err(refused)?;
+    exchange.answer(&CreateSecretResponse {
+        arn: written.secret.arn(),
+        name: written.secret.name,
+        version_id: written.version.map(|v| v.id),
+        replication_status: None,
+    })
+}
+
+async fn put_value(exchange: &mut Exchange<'_>) -> Answer {
+    let request = PutSecretValueRequest::decode(exchange.body)?;
+    let token = token(request.client_request_token);
+    let mut parameters = json!({ "secretId": request.secret_id, "clientRequestToken": token });
+    if let Some(stages) = &request.version_stages {
+        parameters["versionStages"] = json!(stages);
+    }
+    exchange.context.parameters = Some(parameters);
+    let named = Named::new(exchange, request.secret_id);
+    let permit = named.authorize(exchange, Operation::PutSecretValue).await?;
+    let secret = named.existing()?;
+    let secrets = exchange.broker.vault().secrets();
+    let (content, stages) = (content(request.content), request.version_stages.unwrap_or_default());
+    let written =
+        blocking(|| secrets.put_value(&permit, &secret, &token, &content, stages)).map_err(refused)?;
+    exchange.answer(&PutSecretValueResponse {
+        arn: written.secret.arn(),
+        name: written.secret.name,
+        version_stages: written.version.as_ref().map(|v| v.stages.clone()).unwrap_or_default(),
+        version_id: written.version.map_or(token, |v| v.id),
+    })
+}
+
+async fn update(exchange: &mut Exchange<'_>) -> Answer {
+    let request = UpdateSecretRequest::decode(exchange.body)?;
+    let token = token(request.client_request_token);
+    exchange.context.parameters = Some(json!({
+        "secretId": request.secret_id, "clientRequestToken": token, "description": request.description,
+        "kmsKeyId": request.kms_key_id,
+    }));
+    let named = Named::new(exchange, request.secret_id);
+    let permit = named.authorize(exchange, Operation::UpdateSecret).await?;
+    unsupported(request.secret_type.is_some(), "Type")?;
+    let secret = named.existing()?;
+    let content = request.content.map(content);
+    let value = content.as_ref().map(|content| (token.as_str(), content));
+    let key = request.kms_key_id.filter(|id| !id.is_empty());
+    let secrets = exchange.broker.vault().secrets();
+    let written =
+        blocking(|| secrets.update(&permit, &secret, value, request.description, key)).map_err(refused)?;
+    exchange.answer(&UpdateSecretResponse {
+        arn: written.secret.arn(),
+        name: written.secret.name,
+        version_id: written.version.map(|v| v.id),
+    })
+}
+
+async fn describe(exchange: &mut Exchange<'_>) -> Answer {
+    let request = DescribeSecretRequest::decode(exchange.body)?;
+    exchange.context.parameters = Some(json!({ "secretId": request.secret_id }));
+    let named = Named::new(exchange, request.secret_id);
+    let _permit = named.authorize(exchange, Operation::DescribeSecret).await?;
+    let secret = named.existing()?;
+    exchange.answer(&DescribeSecretResponse { metadata: metadata(&secret.record), replication_status: None })
+}
+
+async fn delete(exchange: &mut Exchange<'_>) -> Answer {
+    let request = DeleteSecretRequest::decode(exchange.body)?;
+    let window = match request.deletion {
+        Deletion::AfterDays(days) => Some(i64::from(days)),
+        Deletion::Now => None,
+    };
+    exchange.context.parameters = Some(json!({
+        "secretId": request.secret_id, "recoveryWindowInDays": window, "forceDeleteWithoutRecovery": window.is_none(),
+    }));
+    let named = Named::new(exchange, request.secret_id);
+    let permit = named.authorize(exchange, Operation::DeleteSecret).await?;
+    if let (None, None) = (&named.found, window) {
+        // Forcing the deletion of what is not there succeeds, so that it can be repeated.
+        let name = named.id.clone();
+        return exchange.answer(&DeleteSecretResponse {
+            arn: named.arn,
+            name,
+            deletion_date: exchange.broker.now(),
+        });
+    }
+    let secret = named.existing()?;
+    let secrets = exchange.broker.vault().secrets();
+    let date = blocking(|| secrets.delete(&permit, &secret, window)).map_err(refused)?;
+    let record = &secret.record;
+    exchange.answer(&DeleteSecretResponse {
+        arn: record.arn(),
+        name: record.name.clone(),
+        deletion_date: date,
+    })
+}
+
+/// A secret as `DescribeSecret` and `ListSecrets` show it.
+pub(super) fn metadata(record: &SecretRecord) -> SecretMetadata {
+    let staged = record.versions.iter().filter(|v| !v.stages.is_empty());
+    SecretMetadata {
+        arn: record.arn(),
+        name: record.name.clone(),
+        description: record.description.clone(),
+        kms_key_id: record.kms_key_id.clone(),
+        last_changed_date: Some(record.changed),
+        last_accessed_date: record.accessed,
+        deleted_date: record.deletion.as_ref().map(|d| d.requested),
+        tags: Some(
+            record
+                .tags
+                .iter()
+                .map(|(key, value)| wire::Tag { key: key.clone(), value: value.clone() })
+                .collect(),
+        ),
+        versions_to_stages: staged.map(|v| (v.id.clone(), v.stages.clone())).collect(),
+        created_date: Some(record.created),
+        ..SecretMetadata::default()
+    }
+}
+
+/// The error that the client gets.
+pub(super) fn refused(failure: SecretFailure) -> Failure {
+    let error = match failure {
+        SecretFailure::Refused(error) => error,
+        SecretFailure::Vault(error) => return super::internal(&error).into(),
+    };
+    let text = error.to_string();
+    Failure::Unrecorded(match error {
+        SecretError::NotFound | SecretError::NoSuchStage(_) | SecretError::NoSuchVersion(_) => {
+            wire::resource_not_found(text)
+        }
+        SecretError::Exists(_) | SecretError::TokenInUse { .. } => wire::resource_exists(text),
+        SecretError::StageMismatch
+        | SecretError::NameScheduledForDeletion
+        | SecretError::MarkedForDeletion => wire::invalid_request(text),
+        SecretError::TooManyStages => wire::limit_exceeded(text),
+    })
+}
+
+fn content(content: wire::SecretContent) -> SecretContent {
+    match content {
+        wire::SecretContent::String(value) => SecretContent::String(value),
+        wire::SecretContent::Binary(value) => SecretContent::Binary(value),
+    }
+}
+
+/// The request's own token, or a fresh one, as the CLI and the SDKs make it.
+fn token(given: Option<String>) -> String {
+    given.unwrap_or_else(|| uuid::Uuid::new_v4().to_string())
+}
+
+/// Members whose effect is not there yet are refused, never ignored.
+fn unsupported(present: bool, member: &str) -> Result<(), ApiError> {
+    if present {
+        return Err(wire::invalid_parameter(format!("Sealdock does not support {member} yet.")));
+    }
+    Ok(())
+}
+
+const MAX_TAGS: usize = 50;
+
+fn checked_tags(tags: Vec<wire::Tag>) -> Result<Vec<(String, String)>, ApiError> {
+    if tags.len() > MAX_TAGS {
+        return Err(wire::invalid_parameter(format!(
+            "You can't have more than {MAX_TAGS} tags on a secret."
+        )));
+    }
+    let mut seen = std::collections::HashSet::new();
+    for tag in &tags {
+        if tag.key.to_ascii_lowercase().starts_with("aws:") {
+            return Err(wire::invalid_parameter(
+                "Tag keys that begin with \"aws:\" are reserved for AWS use.",
+            ));
+        }
+        if !seen.insert(tag.key.as_str()) {
+            return Err(wire::invalid_parameter(format!("Duplicate tag key: {}", tag.key)));
+        }
+    }
+    Ok(tags.into_iter().map(|tag| (tag.key, tag.value)).collect())
+}
+
+fn tag_list(tags: Option<&[wire::Tag]>) -> serde_json::Value {
+    tags.map(|tags| tags.iter().map(|t| json!({ "key": t.key, "value": t.value })).collect::<Vec<_>>()).into()
+}
+
+fn insert(parameters: &mut serde_json::Value, name: &str, value: Option<&str>) {
+    if let (Some(value), Some(map)) = (value, parameters.as_object_mut()) {
+        map.insert(name.to_owned(), value.into());
+    }
+}

@@ -1,0 +1,256 @@
+//! TLS: the local certificate authority and what the TLS listener serves.
+//!
+//! | file | what | mode |
+//! |---|---|---|
+//! | `ca.pem` | the authority's certificate, which clients trust; 10 years | |
+//! | `ca.key` | its key | 0600 |
+//! | `server.pem` | the server's certificate; 397 days | |
+//! | `server.key` | its key | 0600 |
+//!
+//! [`load`] replaces a server certificate of this authority that nears its end or lacks
+//! a name; the keys stay. A certificate that came from elsewhere is served as it is, and
+//! `ca.key` may be kept away from the broker: then nothing is replaced.
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
+};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use std::collections::BTreeSet;
+use std::fmt;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::net::IpAddr;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio_rustls::TlsAcceptor;
+use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::GeneralName;
+use x509_parser::prelude::FromDer;
+use zeroize::Zeroizing;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const CA_DAYS: u32 = 3652;
+/// Some clients take no certificate that runs longer than 398 days.
+const SERVER_DAYS: u32 = 397;
+/// A certificate is replaced when it has less left.
+const RENEW_DAYS: u32 = 30;
+/// Certificates begin this long before they are made, for clients whose clock is behind.
+const SKEW: Duration = Duration::from_secs(60 * 60);
+
+/// Names that every server certificate has.
+const OWN_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
+
+/// Why there is no TLS.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file cannot be read or written.
+    #[error("`{}`: {}", .0.display(), .1)]
+    File(PathBuf, #[source] io::Error),
+    /// A file does not hold what its name says.
+    #[error("`{}` is not usable: {}", .0.display(), .1)]
+    Content(PathBuf, String),
+    /// A name is neither a DNS name nor an address.
+    #[error("`{0}` is neither a host name nor an address")]
+    Name(String),
+    /// A certificate could not be made.
+    #[error("cannot make a certificate: {0}")]
+    Issue(#[from] rcgen::Error),
+}
+
+/// A server certificate with its key, ready to serve.
+#[derive(Clone)]
+pub struct Material {
+    config: Arc<rustls::ServerConfig>,
+}
+
+impl fmt::Debug for Material {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Material")
+    }
+}
+
+impl Material {
+    pub(super) fn acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from(Arc::clone(&self.config))
+    }
+}
+
+/// Makes the authority and the server's certificate for `localhost`, the loopback
+/// addresses and `server_names`. Existing files are not overwritten.
+///
+/// # Errors
+/// [`TlsError`]: a wrong name, or a file that cannot be made.
+pub fn create(dir: &Path, server_names: &[String]) -> Result<(), TlsError> {
+    let names = names(server_names)?;
+    let now = SystemTime::now();
+    fs::create_dir_all(dir).map_err(|e| TlsError::File(dir.to_owned(), e))?;
+    let (ca_key, server_key) = (KeyPair::generate()?, KeyPair::generate()?);
+    let params = authority(&ca_key, now);
+    let ca = params.self_signed(&ca_key)?;
+    let server = issue(&names, now, &server_key, &Issuer::from_params(&params, &ca_key))?;
+    write_new(&dir.join("ca.key"), 0o600, Zeroizing::new(ca_key.serialize_pem()).as_bytes())?;
+    write_new(&dir.join("ca.pem"), 0o644, ca.pem().as_bytes())?;
+    write_new(&dir.join("server.key"), 0o600, Zeroizing::new(server_key.serialize_pem()).as_bytes())?;
+    write_new(&dir.join("server.pem"), 0o644, server.as_bytes())
+}
+
+/// Loads what the TLS listener serves, with a fresh server certificate if one is due.
+///
+/// # Errors
+/// [`TlsError`]: a wrong name, a file that is missing or wrong, or a certificate that is due and cannot be made.
+pub fn load(dir: &Path, server_names: &[String]) -> Result<Material, TlsError> {
+    load_at(dir, server_names, SystemTime::now())
+}
+
+fn load_at(dir: &Path, server_names: &[String], now: SystemTime) -> Result<Material, TlsError> {
+    let (server_pem, server_key) = (dir.join("server.pem"), dir.join("server.key"));
+    renew(dir, &names(server_names)?, now)?;
+    let chain = CertificateDer::pem_slice_iter(&read(&server_pem)?)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|e| TlsError::Content(server_pem.clone(), e.to_string()))?;
+    let key = PrivateKeyDer::from_pem_slice(&read(&server_key)?)
+        .map_err(|e| TlsError::Content(server_key.clone(), e.to_string()))?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map(|builder| builder.with_no_client_auth())
+        .and_then(|builder| builder.with_single_cert(chain, key))
+        .map_err(|e| TlsError::Content(server_pem, e.to_string()))?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(Material { config: Arc::new(config) })
+}
+
+/// Replaces the server's certificate if it is ours and due.
+fn renew(dir: &Path, names: &BTreeSet<String>, now: SystemTime) -> Result<(), TlsError> {
+    let paths = [dir.join("ca.pem"), dir.join("ca.key"), dir.join("server.pem"), dir.join("server.key")];
+    let [ca_pem, ca_key, server_pem, server_key] = &paths;
+    if !ca_key.exists() || !ca_pem.exists() {
+        return Ok(());
+    }
+    let (ca_der, server_der) = (first_certificate(ca_pem)?, first_certificate(server_pem)?);
+    let (ca, server) = (parse(ca_pem, &ca_der)?, parse(server_pem, &server_der)?);
+    if server.verify_signature(Some(ca.public_key())).is_err() || !due(&server, names, now) {
+        return Ok(());
+    }
+    let (ca_key, server_key) = (key_pair(ca_key)?, key_pair(server_key)?);
+    let fresh = issue(names, now, &server_key, &Issuer::from_ca_cert_der(&ca_der, &ca_key)?)?;
+    // The key stays, so one rename replaces the certificate as a whole.
+    let draft = dir.join("server.pem.new");
+    let _ = fs::remove_file(&draft);
+    write_new(&draft, 0o644, fresh.as_bytes())?;
+    fs::rename(&draft, server_pem).map_err(|e| TlsError::File(server_pem.clone(), e))
+}
+
+fn due(server: &X509Certificate<'_>, names: &BTreeSet<String>, now: SystemTime) -> bool {
+    let left = server.validity().not_after.timestamp().saturating_sub_unsigned(unix(now).as_secs());
+    left < i64::try_from((DAY * RENEW_DAYS).as_secs()).unwrap_or(i64::MAX) || &names_of(server) != names
+}
+
+fn names_of(certificate: &X509Certificate<'_>) -> BTreeSet<String> {
+    let alternatives = certificate.subject_alternative_name().ok().flatten();
+    let names = alternatives.iter().flat_map(|extension| &extension.value.general_names);
+    names
+        .map(|name| match name {
+            GeneralName::DNSName(name) => (*name).to_owned(),
+            GeneralName::IPAddress(bytes) => address(bytes).map_or_else(String::new, |ip| ip.to_string()),
+            other => other.to_string(),
+        })
+        .collect()
+}
+
+fn address(bytes: &[u8]) -> Option<IpAddr> {
+    let four = || <[u8; 4]>::try_from(bytes).ok().map(IpAddr::from);
+    four().or_else(|| <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from))
+}
+
+/// The names of a server certificate, in one spelling.
+fn names(server_names: &[String]) -> Result<BTreeSet<String>, TlsError> {
+    let all = OWN_NAMES.into_iter().chain(server_names.iter().map(String::as_str));
+    all.map(|name| {
+        if let Ok(ip) = name.parse::<IpAddr>() {
+            return Ok(ip.to_string());
+        }
+        let host = name.strip_prefix("*.").unwrap_or(name);
+        ServerName::try_from(host).map_err(|_| TlsError::Name(name.to_owned()))?;
+        Ok(name.to_ascii_lowercase())
+    })
+    .collect()
+}
+
+fn authority(key: &KeyPair, now: SystemTime) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    // Clients that trust several authorities tell them apart by name.
+    let id =
+        params.key_identifier(key).iter().take(4).fold(String::new(), |id, byte| format!("{id}{byte:02x}"));
+    params.distinguished_name.remove(DnType::CommonName);
+    params.distinguished_name.push(DnType::CommonName, format!("Sealdock local authority {id}"));
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    valid_for(&mut params, now, CA_DAYS);
+    params
+}
+
+fn issue(
+    names: &BTreeSet<String>,
+    now: SystemTime,
+    key: &KeyPair,
+    issuer: &Issuer<'_, &KeyPair>,
+) -> Result<String, TlsError> {
+    let mut params = CertificateParams::new(names.iter().cloned().collect::<Vec<_>>())?;
+    params.distinguished_name.remove(DnType::CommonName);
+    params.distinguished_name.push(DnType::CommonName, "Sealdock broker");
+    params.is_ca = IsCa::ExplicitNoCa;
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    params.use_authority_key_identifier_extension = true;
+    // The default serial number follows from the key, which a renewal keeps.
+    let mut serial = *uuid::Uuid::new_v4().as_bytes();
+    serial[0] &= 0x7f;
+    params.serial_number = Some(rcgen::SerialNumber::from_slice(&serial));
+    valid_for(&mut params, now, SERVER_DAYS);
+    Ok(params.signed_by(key, issuer)?.pem())
+}
+
+fn valid_for(params: &mut CertificateParams, now: SystemTime, days: u32) {
+    let since_epoch = unix(now).saturating_sub(SKEW);
+    params.not_before = rcgen::date_time_ymd(1970, 1, 1) + since_epoch;
+    params.not_after = params.not_before + DAY * days;
+}
+
+fn unix(time: SystemTime) -> Duration {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, TlsError> {
+    fs::read(path).map(Zeroizing::new).map_err(|e| TlsError::File(path.to_owned(), e))
+}
+
+fn first_certificate(path: &Path) -> Result<CertificateDer<'static>, TlsError> {
+    CertificateDer::from_pem_slice(&read(path)?)
+        .map_err(|e| TlsError::Content(path.to_owned(), e.to_string()))
+}
+
+fn parse<'a>(path: &Path, der: &'a [u8]) -> Result<X509Certificate<'a>, TlsError> {
+    let parsed =
+        X509Certificate::from_der(der).map_err(|e| TlsError::Content(path.to_owned(), e.to_string()))?;
+    Ok(parsed.1)
+}
+
+fn key_pair(path: &Path) -> Result<KeyPair, TlsError> {
+    let bytes = read(path)?;
+    let text = std::str::from_utf8(&bytes).map_err(|e| TlsError::Content(path.to_owned(), e.to_string()))?;
+    KeyPair::from_pem(text).map_err(|e| TlsError::Content(path.to_owned(), e.to_string()))
+}
+
+fn write_new(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), TlsError> {
+    let write = || {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+        file.write_all(bytes)?;
+        file.sync_all()
+    };
+    write().map_err(|e| TlsError::File(path.to_owned(), e))
+}

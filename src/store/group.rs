@@ -1,0 +1,186 @@
+//! The one writer thread of the embedded store: many requests, one commit.
+//!
+//! ```text
+//! put, delete -> bounded channel -> take all that wait (at most 64) -> one transaction:
+//!     each compared with what the ones before it left -> commit, durable -> each answered
+//! ```
+//!
+//! A request whose comparison fails changes nothing and does not disturb the others. If
+//! the transaction fails, all its requests fail, and so does every later one: what redb
+//! has on disk is then known only after the file was opened anew.
+
+use super::embedded::{META, RECORDS, REVISION, contained, number};
+use super::{Record, StoreError};
+use redb::{Database, ReadableTable, StorageError, Table};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+/// The most requests in one commit.
+const GROUP: usize = 64;
+/// The most requests that wait; further callers block until there is room.
+const QUEUE: usize = 256;
+
+type Answer = Result<u64, StoreError>;
+
+/// What one request wants changed.
+#[derive(Debug)]
+pub(super) enum Change {
+    Put { expected: Option<u64>, bytes: Vec<u8> },
+    Delete { expected: u64 },
+}
+
+#[derive(Debug)]
+struct Request {
+    key: Vec<u8>,
+    change: Change,
+    reply: SyncSender<Answer>,
+}
+
+/// The handle of the writer thread; dropping it lets the thread finish and waits for it.
+#[derive(Debug)]
+pub(super) struct Group {
+    requests: Option<SyncSender<Request>>,
+    thread: Option<JoinHandle<()>>,
+    failure: Arc<Mutex<Option<String>>>,
+}
+
+impl Group {
+    pub(super) fn start(database: Arc<Database>) -> Result<Self, StoreError> {
+        let (requests, receiver) = sync_channel(QUEUE);
+        let failure = Arc::new(Mutex::new(None));
+        let writer = Writer { database, failure: Arc::clone(&failure) };
+        let thread = thread::Builder::new()
+            .name("vault-writer".into())
+            .spawn(move || writer.run(&receiver))
+            .map_err(|source| StoreError::Io { context: "cannot start the writer", source })?;
+        Ok(Self { requests: Some(requests), thread: Some(thread), failure })
+    }
+
+    /// Hands over a change and waits until it is durable or refused.
+    pub(super) fn submit(&self, key: &[u8], change: Change) -> Answer {
+        let (reply, answer) = sync_channel(1);
+        let request = Request { key: key.to_vec(), change, reply };
+        let sent = self.requests.as_ref().is_some_and(|requests| requests.send(request).is_ok());
+        match answer.recv() {
+            Ok(answer) if sent => answer,
+            _ => Err(failed(&self.failure, "the writer ended")),
+        }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.requests = None;
+        if let Some(thread) = self.thread.take() {
+            // A writer that panicked has answered nobody; there is nothing left to do about it.
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Writer {
+    database: Arc<Database>,
+    failure: Arc<Mutex<Option<String>>>,
+}
+
+impl Writer {
+    fn run(&self, receiver: &Receiver<Request>) {
+        while let Ok(first) = receiver.recv() {
+            let mut group = vec![first];
+            group.extend(receiver.try_iter().take(GROUP - 1));
+            if self.failure.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
+                self.refuse(group);
+                continue;
+            }
+            match contained(|| commit(&self.database, &group)) {
+                Ok(answers) => {
+                    for (request, answer) in group.into_iter().zip(answers) {
+                        // Nobody waits if the caller's thread ended.
+                        let _ = request.reply.send(answer);
+                    }
+                }
+                Err(error) => {
+                    let reason = error.to_string();
+                    *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
+                    self.refuse(group);
+                }
+            }
+        }
+    }
+
+    fn refuse(&self, group: Vec<Request>) {
+        for request in group {
+            let _ = request.reply.send(Err(failed(&self.failure, "a write failed")));
+        }
+    }
+}
+
+fn failed(failure: &Mutex<Option<String>>, otherwise: &str) -> StoreError {
+    let reason = failure.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    StoreError::Failed(reason.unwrap_or_else(|| otherwise.to_owned()))
+}
+
+/// Applies a group in order and makes it durable.
+fn commit(database: &Database, group: &[Request]) -> Result<Vec<Answer>, StoreError> {
+    let mut transaction = database.begin_write()?;
+    // One phase would let a checksum that is not cryptographic decide which of two roots is the newest,
+    // and what is under the checksum is chosen by callers.
+    transaction.set_two_phase_commit(true);
+    let mut answers = Vec::with_capacity(group.len());
+    let mut changed = false;
+    {
+        let mut meta = transaction.open_table(META)?;
+        let mut records = transaction.open_table(RECORDS)?;
+        let before = meta.get(REVISION)?.and_then(|value| number(value.value())).unwrap_or(0);
+        let mut revision = before;
+        for request in group {
+            answers.push(apply(&mut records, request, &mut revision)?);
+        }
+        if revision != before {
+            meta.insert(REVISION, revision.to_be_bytes().as_slice())?;
+            changed = true;
+        }
+    }
+    if changed {
+        transaction.commit()?
+    } else {
+        transaction.abort()?
+    }
+    Ok(answers)
+}
+
+/// The outer error ends the transaction, the inner one answers the request.
+fn apply(
+    records: &mut Table<'_, &'static [u8], &'static [u8]>,
+    request: &Request,
+    revision: &mut u64,
+) -> Result<Answer, StorageError> {
+    let found = match records.get(request.key.as_slice())? {
+        Some(value) => match Record::open(value.value()) {
+            Ok(record) => Some(record.revision),
+            Err(error) => return Ok(Err(error)),
+        },
+        None => None,
+    };
+    let expected = match &request.change {
+        Change::Put { expected, .. } => *expected,
+        Change::Delete { expected } => Some(*expected),
+    };
+    if expected != found {
+        return Ok(Err(StoreError::Conflict { expected, found }));
+    }
+    *revision += 1;
+    match &request.change {
+        Change::Put { bytes, .. } => {
+            let mut value = Vec::with_capacity(8 + bytes.len());
+            value.extend_from_slice(&revision.to_be_bytes());
+            value.extend_from_slice(bytes);
+            records.insert(request.key.as_slice(), value.as_slice())?;
+        }
+        Change::Delete { .. } => {
+            records.remove(request.key.as_slice())?;
+        }
+    }
+    Ok(Ok(*revision))
+}

@@ -1,0 +1,127 @@
+//! Access keys of the vault: long-term credentials of users and roles.
+//!
+//! The secret half is sealed like any value. [`AccessKeys::secret`] is the one
+//! read of plaintext without a permit, because it comes before one can exist: it
+//! is what a request's signature is verified with.
+
+use super::scope::Scope;
+use super::seal::random;
+use super::table::{Change, Row, Stored, Table};
+use super::{Vault, VaultError};
+use crate::secret::SecretValue;
+use base64::Engine;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// An access key without its secret.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AccessKeyRecord {
+    /// `AKIA` and 16 letters or digits.
+    pub id: String,
+    /// ARN of the user, role or account root that it authenticates.
+    pub principal: String,
+    /// When it was made.
+    pub created: Timestamp,
+    /// Whether it may be used.
+    pub active: bool,
+    pub(crate) blob: String,
+}
+
+impl Stored for AccessKeyRecord {
+    const KIND: u8 = b'A';
+    fn id(&self) -> String {
+        self.id.clone()
+    }
+}
+
+/// The access keys of a vault.
+#[derive(Clone, Copy, Debug)]
+pub struct AccessKeys<'v>(pub(super) &'v Vault);
+
+/// Access keys belong to no Region and share one KEK.
+const KEY_ID: &str = "sealdock/access-keys";
+
+impl AccessKeys<'_> {
+    /// Makes a key for `principal`; the secret is returned this once.
+    ///
+    /// # Errors
+    /// [`VaultError`] when it cannot be stored.
+    pub fn create(&self, principal: &str) -> Result<(AccessKeyRecord, SecretValue), VaultError> {
+        let id = key_id("AKIA");
+        let secret =
+            SecretValue::from(base64::engine::general_purpose::STANDARD.encode(random::<30>().as_ref()));
+        let blob = self.0.blobs.put(&scope(), KEY_ID, &secret)?;
+        let record = AccessKeyRecord {
+            id: id.clone(),
+            principal: principal.to_owned(),
+            created: self.0.now(),
+            active: true,
+            blob,
+        };
+        self.0.access_keys.change(&id, |_| Ok::<_, VaultError>((Change::Write(record.clone()), ())))?;
+        Ok((record, secret))
+    }
+
+    /// The key of this id.
+    pub fn get(&self, id: &str) -> Option<Arc<Row<AccessKeyRecord>>> {
+        self.0.access_keys.get(id)
+    }
+
+    /// The secret half, to verify a signature with.
+    ///
+    /// # Errors
+    /// [`VaultError`] when it does not open.
+    pub fn secret(&self, key: &AccessKeyRecord) -> Result<SecretValue, VaultError> {
+        self.0.blobs.get(&scope(), KEY_ID, &key.blob)
+    }
+
+    /// All keys in order of id.
+    pub fn list(&self) -> Vec<Arc<Row<AccessKeyRecord>>> {
+        self.0.access_keys.page("", None, usize::MAX)
+    }
+
+    /// Switches a key on or off; `false` when there is none of this id.
+    ///
+    /// # Errors
+    /// [`VaultError`] when the change cannot be stored.
+    pub fn set_active(&self, id: &str, active: bool) -> Result<bool, VaultError> {
+        self.0.access_keys.change(id, |current| {
+            Ok(match current {
+                Some(record) => (Change::Write(AccessKeyRecord { active, ..record.clone() }), true),
+                None => (Change::Keep, false),
+            })
+        })
+    }
+
+    /// Destroys a key; `false` when there is none of this id.
+    ///
+    /// # Errors
+    /// [`VaultError`] when the change cannot be stored.
+    pub fn delete(&self, id: &str) -> Result<bool, VaultError> {
+        let blob = self.0.access_keys.change(id, |current| {
+            Ok::<_, VaultError>(match current {
+                Some(record) => (Change::Remove, Some(record.blob.clone())),
+                None => (Change::Keep, None),
+            })
+        })?;
+        if let Some(blob) = &blob {
+            self.0.blobs.delete(blob)?;
+        }
+        Ok(blob.is_some())
+    }
+}
+
+pub(super) type AccessKeyTable = Table<AccessKeyRecord>;
+
+fn scope() -> Scope {
+    Scope::new("", "")
+}
+
+/// An access key id: the prefix and 16 letters of the alphabet that AWS's own ids use.
+pub(super) fn key_id(prefix: &str) -> String {
+    const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    let letters = random::<16>();
+    let letters = letters.iter().filter_map(|&b| ALPHABET.get(usize::from(b % 32))).map(|&b| char::from(b));
+    prefix.chars().chain(letters).collect()
+}

@@ -1,0 +1,253 @@
+//! The vault: secrets, parameters, access keys and bindings, sealed in a store.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `root.rs` | root key: key file or passphrase |
+//! | `seal.rs` | key hierarchy and sealing |
+//! | `table.rs`, `blobs.rs` | metadata records, sealed values |
+//! | `secret_record.rs`, `parameter_record.rs` | AWS's rules, pure |
+//! | `secrets.rs`, `parameters.rs` | the operations, each behind a [`Permit`](crate::audit::Permit) |
+//!
+//! The header (store key `H`) is the one record that is not sealed: format
+//! version, vault id, where the root key comes from, and a sealed check that
+//! tells a wrong key from a damaged vault.
+
+mod access_keys;
+mod bindings;
+mod blobs;
+mod parameter_record;
+mod parameters;
+mod root;
+mod scope;
+mod seal;
+mod secret_record;
+mod secrets;
+mod table;
+mod tokens;
+
+pub use access_keys::{AccessKeyRecord, AccessKeys};
+pub use bindings::{Binding, BindingRecord, Bindings};
+pub use parameter_record::{
+    ParameterError, ParameterKind, ParameterRecord, ParameterVersion, Selector, Tier, WantedTier,
+    parameter_arn,
+};
+pub use parameters::{NewParameter, ParameterFailure, ParameterValue, Parameters};
+pub use root::{KeySource, MIN_PASSPHRASE, RootKeyError, Unlock, create_key_file};
+pub use scope::Scope;
+pub use secret_record::{AWSCURRENT, AWSPREVIOUS, Deletion, SecretError, SecretRecord, VersionRecord};
+pub use secrets::{NewSecret, SecretContent, SecretFailure, SecretVersionValue, Secrets, Written};
+pub use table::Row;
+pub use tokens::{SessionClaims, TokenError};
+
+use crate::clock::Clock;
+use crate::store::{Store, StoreError};
+use access_keys::AccessKeyTable;
+use blobs::Blobs;
+use jiff::Timestamp;
+use seal::{Keys, random};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use table::{Change, Table};
+
+/// Why the vault cannot do what it is asked.
+#[derive(Debug, thiserror::Error)]
+pub enum VaultError {
+    /// There is no vault in the store.
+    #[error("there is no vault here: run `sealdock init` first")]
+    Missing,
+    /// There is a vault already.
+    #[error("there is a vault here already; it was left as it is")]
+    Exists,
+    /// The vault was written by another format version.
+    #[error("the vault has format version {found}; this program reads version {FORMAT}")]
+    Format {
+        /// The version found.
+        found: u32,
+    },
+    /// The root key is not this vault's.
+    #[error("the key or passphrase does not open this vault")]
+    WrongKey,
+    /// There is no root key.
+    #[error(transparent)]
+    RootKey(#[from] RootKeyError),
+    /// A record does not open or does not parse.
+    #[error("a record of the vault does not open: the file was altered or damaged; restore a backup of it")]
+    Unreadable,
+    /// A permit for another action or resource was shown.
+    #[error("the permit does not cover this action on this resource")]
+    NotPermitted,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+const HEADER: &[u8] = b"H";
+const FORMAT: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Header {
+    format: u32,
+    vault_id: String,
+    root_key: KeySource,
+    check: String,
+}
+
+/// An open vault. One process owns it at a time; the store sees to that.
+#[derive(Debug)]
+pub struct Vault {
+    id: String,
+    keys: Arc<Keys>,
+    clock: Arc<dyn Clock>,
+    blobs: Blobs,
+    secrets: Table<SecretRecord>,
+    parameters: Table<ParameterRecord>,
+    access_keys: AccessKeyTable,
+    bindings: Table<BindingRecord>,
+    /// Reads of secrets whose day is not yet in their record: (secret, version) -> day.
+    touched: Mutex<BTreeMap<(String, String), Timestamp>>,
+}
+
+impl Vault {
+    /// Makes a vault in an empty store.
+    ///
+    /// # Errors
+    /// [`VaultError::Exists`], or what the root key and the store say.
+    pub fn create(store: &dyn Store, unlock: &Unlock) -> Result<(), VaultError> {
+        if store.get(HEADER)?.is_some() {
+            return Err(VaultError::Exists);
+        }
+        if let Unlock::Passphrase(text) = unlock
+            && text.chars().count() < MIN_PASSPHRASE
+        {
+            return Err(RootKeyError::Weak.into());
+        }
+        let vault_id = hex::encode(random::<16>().as_ref());
+        let root_key = KeySource::new(unlock);
+        let keys = Keys::derive(&root_key.root_key(unlock)?, vault_id.as_bytes());
+        let check = hex::encode(keys.seal_record(HEADER, vault_id.as_bytes()));
+        let header = Header { format: FORMAT, vault_id, root_key, check };
+        let text = serde_json::to_vec(&header).map_err(|_| VaultError::Unreadable)?;
+        store.put(HEADER, None, &text)?;
+        Ok(())
+    }
+
+    /// Opens the vault in `store`: checks the key, opens every metadata record and
+    /// removes blobs that a crash left without a record.
+    ///
+    /// # Errors
+    /// [`VaultError`]; nothing is changed then.
+    pub fn open(store: Arc<dyn Store>, unlock: &Unlock, clock: Arc<dyn Clock>) -> Result<Self, VaultError> {
+        let header = store.get(HEADER)?.ok_or(VaultError::Missing)?;
+        let header: Header = serde_json::from_slice(&header.bytes).map_err(|_| VaultError::Unreadable)?;
+        if header.format != FORMAT {
+            return Err(VaultError::Format { found: header.format });
+        }
+        let keys = Arc::new(Keys::derive(&header.root_key.root_key(unlock)?, header.vault_id.as_bytes()));
+        let check = hex::decode(&header.check).map_err(|_| VaultError::Unreadable)?;
+        if keys.open_record(HEADER, &check).map_err(|_| VaultError::WrongKey)?.as_slice()
+            != header.vault_id.as_bytes()
+        {
+            return Err(VaultError::WrongKey);
+        }
+        let vault = Self {
+            id: header.vault_id,
+            clock,
+            blobs: Blobs::load(Arc::clone(&store), Arc::clone(&keys))?,
+            secrets: Table::load(Arc::clone(&store), Arc::clone(&keys))?,
+            parameters: Table::load(Arc::clone(&store), Arc::clone(&keys))?,
+            access_keys: Table::load(Arc::clone(&store), Arc::clone(&keys))?,
+            bindings: Table::load(store, Arc::clone(&keys))?,
+            keys,
+            touched: Mutex::default(),
+        };
+        vault.sweep()?;
+        Ok(vault)
+    }
+
+    /// Random id of the vault, not secret.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Secrets Manager's operations.
+    pub fn secrets(&self) -> Secrets<'_> {
+        Secrets(self)
+    }
+
+    /// Parameter Store's operations.
+    pub fn parameters(&self) -> Parameters<'_> {
+        Parameters(self)
+    }
+
+    /// Access keys.
+    pub fn access_keys(&self) -> AccessKeys<'_> {
+        AccessKeys(self)
+    }
+
+    /// What containers were started with.
+    pub fn bindings(&self) -> Bindings<'_> {
+        Bindings(self)
+    }
+
+    /// Seed of the key that signs the audit log's checkpoints.
+    pub fn audit_seed(&self) -> zeroize::Zeroizing<[u8; 32]> {
+        self.keys.audit.clone()
+    }
+
+    /// Work that is due by time: destroys secrets whose recovery window has ended
+    /// (their ARNs are returned) and writes down the days of recent reads.
+    ///
+    /// # Errors
+    /// [`VaultError`]; what is left over is due again the next time.
+    pub fn maintain(&self) -> Result<Vec<String>, VaultError> {
+        self.flush_touched()?;
+        self.secrets().purge()
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Notes a read of a secret. LastAccessedDate has the resolution of a day, so
+    /// most reads change nothing, and none waits for the disk.
+    fn touched(&self, secret: &SecretRecord, version: &str) {
+        let today = secrets::day(self.now());
+        let known = secret.version(version).and_then(|v| v.accessed);
+        if known != Some(today) || secret.accessed != Some(today) {
+            let key = (secret.scope.id(&secret.name), version.to_owned());
+            self.touched.lock().unwrap_or_else(PoisonError::into_inner).insert(key, today);
+        }
+    }
+
+    fn flush_touched(&self) -> Result<(), VaultError> {
+        let touched = std::mem::take(&mut *self.touched.lock().unwrap_or_else(PoisonError::into_inner));
+        for ((id, version), day) in touched {
+            self.secrets.change(&id, |current| {
+                let Some(mut record) = current.cloned() else {
+                    return Ok::<_, VaultError>((Change::Keep, ()));
+                };
+                record.accessed = record.accessed.max(Some(day));
+                if let Some(version) = record.versions.iter_mut().find(|v| v.id == version) {
+                    version.accessed = version.accessed.max(Some(day));
+                }
+                Ok((if current == Some(&record) { Change::Keep } else { Change::Write(record) }, ()))
+            })?;
+        }
+        Ok(())
+    }
+
+    fn sweep(&self) -> Result<usize, VaultError> {
+        let secrets = self.secrets.page("", None, usize::MAX);
+        let parameters = self.parameters.page("", None, usize::MAX);
+        let keys = self.access_keys.page("", None, usize::MAX);
+        let named: HashSet<&str> = secrets
+            .iter()
+            .flat_map(|row| row.record.versions.iter().map(|v| v.blob.as_str()))
+            .chain(parameters.iter().flat_map(|row| row.record.versions.iter().map(|v| v.blob.as_str())))
+            .chain(keys.iter().map(|row| row.record.blob.as_str()))
+            .collect();
+        self.blobs.sweep(&named)
+    }
+}

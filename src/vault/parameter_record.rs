@@ -1,0 +1,308 @@
+//! The metadata of a parameter, and Parameter Store's rules about its versions,
+//! tiers and selectors.
+//!
+//! Pure, like [`super::secret_record`]. Versions count up from 1; a hundred are
+//! kept, and the oldest goes when the next one is written, unless it has a label.
+//!
+//! Source: Systems Manager API Reference, `PutParameter`, `GetParameter`; User
+//! Guide, "Working with parameter versions", "Managing parameter tiers".
+
+use super::scope::Scope;
+use super::table::Stored;
+use crate::arn::Arn;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Most versions of one parameter that are kept.
+pub(crate) const MAX_VERSIONS: usize = 100;
+/// Largest value of a standard parameter, in bytes.
+pub(crate) const STANDARD_BYTES: usize = 4096;
+/// Largest value of an advanced parameter, in bytes.
+pub(crate) const ADVANCED_BYTES: usize = 8192;
+
+/// A parameter without its values.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ParameterRecord {
+    /// Account and Region.
+    pub scope: Scope,
+    /// Name, with its leading slash if it has one.
+    pub name: String,
+    /// Tags.
+    pub tags: Vec<(String, String)>,
+    /// Kept versions, oldest first; never empty.
+    pub versions: Vec<ParameterVersion>,
+}
+
+/// One version of a parameter.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ParameterVersion {
+    /// 1, 2, 3, ...
+    pub version: i64,
+    /// String, StringList or SecureString.
+    pub kind: ParameterKind,
+    /// KMS key of a SecureString, as the caller named it.
+    pub key_id: Option<String>,
+    /// When this version was written.
+    pub modified: Timestamp,
+    /// ARN of who wrote it.
+    pub user: String,
+    /// Free text.
+    pub description: Option<String>,
+    /// Regular expression that values must match.
+    pub allowed_pattern: Option<String>,
+    /// Standard or Advanced.
+    pub tier: Tier,
+    /// `text`, `aws:ec2:image`, ...
+    pub data_type: String,
+    /// Labels of this version.
+    pub labels: Vec<String>,
+    /// Name of the blob that holds the sealed value.
+    pub(crate) blob: String,
+}
+
+/// Type of a parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the variants are the API's own enum")]
+pub enum ParameterKind {
+    String,
+    StringList,
+    SecureString,
+}
+
+impl ParameterKind {
+    /// The API's spelling.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::String => "String",
+            Self::StringList => "StringList",
+            Self::SecureString => "SecureString",
+        }
+    }
+}
+
+/// Tier of a parameter, as stored: intelligent tiering has chosen one of these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the variants are the API's own enum")]
+pub enum Tier {
+    Standard,
+    Advanced,
+}
+
+impl Tier {
+    /// The API's spelling.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Standard => "Standard",
+            Self::Advanced => "Advanced",
+        }
+    }
+}
+
+/// The tier that a caller asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the variants are the API's own enum")]
+pub enum WantedTier {
+    Standard,
+    Advanced,
+    IntelligentTiering,
+}
+
+/// Which version of a parameter a read names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Selector {
+    /// No selector.
+    Latest,
+    /// `name:3`
+    Version(i64),
+    /// `name:label`
+    Label(String),
+}
+
+/// Why Parameter Store refuses. The texts are AWS's where AWS's are known.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ParameterError {
+    /// No such parameter.
+    #[error("Parameter {0} not found.")]
+    NotFound(String),
+    /// No such version or label.
+    #[error("Systems Manager could not find version {selector} of {name}. Verify the version and try again.")]
+    NoSuchVersion {
+        /// The parameter.
+        name: String,
+        /// What was asked for.
+        selector: String,
+    },
+    /// It exists, and overwriting was not asked for.
+    #[error(
+        "The parameter already exists. To overwrite this value, set the overwrite option in the request to true."
+    )]
+    Exists,
+    /// A new parameter needs a type.
+    #[error("A parameter type is required when you create a parameter.")]
+    TypeMissing,
+    /// Tags cannot be given with an overwrite.
+    #[error(
+        "Invalid request: tags and overwrite can't be used together. To create a parameter with tags, please remove \
+         overwrite flag. To update tags for an existing parameter, please use AddTagsToResource or \
+         RemoveTagsFromResource."
+    )]
+    TagsWithOverwrite,
+    /// Only a SecureString has a key.
+    #[error("KeyId is required for SecureString type parameter only.")]
+    KeyWithoutSecureString,
+    /// The value is too long for the standard tier.
+    #[error(
+        "Standard tier parameters support a maximum parameter value of {STANDARD_BYTES} characters. To create a larger \
+         parameter value, upgrade the parameter to use the advanced-parameter tier. For more information, see \
+         https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html"
+    )]
+    TooLongForStandard,
+    /// The value is too long for any tier.
+    #[error(
+        "Advanced tier parameters support a maximum parameter value of {ADVANCED_BYTES} characters. To create a larger \
+         parameter value, use AWS Secrets Manager."
+    )]
+    TooLongForAdvanced,
+    /// Advanced parameters stay advanced.
+    #[error(
+        "This parameter uses the advanced-parameter tier. You can't downgrade a parameter from the advanced-parameter \
+         tier to the standard-parameter tier. If necessary, you can delete the advanced parameter and recreate it as a \
+         standard parameter. Be aware that if you delete the parameter, all versions and values of that parameter are \
+         lost."
+    )]
+    Downgrade,
+    /// The oldest version has a label and cannot make room.
+    #[error(
+        "You attempted to create a new version of {name} by calling the PutParameter API with the overwrite flag. \
+         Version {version}, the oldest version, can't be deleted because it has a label associated with it. Move the \
+         label to another version of the parameter, and try again."
+    )]
+    OldestIsLabelled {
+        /// The parameter.
+        name: String,
+        /// Its oldest version.
+        version: i64,
+    },
+}
+
+impl Stored for ParameterRecord {
+    const KIND: u8 = b'P';
+    fn id(&self) -> String {
+        self.scope.id(&self.name)
+    }
+}
+
+/// The ARN of a parameter: the slash between `parameter` and the name is not doubled.
+pub fn parameter_arn(scope: &Scope, name: &str) -> String {
+    let resource = format!("parameter/{}", name.strip_prefix('/').unwrap_or(name));
+    Arn::new("ssm", &scope.region, &scope.account, resource).to_string()
+}
+
+impl Selector {
+    /// As the API echoes it: `:3`, `:label`; nothing for the latest.
+    pub fn echo(&self) -> Option<String> {
+        match self {
+            Self::Latest => None,
+            Self::Version(version) => Some(format!(":{version}")),
+            Self::Label(label) => Some(format!(":{label}")),
+        }
+    }
+}
+
+impl ParameterRecord {
+    /// The full ARN.
+    pub fn arn(&self) -> String {
+        parameter_arn(&self.scope, &self.name)
+    }
+
+    /// The newest version.
+    pub fn latest(&self) -> Option<&ParameterVersion> {
+        self.versions.last()
+    }
+
+    /// The version that a selector names.
+    ///
+    /// # Errors
+    /// [`ParameterError::NoSuchVersion`].
+    pub fn select(&self, selector: &Selector) -> Result<&ParameterVersion, ParameterError> {
+        let found = match selector {
+            Selector::Latest => self.latest(),
+            Selector::Version(version) => self.versions.iter().find(|v| v.version == *version),
+            Selector::Label(label) => self.versions.iter().find(|v| v.labels.contains(label)),
+        };
+        found.ok_or_else(|| ParameterError::NoSuchVersion {
+            name: self.name.clone(),
+            selector: selector.echo().unwrap_or_default().trim_start_matches(':').to_owned(),
+        })
+    }
+
+    /// Adds a version; when the hundred are full the oldest goes, and its blob's
+    /// name is returned.
+    pub(crate) fn add_version(
+        &mut self,
+        version: ParameterVersion,
+    ) -> Result<Option<String>, ParameterError> {
+        let mut dropped = None;
+        if self.versions.len() >= MAX_VERSIONS
+            && let Some(oldest) = self.versions.first()
+        {
+            if !oldest.labels.is_empty() {
+                let (name, version) = (self.name.clone(), oldest.version);
+                return Err(ParameterError::OldestIsLabelled { name, version });
+            }
+            dropped = Some(self.versions.remove(0).blob);
+        }
+        self.versions.push(version);
+        Ok(dropped)
+    }
+}
+
+/// The tier of a value of `bytes`, given what is wanted and what the parameter has.
+///
+/// # Errors
+/// Too long for the tier, or a downgrade.
+pub(crate) fn choose_tier(
+    wanted: Option<WantedTier>,
+    current: Option<Tier>,
+    bytes: usize,
+) -> Result<Tier, ParameterError> {
+    if bytes > ADVANCED_BYTES {
+        return Err(match wanted {
+            Some(WantedTier::Advanced | WantedTier::IntelligentTiering) => ParameterError::TooLongForAdvanced,
+            _ if current == Some(Tier::Advanced) => ParameterError::TooLongForAdvanced,
+            _ => ParameterError::TooLongForStandard,
+        });
+    }
+    match (wanted, current) {
+        (Some(WantedTier::Advanced), _) => Ok(Tier::Advanced),
+        (Some(WantedTier::Standard), Some(Tier::Advanced)) => Err(ParameterError::Downgrade),
+        (_, Some(Tier::Advanced)) => Ok(Tier::Advanced),
+        (Some(WantedTier::IntelligentTiering), _) if bytes > STANDARD_BYTES => Ok(Tier::Advanced),
+        _ if bytes > STANDARD_BYTES => Err(ParameterError::TooLongForStandard),
+        _ => Ok(Tier::Standard),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tiers_follow_size_and_never_go_down() {
+        use WantedTier::{Advanced, IntelligentTiering, Standard};
+        assert_eq!(choose_tier(None, None, 4096), Ok(Tier::Standard));
+        assert_eq!(choose_tier(None, None, 4097), Err(ParameterError::TooLongForStandard));
+        assert_eq!(choose_tier(Some(IntelligentTiering), None, 4097), Ok(Tier::Advanced));
+        assert_eq!(choose_tier(Some(IntelligentTiering), None, 10), Ok(Tier::Standard));
+        assert_eq!(choose_tier(Some(Advanced), None, 8193), Err(ParameterError::TooLongForAdvanced));
+        assert_eq!(choose_tier(Some(Standard), Some(Tier::Advanced), 1), Err(ParameterError::Downgrade));
+        assert_eq!(choose_tier(None, Some(Tier::Advanced), 1), Ok(Tier::Advanced));
+    }
+
+    #[test]
+    fn arns_have_one_slash() {
+        let scope = Scope::new("1", "r");
+        assert_eq!(parameter_arn(&scope, "/a/b"), "arn:aws:ssm:r:1:parameter/a/b");
+        assert_eq!(parameter_arn(&scope, "p"), "arn:aws:ssm:r:1:parameter/p");
+    }
+}

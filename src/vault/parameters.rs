@@ -1,0 +1,205 @@
+//! Parameter Store's operations on the vault; permits as in [`super::secrets`].
+
+use super::parameter_record::{
+    ParameterError, ParameterKind, ParameterRecord, ParameterVersion, Selector, Tier, WantedTier, choose_tier,
+};
+use super::scope::Scope;
+use super::secrets::permitted;
+use super::table::{Change, Row};
+use super::{Vault, VaultError};
+use crate::audit::Permit;
+use crate::secret::SecretValue;
+use base64::Engine;
+use std::sync::Arc;
+
+/// Why an operation on a parameter fails.
+#[derive(Debug, thiserror::Error)]
+pub enum ParameterFailure {
+    /// The service refuses; the client is told so.
+    #[error(transparent)]
+    Refused(#[from] ParameterError),
+    /// The vault cannot; the operator is told so.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+}
+
+/// A version to write, as `PutParameter` describes it.
+#[derive(Debug)]
+pub struct NewParameter {
+    /// Name.
+    pub name: String,
+    /// The plaintext.
+    pub value: SecretValue,
+    /// Type; may be left out when overwriting.
+    pub kind: Option<ParameterKind>,
+    /// KMS key of a SecureString.
+    pub key_id: Option<String>,
+    /// Free text.
+    pub description: Option<String>,
+    /// Whether an existing parameter gets a new version.
+    pub overwrite: bool,
+    /// Regular expression; checked by the caller.
+    pub allowed_pattern: Option<String>,
+    /// Tags, only for a new parameter.
+    pub tags: Vec<(String, String)>,
+    /// Tier asked for.
+    pub tier: Option<WantedTier>,
+    /// Data type.
+    pub data_type: Option<String>,
+    /// ARN of the writer.
+    pub user: String,
+}
+
+/// A parameter value that was read.
+#[derive(Debug)]
+pub struct ParameterValue {
+    /// The parameter as it stood.
+    pub parameter: Arc<Row<ParameterRecord>>,
+    /// The version read.
+    pub version: ParameterVersion,
+    /// The selector, as the API echoes it.
+    pub selector: Option<String>,
+    /// The plaintext; of a SecureString that is read without decryption, its sealed form.
+    pub value: SecretValue,
+}
+
+/// The default KMS key of Parameter Store.
+pub(crate) const DEFAULT_KEY: &str = "alias/aws/ssm";
+
+/// Parameter Store's view of a vault.
+#[derive(Clone, Copy, Debug)]
+pub struct Parameters<'v>(pub(super) &'v Vault);
+
+impl Parameters<'_> {
+    /// The parameter of this name. `/a` and `a` have the same ARN, so a name that was
+    /// read from one (`from_arn`) may be either.
+    pub fn find(&self, scope: &Scope, name: &str, from_arn: bool) -> Option<Arc<Row<ParameterRecord>>> {
+        let found = self.0.parameters.get(&scope.id(name));
+        match found {
+            None if from_arn => {
+                let other = name.strip_prefix('/').map_or_else(|| format!("/{name}"), str::to_owned);
+                self.0.parameters.get(&scope.id(&other))
+            }
+            found => found,
+        }
+    }
+
+    /// `GetParameter`, `GetParameters`: the value that a selector names.
+    pub fn get(
+        &self,
+        permit: &Permit,
+        parameter: &Arc<Row<ParameterRecord>>,
+        selector: &Selector,
+        decrypt: bool,
+    ) -> Result<ParameterValue, ParameterFailure> {
+        let record = &parameter.record;
+        permitted(permit, &["ssm:GetParameter", "ssm:GetParameters"], &record.arn())?;
+        let version = record.select(selector)?.clone();
+        let value = if version.kind == ParameterKind::SecureString && !decrypt {
+            let sealed = self.0.blobs.sealed(&version.blob)?;
+            SecretValue::from(base64::engine::general_purpose::STANDARD.encode(sealed))
+        } else {
+            self.0.blobs.get(&record.scope, key_of(&version), &version.blob)?
+        };
+        Ok(ParameterValue { parameter: Arc::clone(parameter), version, selector: selector.echo(), value })
+    }
+
+    /// `PutParameter`; returns the new version number and its tier.
+    pub fn put(
+        &self,
+        permit: &Permit,
+        resource: &str,
+        scope: &Scope,
+        new: NewParameter,
+    ) -> Result<(i64, Tier), ParameterFailure> {
+        permitted(permit, &["ssm:PutParameter"], resource)?;
+        if new.overwrite && !new.tags.is_empty() {
+            return Err(ParameterError::TagsWithOverwrite.into());
+        }
+        let id = scope.id(&new.name);
+        let found = self.0.parameters.get(&id);
+        let latest = found.as_ref().and_then(|row| row.record.latest());
+        if latest.is_some() && !new.overwrite {
+            return Err(ParameterError::Exists.into());
+        }
+        let kind = new.kind.or(latest.map(|v| v.kind)).ok_or(ParameterError::TypeMissing)?;
+        if new.key_id.is_some() && kind != ParameterKind::SecureString {
+            return Err(ParameterError::KeyWithoutSecureString.into());
+        }
+        let tier = choose_tier(new.tier, latest.map(|v| v.tier), new.value.len())?;
+        let key_id = match kind {
+            ParameterKind::SecureString => new
+                .key_id
+                .or_else(|| latest.and_then(|v| v.key_id.clone()))
+                .or_else(|| Some(DEFAULT_KEY.to_owned())),
+            ParameterKind::String | ParameterKind::StringList => None,
+        };
+        let mut version = ParameterVersion {
+            version: 0,
+            kind,
+            key_id,
+            modified: self.0.now(),
+            user: new.user,
+            description: new.description,
+            allowed_pattern: new.allowed_pattern,
+            tier,
+            data_type: new.data_type.unwrap_or_else(|| "text".to_owned()),
+            labels: Vec::new(),
+            blob: String::new(),
+        };
+        let blob = self.0.blobs.put(scope, key_of(&version), &new.value)?;
+        version.blob.clone_from(&blob);
+        let (name, tags, overwrite) = (new.name, new.tags, new.overwrite);
+        let outcome = self.0.parameters.change(&id, |current| match current {
+            Some(_) if !overwrite => Err(ParameterFailure::Refused(ParameterError::Exists)),
+            Some(current) => {
+                let mut record = current.clone();
+                version.version = record.latest().map_or(0, |v| v.version) + 1;
+                if let Some(latest) = record.latest() {
+                    version.description = version.description.or_else(|| latest.description.clone());
+                }
+                let number = version.version;
+                let dropped = record.add_version(version)?;
+                Ok((Change::Write(record), (number, dropped)))
+            }
+            None => {
+                version.version = 1;
+                let record = ParameterRecord { scope: scope.clone(), name, tags, versions: vec![version] };
+                Ok((Change::Write(record), (1, None)))
+            }
+        });
+        match outcome {
+            Ok((number, dropped)) => {
+                if let Some(dropped) = dropped {
+                    self.0.blobs.delete(&dropped)?;
+                }
+                Ok((number, tier))
+            }
+            Err(refused) => {
+                self.0.blobs.delete(&blob)?;
+                Err(refused)
+            }
+        }
+    }
+
+    /// `DeleteParameter`: all versions, at once.
+    pub fn delete(&self, permit: &Permit, parameter: &Row<ParameterRecord>) -> Result<(), ParameterFailure> {
+        let record = &parameter.record;
+        permitted(permit, &["ssm:DeleteParameter", "ssm:DeleteParameters"], &record.arn())?;
+        let blobs = self.0.parameters.change(&record.scope.id(&record.name), |current| match current {
+            Some(current) => {
+                let blobs: Vec<String> = current.versions.iter().map(|v| v.blob.clone()).collect();
+                Ok((Change::Remove, blobs))
+            }
+            None => Err(ParameterFailure::Refused(ParameterError::NotFound(record.name.clone()))),
+        })?;
+        for blob in blobs {
+            self.0.blobs.delete(&blob)?;
+        }
+        Ok(())
+    }
+}
+
+fn key_of(version: &ParameterVersion) -> &str {
+    version.key_id.as_deref().unwrap_or(DEFAULT_KEY)
+}

@@ -1,0 +1,419 @@
+//! Secrets Manager's operations on the vault.
+//!
+//! Each takes the [`Permit`] that allows it and checks that it is for this action
+//! and this secret. Metadata needs a permit as well, except [`Secrets::find`],
+//! which only turns a name into the ARN that is then authorised.
+
+use super::scope::Scope;
+use super::seal::random;
+use super::secret_record::{Deletion, SecretError, SecretRecord, VersionRecord};
+use super::table::{Change, Row};
+use super::{Vault, VaultError};
+use crate::arn::Arn;
+use crate::audit::Permit;
+use crate::secret::SecretValue;
+use jiff::{SignedDuration, Timestamp, Unit};
+use std::sync::Arc;
+
+/// Why an operation on a secret fails.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretFailure {
+    /// The service refuses; the client is told so.
+    #[error(transparent)]
+    Refused(#[from] SecretError),
+    /// The vault cannot; the operator is told so.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+}
+
+/// The content of a version.
+#[derive(Debug)]
+pub enum SecretContent {
+    /// SecretString, UTF-8.
+    String(SecretValue),
+    /// SecretBinary.
+    Binary(SecretValue),
+}
+
+/// A new secret, as `CreateSecret` describes it.
+#[derive(Debug)]
+pub struct NewSecret {
+    /// Friendly name.
+    pub name: String,
+    /// ClientRequestToken: the id of the first version.
+    pub token: String,
+    /// Free text.
+    pub description: Option<String>,
+    /// KMS key as the caller names it.
+    pub kms_key_id: Option<String>,
+    /// Tags.
+    pub tags: Vec<(String, String)>,
+    /// First value, if there is one.
+    pub content: Option<SecretContent>,
+}
+
+/// A value that was read.
+#[derive(Debug)]
+pub struct SecretVersionValue {
+    /// The secret as it stood.
+    pub secret: Arc<Row<SecretRecord>>,
+    /// Index-free copy of the version's metadata.
+    pub version: VersionRecord,
+    /// The plaintext.
+    pub value: SecretValue,
+}
+
+/// Outcome of a write.
+#[derive(Debug)]
+pub struct Written {
+    /// The secret after the write.
+    pub secret: SecretRecord,
+    /// The version that was written or found, if the write had a value.
+    pub version: Option<VersionRecord>,
+}
+
+/// The default KMS key of Secrets Manager.
+const DEFAULT_KEY: &str = "alias/aws/secretsmanager";
+
+/// Secrets Manager's view of a vault.
+#[derive(Clone, Copy, Debug)]
+pub struct Secrets<'v>(pub(super) &'v Vault);
+
+impl Secrets<'_> {
+    /// The secret that `secret_id` names: a name, a full ARN, or an ARN without the
+    /// random suffix. For an ARN its own account and Region count.
+    pub fn find(&self, scope: &Scope, secret_id: &str) -> Option<Arc<Row<SecretRecord>>> {
+        let Ok(arn) = secret_id.parse::<Arn>() else {
+            return self.0.secrets.get(&scope.id(secret_id));
+        };
+        let name = arn.resource.strip_prefix("secret:").filter(|_| arn.service == "secretsmanager")?;
+        if arn.region != scope.region {
+            return None;
+        }
+        let scope = Scope::new(arn.account, arn.region);
+        // A full ARN wins over a partial one: a name may itself end like a suffix.
+        let full = name.rsplit_once('-').and_then(|(name, suffix)| {
+            self.0.secrets.get(&scope.id(name)).filter(|r| r.record.suffix == suffix)
+        });
+        full.or_else(|| self.0.secrets.get(&scope.id(name)))
+    }
+
+    /// The ARN to authorise when no secret has this id: what a policy for such a
+    /// secret would match, so that a refusal does not tell whether it exists.
+    pub fn hypothetical_arn(scope: &Scope, secret_id: &str) -> String {
+        if secret_id.starts_with("arn:") {
+            return secret_id.to_owned();
+        }
+        let resource = format!("secret:{secret_id}-??????");
+        Arn::new("secretsmanager", &scope.region, &scope.account, resource).to_string()
+    }
+
+    /// All secrets of a scope, in order of name, after `after`.
+    pub fn page(
+        &self,
+        permit: &Permit,
+        scope: &Scope,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Arc<Row<SecretRecord>>>, VaultError> {
+        permitted(permit, &["secretsmanager:ListSecrets"], "*")?;
+        let after = after.map(|name| scope.id(name));
+        Ok(self.0.secrets.page(&scope.id(""), after.as_deref(), limit))
+    }
+
+    /// `GetSecretValue`: the value of one version.
+    pub fn get_value(
+        &self,
+        permit: &Permit,
+        secret: &Arc<Row<SecretRecord>>,
+        version_id: Option<&str>,
+        stage: Option<&str>,
+    ) -> Result<SecretVersionValue, SecretFailure> {
+        permitted(permit, &["secretsmanager:GetSecretValue"], &secret.record.arn())?;
+        let version = secret.record.select(version_id, stage)?.clone();
+        let value =
+            self.0.blobs.get(&secret.record.scope, key_of(version.kms_key_id.as_deref()), &version.blob)?;
+        self.0.touched(&secret.record, &version.id);
+        Ok(SecretVersionValue { secret: Arc::clone(secret), version, value })
+    }
+
+    /// `CreateSecret`. The permit is for the name, since the ARN does not exist yet.
+    pub fn create(
+        &self,
+        permit: &Permit,
+        resource: &str,
+        scope: &Scope,
+        new: NewSecret,
+    ) -> Result<Written, SecretFailure> {
+        permitted(permit, &["secretsmanager:CreateSecret"], resource)?;
+        let now = self.0.now();
+        let record = SecretRecord {
+            scope: scope.clone(),
+            name: new.name,
+            suffix: random_suffix(),
+            description: new.description,
+            kms_key_id: new.kms_key_id,
+            created: now,
+            changed: now,
+            accessed: None,
+            deletion: None,
+            tags: new.tags,
+            versions: Vec::new(),
+        };
+        let version = match &new.content {
+            Some(content) => Some(self.stage_version(&record, &new.token, content)?),
+            None => None,
+        };
+        let staged = version.as_ref().map(|v| v.blob.clone());
+        let outcome = self.0.secrets.change(&scope.id(&record.name), |current| match current {
+            Some(found) if found.deletion.is_some() => Err(SecretError::NameScheduledForDeletion.into()),
+            // A repeated request with the same token and content gets the same answer.
+            Some(found) => match &version {
+                Some(v) if found.versions.len() == 1 && found.repeats(&v.id, &v.digest) == Ok(true) => Ok((
+                    Change::Keep,
+                    Written { secret: found.clone(), version: found.version(&v.id).cloned() },
+                )),
+                _ => Err(SecretError::Exists(found.name.clone()).into()),
+            },
+            None => {
+                let mut record = record;
+                if let Some(version) = version {
+                    record.add_version(version, Vec::new(), now)?;
+                }
+                let written = Written { version: record.versions.first().cloned(), secret: record.clone() };
+                Ok((Change::Write(record), written))
+            }
+        });
+        self.discard_unused(staged, outcome)
+    }
+
+    /// `PutSecretValue`: a new version with these stages (AWSCURRENT when none are given).
+    pub fn put_value(
+        &self,
+        permit: &Permit,
+        secret: &Row<SecretRecord>,
+        token: &str,
+        content: &SecretContent,
+        stages: Vec<String>,
+    ) -> Result<Written, SecretFailure> {
+        permitted(permit, &["secretsmanager:PutSecretValue"], &secret.record.arn())?;
+        self.write(secret, Some((token, content)), stages, |_| {})
+    }
+
+    /// `UpdateSecret`: description, key and, when given, a new current version.
+    pub fn update(
+        &self,
+        permit: &Permit,
+        secret: &Row<SecretRecord>,
+        value: Option<(&str, &SecretContent)>,
+        description: Option<String>,
+        kms_key_id: Option<String>,
+    ) -> Result<Written, SecretFailure> {
+        permitted(permit, &["secretsmanager:UpdateSecret"], &secret.record.arn())?;
+        self.write(secret, value, Vec::new(), move |record| {
+            if description.is_some() {
+                record.description.clone_from(&description);
+            }
+            if kms_key_id.is_some() {
+                record.kms_key_id.clone_from(&kms_key_id);
+            }
+        })
+    }
+
+    /// `DeleteSecret`: schedules the deletion after `window` days, or destroys the
+    /// secret at once when `window` is `None`. Returns the deletion date.
+    pub fn delete(
+        &self,
+        permit: &Permit,
+        secret: &Row<SecretRecord>,
+        window: Option<i64>,
+    ) -> Result<Timestamp, SecretFailure> {
+        permitted(permit, &["secretsmanager:DeleteSecret"], &secret.record.arn())?;
+        let now = self.0.now();
+        let id = secret.record.scope.id(&secret.record.name);
+        match window {
+            Some(days) => self.0.secrets.change(&id, |current| {
+                let mut record = same(current, secret)?.clone();
+                if record.deletion.is_some() {
+                    return Err(SecretError::MarkedForDeletion.into());
+                }
+                let due = now + SignedDuration::from_hours(24 * days);
+                record.deletion = Some(Deletion { requested: now, due });
+                Ok((Change::Write(record), due))
+            }),
+            None => {
+                self.destroy(&id, |record| record.suffix == secret.record.suffix)?;
+                Ok(now)
+            }
+        }
+    }
+
+    /// Destroys the secrets whose recovery window has ended; returns their ARNs.
+    pub(crate) fn purge(&self) -> Result<Vec<String>, VaultError> {
+        let now = self.0.now();
+        let due = |r: &SecretRecord| r.deletion.as_ref().is_some_and(|d| d.due <= now);
+        let mut purged = Vec::new();
+        for row in self.0.secrets.page("", None, usize::MAX).iter().filter(|row| due(&row.record)) {
+            if self.destroy(&row.record.scope.id(&row.record.name), due)? {
+                purged.push(row.record.arn());
+            }
+        }
+        Ok(purged)
+    }
+
+    /// Removes a secret, metadata first: a crash in between leaves unnamed blobs,
+    /// which the next start sweeps.
+    fn destroy(&self, id: &str, wanted: impl Fn(&SecretRecord) -> bool) -> Result<bool, VaultError> {
+        let blobs = self.0.secrets.change(id, |current| {
+            Ok::<_, VaultError>(match current {
+                Some(record) if wanted(record) => {
+                    (Change::Remove, Some(record.versions.iter().map(|v| v.blob.clone()).collect::<Vec<_>>()))
+                }
+                _ => (Change::Keep, None),
+            })
+        })?;
+        let removed = blobs.is_some();
+        for blob in blobs.unwrap_or_default() {
+            self.0.blobs.delete(&blob)?;
+        }
+        Ok(removed)
+    }
+
+    fn write(
+        &self,
+        secret: &Row<SecretRecord>,
+        value: Option<(&str, &SecretContent)>,
+        stages: Vec<String>,
+        edit: impl FnOnce(&mut SecretRecord),
+    ) -> Result<Written, SecretFailure> {
+        let now = self.0.now();
+        let mut edited = secret.record.clone();
+        edit(&mut edited);
+        let (description, kms_key_id) = (edited.description.clone(), edited.kms_key_id.clone());
+        let version = match value {
+            Some((token, content)) => Some(self.stage_version(&edited, token, content)?),
+            None => None,
+        };
+        let staged = version.as_ref().map(|v| v.blob.clone());
+        let outcome = self.0.secrets.change(&secret.record.scope.id(&secret.record.name), |current| {
+            let mut record = same(current, secret)?.clone();
+            if record.deletion.is_some() {
+                return Err(SecretError::MarkedForDeletion.into());
+            }
+            if description != secret.record.description {
+                record.description = description;
+            }
+            if kms_key_id != secret.record.kms_key_id {
+                record.kms_key_id = kms_key_id;
+            }
+            let id = version.as_ref().map(|v| v.id.clone());
+            let mut pruned = Vec::new();
+            match version {
+                Some(v) if record.repeats(&v.id, &v.digest)? => {}
+                Some(v) => {
+                    record.add_version(v, stages, now)?;
+                    pruned = record.prune(now);
+                }
+                None => record.changed = now,
+            }
+            let version = id.and_then(|id| record.version(&id).cloned());
+            let written = Written { secret: record.clone(), version };
+            let change = if current == Some(&record) { Change::Keep } else { Change::Write(record) };
+            Ok::<_, SecretFailure>((change, (written, pruned)))
+        });
+        let (outcome, pruned) = match outcome {
+            Ok((written, pruned)) => (Ok(written), pruned),
+            Err(e) => (Err(e), Vec::new()),
+        };
+        for blob in pruned {
+            self.0.blobs.delete(&blob)?;
+        }
+        self.discard_unused(staged, outcome)
+    }
+
+    /// Seals the content into a blob that no version names yet.
+    fn stage_version(
+        &self,
+        secret: &SecretRecord,
+        token: &str,
+        content: &SecretContent,
+    ) -> Result<VersionRecord, VaultError> {
+        let (value, binary) = match content {
+            SecretContent::String(value) => (value, false),
+            SecretContent::Binary(value) => (value, true),
+        };
+        let blob = self.0.blobs.put(&secret.scope, key_of(secret.kms_key_id.as_deref()), value)?;
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a keyed digest tells whether a repeated request has the same content"
+        )]
+        let digest = self.0.keys.mac(&[secret.name.as_bytes(), &[u8::from(binary)], value.expose()]);
+        Ok(VersionRecord {
+            id: token.to_owned(),
+            created: self.0.now(),
+            stages: Vec::new(),
+            kms_key_id: secret.kms_key_id.clone(),
+            accessed: None,
+            binary,
+            digest: hex::encode(digest),
+            blob,
+        })
+    }
+
+    /// Removes the staged blob again when the write did not take it.
+    fn discard_unused(
+        &self,
+        staged: Option<String>,
+        outcome: Result<Written, SecretFailure>,
+    ) -> Result<Written, SecretFailure> {
+        let taken = |w: &Written| w.version.as_ref().map(|v| &v.blob) == staged.as_ref();
+        if let (Some(blob), false) = (&staged, outcome.as_ref().is_ok_and(taken)) {
+            self.0.blobs.delete(blob)?;
+        }
+        outcome
+    }
+}
+
+/// The same secret as the caller authorised, not a later one of the same name.
+fn same<'r>(
+    current: Option<&'r SecretRecord>,
+    secret: &Row<SecretRecord>,
+) -> Result<&'r SecretRecord, SecretFailure> {
+    current.filter(|r| r.suffix == secret.record.suffix).ok_or(SecretFailure::Refused(SecretError::NotFound))
+}
+
+fn key_of(kms_key_id: Option<&str>) -> &str {
+    kms_key_id.unwrap_or(DEFAULT_KEY)
+}
+
+pub(super) fn permitted(permit: &Permit, actions: &[&str], resource: &str) -> Result<(), VaultError> {
+    if actions.iter().any(|action| permit.covers(action, resource)) {
+        Ok(())
+    } else {
+        Err(VaultError::NotPermitted)
+    }
+}
+
+/// Six random letters and digits, as Secrets Manager appends to the name in an ARN.
+fn random_suffix() -> String {
+    const ALPHABET: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    let mut suffix = String::with_capacity(6);
+    while suffix.len() < 6 {
+        // Bytes from 248 on would favour the first letters.
+        suffix.extend(
+            random::<16>()
+                .iter()
+                .filter(|&&b| b < 248)
+                .filter_map(|b| ALPHABET.get(usize::from(b % 62)))
+                .map(|&b| char::from(b))
+                .take(6 - suffix.len()),
+        );
+    }
+    suffix
+}
+
+/// The day of `time`, as AWS reports LastAccessedDate.
+pub(crate) fn day(time: Timestamp) -> Timestamp {
+    time.round(jiff::TimestampRound::new().smallest(Unit::Hour).increment(24).mode(jiff::RoundMode::Trunc))
+        .unwrap_or(time)
+}

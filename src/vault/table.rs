@@ -1,0 +1,151 @@
+//! [`Table`]: the sealed metadata records of one kind, kept open in memory.
+//!
+//! One process owns a vault, so memory is the truth for reads and the store is
+//! written through: a change is sealed, put by compare-and-swap, and only then
+//! visible. Changes to one record are serialised by a lock stripe that is held
+//! across the store's commit; changes to different records share the store's
+//! group commit.
+//!
+//! The store sees `kind || HMAC(id)`, a revision and sealed bytes.
+
+use super::VaultError;
+use super::seal::Keys;
+use crate::store::{Store, StoreError};
+use serde::{Serialize, de::DeserializeOwned};
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
+use std::ops::Bound;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+/// A kind of metadata record.
+pub(crate) trait Stored: Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// First byte of the record's store key; one per kind, never reused.
+    const KIND: u8;
+    /// The record's identity; it does not change during the record's life.
+    fn id(&self) -> String;
+}
+
+/// A record as it stands in the store.
+#[derive(Debug)]
+pub struct Row<R> {
+    revision: u64,
+    /// The opened record.
+    pub record: R,
+}
+
+/// What a change does with a record.
+pub(crate) enum Change<R> {
+    /// Write this record.
+    Write(R),
+    /// Remove the record.
+    Remove,
+    /// Leave it as it is.
+    Keep,
+}
+
+/// All records of one kind.
+pub(crate) struct Table<R> {
+    store: Arc<dyn Store>,
+    keys: Arc<Keys>,
+    rows: RwLock<BTreeMap<String, Arc<Row<R>>>>,
+    stripes: Vec<Mutex<()>>,
+    hasher: RandomState,
+}
+
+impl<R> std::fmt::Debug for Table<R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Table(..)")
+    }
+}
+
+const STRIPES: usize = 256;
+const PAGE: usize = 1024;
+
+impl<R: Stored> Table<R> {
+    /// Opens every record of the kind.
+    pub(crate) fn load(store: Arc<dyn Store>, keys: Arc<Keys>) -> Result<Self, VaultError> {
+        let mut rows = BTreeMap::new();
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            let page = store.scan(&[R::KIND], after.as_deref(), PAGE)?;
+            for (key, stored) in &page {
+                let text = keys.open_record(key, &stored.bytes).map_err(|_| VaultError::Unreadable)?;
+                let record: R = serde_json::from_slice(&text).map_err(|_| VaultError::Unreadable)?;
+                let id = record.id();
+                // INVARIANT: a record lives under the key of its own id.
+                if keys.store_key(R::KIND, &id) != *key {
+                    return Err(VaultError::Unreadable);
+                }
+                rows.insert(id, Arc::new(Row { revision: stored.revision, record }));
+            }
+            match page.into_iter().next_back() {
+                Some((last, _)) => after = Some(last),
+                None => break,
+            }
+        }
+        Ok(Self {
+            store,
+            keys,
+            rows: RwLock::new(rows),
+            stripes: (0..STRIPES).map(|_| Mutex::new(())).collect(),
+            hasher: RandomState::new(),
+        })
+    }
+
+    /// The record of this id.
+    pub(crate) fn get(&self, id: &str) -> Option<Arc<Row<R>>> {
+        self.rows.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    /// Up to `limit` records whose id begins with `prefix`, in order of id, after `after`.
+    pub(crate) fn page(&self, prefix: &str, after: Option<&str>, limit: usize) -> Vec<Arc<Row<R>>> {
+        let rows = self.rows.read().unwrap_or_else(PoisonError::into_inner);
+        let from = match after {
+            Some(after) if after >= prefix => Bound::Excluded(after),
+            _ => Bound::Included(prefix),
+        };
+        rows.range::<str, _>((from, Bound::Unbounded))
+            .take_while(|(id, _)| id.starts_with(prefix))
+            .take(limit)
+            .map(|(_, row)| Arc::clone(row))
+            .collect()
+    }
+
+    /// Changes the record of `id`: `decide` sees the current record, if there is
+    /// one, and says what to do. Returns its second value once the change is durable.
+    pub(crate) fn change<T, E: From<VaultError>>(
+        &self,
+        id: &str,
+        decide: impl FnOnce(Option<&R>) -> Result<(Change<R>, T), E>,
+    ) -> Result<T, E> {
+        let _serialised = self.stripe(id);
+        let current = self.get(id);
+        let (change, answer) = decide(current.as_ref().map(|row| &row.record))?;
+        let key = self.keys.store_key(R::KIND, id);
+        let stored = |e: StoreError| E::from(VaultError::from(e));
+        match change {
+            Change::Keep => {}
+            Change::Remove => {
+                if let Some(row) = current {
+                    self.store.delete(&key, row.revision).map_err(stored)?;
+                    self.rows.write().unwrap_or_else(PoisonError::into_inner).remove(id);
+                }
+            }
+            Change::Write(record) => {
+                let text = serde_json::to_vec(&record).map_err(|_| VaultError::Unreadable)?;
+                let sealed = self.keys.seal_record(&key, &text);
+                let revision =
+                    self.store.put(&key, current.map(|row| row.revision), &sealed).map_err(stored)?;
+                let row = Arc::new(Row { revision, record });
+                self.rows.write().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned(), row);
+            }
+        }
+        Ok(answer)
+    }
+
+    fn stripe(&self, id: &str) -> MutexGuard<'_, ()> {
+        let index = self.hasher.hash_one(id) as usize % STRIPES;
+        #[expect(clippy::indexing_slicing, reason = "the index is taken modulo the number of stripes")]
+        self.stripes[index].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,113 @@
+//! The shipped policies, tried: every identity of `policies/` with every action on
+//! every kind of resource, against a table in `tests/golden/policy_matrix.txt`.
+//!
+//! A difference fails. If it is meant, `UPDATE_GOLDEN=1 cargo test policy_matrix`
+//! writes the table anew, and the review reads its difference.
+
+use sealdock::arn::Arn;
+use sealdock::policy::{Outcome, PolicySet, Request, Source, evaluate, evaluate_trust};
+use std::fmt::Write;
+use std::path::Path;
+
+const SECRETS: [&str; 3] = [
+    "arn:aws:secretsmanager:us-east-1:111122223333:secret:app/db-a1B2c3",
+    "arn:aws:secretsmanager:us-east-1:111122223333:secret:dev/db-a1B2c3",
+    "arn:aws:secretsmanager:us-east-1:444455556666:secret:app/db-a1B2c3",
+];
+const PARAMETERS: [&str; 3] = [
+    "arn:aws:ssm:us-east-1:111122223333:parameter/app/db",
+    "arn:aws:ssm:us-east-1:111122223333:parameter/dev/db",
+    "arn:aws:ssm:eu-west-1:111122223333:parameter/app/db",
+];
+const ROLES: [&str; 2] =
+    ["arn:aws:iam::111122223333:role/ecsTaskExecutionRole", "arn:aws:iam::111122223333:role/admin"];
+const USERS: [&str; 1] = ["arn:aws:iam::111122223333:user/developer"];
+
+/// The actions that the broker asks about, with the resources it asks about.
+const ACTIONS: [(&str, &[&str]); 19] = [
+    ("secretsmanager:CreateSecret", &SECRETS),
+    ("secretsmanager:PutSecretValue", &SECRETS),
+    ("secretsmanager:UpdateSecret", &SECRETS),
+    ("secretsmanager:GetSecretValue", &SECRETS),
+    ("secretsmanager:DescribeSecret", &SECRETS),
+    ("secretsmanager:DeleteSecret", &SECRETS),
+    ("secretsmanager:ListSecrets", &["*"]),
+    ("ssm:PutParameter", &PARAMETERS),
+    ("ssm:GetParameter", &PARAMETERS),
+    ("ssm:GetParameters", &PARAMETERS),
+    ("ssm:DeleteParameter", &PARAMETERS),
+    ("iam:PassRole", &ROLES),
+    ("iam:CreateAccessKey", &USERS),
+    ("iam:ListAccessKeys", &USERS),
+    ("iam:UpdateAccessKey", &USERS),
+    ("iam:DeleteAccessKey", &USERS),
+    ("sealdock:RecordInjections", &["*"]),
+    ("sealdock:ListBindings", &["*"]),
+    ("cloudtrail:LookupEvents", &["*"]),
+];
+
+fn shipped() -> PolicySet {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies");
+    let mut paths: Vec<_> =
+        std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
+    paths.sort();
+    let source = |path: &std::path::PathBuf| Source {
+        path: path.file_name().unwrap().to_string_lossy().into_owned(),
+        text: std::fs::read_to_string(path).unwrap(),
+    };
+    PolicySet::load(&paths.iter().map(source).collect::<Vec<_>>()).unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+fn table(set: &PolicySet) -> String {
+    let mut principals: Vec<Arn> = set.identities().map(|identity| identity.arn.clone()).collect();
+    principals.push("arn:aws:iam::111122223333:root".parse().unwrap());
+    principals.push("arn:aws:iam::111122223333:user/unknown".parse().unwrap());
+    let mut table = String::new();
+    for principal in &principals {
+        writeln!(table, "{principal}").unwrap();
+        for (action, resources) in ACTIONS {
+            for resource in resources {
+                let decision = evaluate(set, &Request { principal, action, resource });
+                let word = match decision.outcome() {
+                    Outcome::Allow => "allow",
+                    Outcome::ExplicitDeny => "DENY",
+                    Outcome::ImplicitDeny => "-",
+                };
+                let sids: Vec<&str> = decision.matched().iter().filter_map(|m| m.sid.as_deref()).collect();
+                let line = format!("  {word:5} {action:29} {resource:66} {}", sids.join(", "));
+                writeln!(table, "{}", line.trim_end()).unwrap();
+            }
+        }
+    }
+    table
+}
+
+#[test]
+fn shipped_policies_permit_what_the_table_says() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/policy_matrix.txt");
+    let found = table(&shipped());
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, &found).unwrap();
+    }
+    let golden = std::fs::read_to_string(&path).unwrap_or_default();
+    let differences: Vec<String> = golden
+        .lines()
+        .map(|line| format!("- {line}"))
+        .filter(|line| !found.lines().any(|f| f == &line[2..]))
+        .chain(found.lines().filter(|f| !golden.lines().any(|g| g == *f)).map(|line| format!("+ {line}")))
+        .collect();
+    assert_eq!(golden, found, "differences:\n{}", differences.join("\n"));
+}
+
+#[test]
+fn shipped_policies_have_no_warnings_and_one_role_for_tasks() {
+    let set = shipped();
+    assert!(set.warnings().is_empty(), "{}", set.summary());
+    let role: Arn = ROLES[0].parse().unwrap();
+    assert!(evaluate_trust(&set, &role, "ecs-tasks.amazonaws.com").is_allowed());
+    assert!(!evaluate_trust(&set, &role, "lambda.amazonaws.com").is_allowed());
+    let summary = set.summary();
+    assert!(summary.starts_with("4 identities\n"), "{summary}");
+    assert!(summary.contains("4 statements in 2 policies, trusts ecs-tasks.amazonaws.com"), "{summary}");
+}
