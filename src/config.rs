@@ -82,7 +82,13 @@ impl Default for LimitsFile {
 impl LimitsFile {
     /// The limits of the listeners.
     pub fn limits(&self) -> Limits {
-        Limits
+        Limits {
+            connections: self.connections.max(1),
+            header_time: Duration::from_secs(self.header_seconds.max(1)),
+            body_bytes: self.body_bytes,
+            body_time: Duration::from_secs(self.body_seconds.max(1)),
+            ..Limits::default()
+        }
     }
 }
 

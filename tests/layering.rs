@@ -2,6 +2,8 @@
 //! mention of `crate::module`) of `src/` and holds it against one table, which is
 //! also the table of the crate's documentation.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

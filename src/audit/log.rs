@@ -103,7 +103,7 @@ impl AuditLog {
             event.error_message.get_or_insert(message);
         }
         let pending = self.submit(event, Some(&decision));
-        Recording { pending, decision: Some(decision) }
+        Recording { pending, decision: Some(Box::new(decision)) }
     }
 
     /// Records what was not decided upon: a request that failed or proved no identity, a start, a stop.
@@ -149,7 +149,7 @@ impl Drop for AuditLog {
 pub enum Refused {
     /// The policies deny it, and the denial is on record.
     #[error("{}", .0.denial_message())]
-    Denied(Decision),
+    Denied(Box<Decision>),
     /// There is no durable record, whatever the policies say.
     #[error(transparent)]
     Unavailable(#[from] AuditError),
@@ -160,7 +160,7 @@ pub enum Refused {
 #[must_use = "nothing is permitted until the record is durable"]
 pub struct Recording {
     pending: Pending,
-    decision: Option<Decision>,
+    decision: Option<Box<Decision>>,
 }
 
 impl Recording {

@@ -5,14 +5,18 @@
 //! "nothing is read without a decision and a record" is a fact of compilation. It
 //! cannot be made by hand:
 //!
-//! ```compile_fail
-//! let forged = sealdock::audit::Permit { sequence: 1 };
+//! ```compile_fail,E0451
+//! # use sealdock::{audit::Permit, policy::Decision};
+//! fn forge(decision: Box<Decision>) -> Permit {
+//!     Permit { decision, sequence: 1 }
+//! }
 //! ```
 //!
 //! nor kept for a second use:
 //!
-//! ```compile_fail
-//! fn twice(permit: sealdock::audit::Permit) -> [sealdock::audit::Permit; 2] {
+//! ```compile_fail,E0599
+//! # use sealdock::audit::Permit;
+//! fn twice(permit: Permit) -> [Permit; 2] {
 //!     [permit.clone(), permit]
 //! }
 //! ```
@@ -25,13 +29,13 @@ use crate::policy::Decision;
 #[derive(Debug)]
 #[must_use = "a permit is the only key to the action that was recorded"]
 pub struct Permit {
-    decision: Decision,
+    decision: Box<Decision>,
     sequence: u64,
 }
 
 impl Permit {
     /// The permit of an allowed decision whose record is durable; the decision back if it was a denial.
-    pub(super) fn grant(decision: Decision, record: Durable) -> Result<Self, Decision> {
+    pub(super) fn grant(decision: Box<Decision>, record: Durable) -> Result<Self, Box<Decision>> {
         if decision.is_allowed() { Ok(Self { decision, sequence: record.sequence() }) } else { Err(decision) }
     }
 

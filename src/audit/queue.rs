@@ -98,6 +98,8 @@ impl Queue {
     pub(super) fn take(&self, patience: Duration) -> Option<Vec<Vec<u8>>> {
         let deadline = Instant::now() + patience;
         let mut state = self.lock();
+        // The writer is here: whatever held it up is over.
+        state.stalled = false;
         loop {
             if !state.bodies.is_empty() {
                 let state = &mut *state;
@@ -121,7 +123,6 @@ impl Queue {
     pub(super) fn committed(&self, first: Durable, head: (u64, Hash)) {
         let mut state = self.lock();
         state.head = head;
-        state.stalled = false;
         let answered = mem::take(&mut state.in_flight);
         drop(state);
         for (waiting, durable) in answered.into_iter().zip(first.onward()) {

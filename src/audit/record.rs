@@ -168,3 +168,43 @@ impl<'a> Statement<'a> {
         Self { policy: &matched.policy, statement: matched.statement, sid: matched.sid.as_deref(), effect }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_link_reads_what_close_wrote(body in "[ -~]{0,40}", sequence in 1_u64.., previous: [u8; 32]) {
+            let mut line = body.clone().into_bytes();
+            let hash = close(&mut line, 0, sequence, &previous);
+            prop_assert_eq!(hash, super::hash(&line));
+            prop_assert_eq!(Link::of(&line), Some(Link { sequence, previous }));
+        }
+
+        #[test]
+        fn any_bytes_are_a_link_or_not(bytes: Vec<u8>) {
+            prop_assert_eq!(Link::of(&bytes), None);
+        }
+    }
+
+    #[test]
+    fn one_link_is_written_in_one_way() {
+        let zeros = "0".repeat(64);
+        for (text, link) in [
+            (format!("{{\"sequence\":1,\"previousHash\":\"{zeros}\"}}}}\n"), true),
+            (format!("{{\"sequence\":01,\"previousHash\":\"{zeros}\"}}}}\n"), false),
+            (format!("{{\"sequence\":0,\"previousHash\":\"{zeros}\"}}}}\n"), false),
+            (format!("{{\"sequence\":,\"previousHash\":\"{zeros}\"}}}}\n"), false),
+            (format!("{{\"sequence\":-1,\"previousHash\":\"{zeros}\"}}}}\n"), false),
+            (format!("{{\"sequence\":99999999999999999999,\"previousHash\":\"{zeros}\"}}}}\n"), false),
+            (format!("{{\"sequence\":1, \"previousHash\":\"{zeros}\"}}}}\n"), false),
+            (format!("{{\"sequence\":1,\"previousHash\":\"{}\"}}}}\n", "A".repeat(64)), false),
+            (format!("{{\"sequence\":1,\"previousHash\":\"{zeros}\"}}}}"), false),
+            (format!("{{\"sequence\":1,\"previousHash\":\"{zeros}\"}}}}\r\n"), false),
+        ] {
+            assert_eq!(Link::of(text.as_bytes()).is_some(), link, "{text}");
+        }
+    }
+}

@@ -40,7 +40,8 @@ pub(super) fn start(options: Options) -> Result<(Arc<Queue>, Option<Event>), Aud
     let segments = segment::list(&dir)?;
     let checkpoints = open_checkpoints(&dir, !segments.is_empty())?;
     let signer = Signer::new(&options.signing_seed).ok_or_else(|| AuditError::Key(dir.clone()))?;
-    check_key(&dir, signer.public_key(), !segments.is_empty())?;
+    let begun = checkpoints.metadata().map_err(AuditError::io("cannot read", dir.join(FILE)))?.len() > 0;
+    check_key(&dir, signer.public_key(), begun || !segments.is_empty())?;
 
     let found = check(&dir, &segments, &signer.public_key(), options.expected_head.as_ref())?;
     checkpoints.set_len(found.checkpoint_bytes).map_err(AuditError::io("cannot cut", dir.join(FILE)))?;
@@ -136,12 +137,12 @@ fn check(
     if let Some(finding) = findings.into_iter().next() {
         return Err(broken(dir, &finding));
     }
-    if let Some((sequence, hash)) = earlier {
-        if hash_of(segments, sequence)? != Some(hash) {
-            let place = Place::default();
-            let detail = "its hash is not the one kept elsewhere";
-            return Err(broken(dir, &place.finding(sequence, FindingKind::CheckpointMismatch, detail)));
-        }
+    if let Some((sequence, hash)) = earlier
+        && hash_of(segments, sequence)? != Some(hash)
+    {
+        let detail = "its hash is not the one kept elsewhere";
+        let finding = Place::default().finding(sequence, FindingKind::CheckpointMismatch, detail);
+        return Err(broken(dir, &finding));
     }
     Ok(Found { sequence, hash: head.unwrap_or(GENESIS), unfinished, checkpoint_bytes })
 }
@@ -215,14 +216,12 @@ fn open_checkpoints(dir: &Path, exists: bool) -> Result<File, AuditError> {
     }
 }
 
-/// The key beside the log must be ours; it is put there if the log is new.
+/// The key beside the log must be ours; it is put there if the log is new, whatever a crash left of it.
 fn check_key(dir: &Path, key: PublicKey, exists: bool) -> Result<(), AuditError> {
     let path = dir.join(KEY_FILE);
-    let read = fs::read_to_string(&path);
-    match read {
+    match fs::read_to_string(&path) {
         Ok(text) if PublicKey::from_hex(&text) == Some(key) => Ok(()),
-        // A crash may have left a new log's key file empty.
-        Ok(text) if exists || !text.is_empty() => Err(AuditError::Key(dir.to_owned())),
+        Ok(_) if exists => Err(AuditError::Key(dir.to_owned())),
         Err(error) if error.kind() != ErrorKind::NotFound => Err(AuditError::io("cannot read", &path)(error)),
         Err(_) if exists => Err(absent(dir, KEY_FILE)),
         _ => {

@@ -58,10 +58,14 @@ pub(super) fn list(dir: &Path) -> Result<Vec<Segment>, AuditError> {
     Ok(segments)
 }
 
-/// Makes the directory of a log if it is missing.
+/// Makes the directory of a log, durably, if it is missing.
 pub(super) fn make_dir(dir: &Path) -> Result<(), AuditError> {
-    let mut builder = DirBuilder::new();
-    builder.recursive(true).mode(0o700).create(dir).map_err(AuditError::io("cannot make", dir))
+    if dir.is_dir() {
+        return Ok(());
+    }
+    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(AuditError::io("cannot make", dir))?;
+    let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty());
+    sync_dir(parent.unwrap_or(Path::new(".")))
 }
 
 /// Makes the names in a directory durable.

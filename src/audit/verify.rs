@@ -16,11 +16,13 @@ use super::reader::Forward;
 use super::record::{self, GENESIS, LONGEST, Link};
 use super::segment::{self, Segment};
 use super::{AuditError, PublicKey};
+use serde::Serialize;
 use std::fmt;
 use std::path::Path;
 
 /// What a verification found.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Verdict {
     /// Every record is in its place, unaltered.
     Intact(Intact),
@@ -29,7 +31,8 @@ pub enum Verdict {
 }
 
 /// An intact log.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Intact {
     /// How many records there are.
     pub records: u64,
@@ -48,7 +51,8 @@ pub struct Intact {
 }
 
 /// One thing that is wrong.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Finding {
     /// The record that it is about.
     pub sequence: u64,
@@ -56,7 +60,7 @@ pub struct Finding {
     pub file: String,
     /// Where in the file the line begins.
     pub offset: u64,
-    /// The line's number, from 1.
+    /// The line's number, from 1; 0 where lines were not counted.
     pub line: u64,
     /// What is wrong.
     pub kind: FindingKind,
@@ -65,7 +69,7 @@ pub struct Finding {
 }
 
 /// What can be wrong with a log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum FindingKind {
     /// The record is not what was written.
     Altered,
@@ -168,10 +172,42 @@ pub(super) fn walk(chain: &mut Chain, segment: &Segment, last: bool) -> Result<W
     Ok(Walked { end, unfinished })
 }
 
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Intact(intact) => write!(f, "intact: {intact}"),
+            Self::Broken(findings) => {
+                write!(f, "not intact, {} finding(s)", findings.len())?;
+                findings.iter().try_for_each(|finding| write!(f, "\n{finding}"))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Intact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { records, first, last, head, checkpoints, covered, unfinished } = self;
+        match records {
+            0 => write!(f, "no records")?,
+            _ => write!(f, "{records} records, {first} to {last}")?,
+        }
+        write!(f, "; {checkpoints} signed checkpoints, covering records up to {covered}; head {head}")?;
+        match unfinished {
+            0 => Ok(()),
+            _ => write!(f, "; {unfinished} bytes of an unfinished record at the end"),
+        }
+    }
+}
+
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { sequence, file, offset, line, kind, detail } = self;
-        write!(f, "record {sequence} ({file}, line {line}, byte {offset}) {kind}: {detail}")
+        write!(f, "record {sequence} {kind}: {detail}")?;
+        match (file.as_str(), line) {
+            ("", _) => Ok(()),
+            (file, 0) => write!(f, " (`{file}`, byte {offset})"),
+            (file, line) => write!(f, " (`{file}`, line {line}, byte {offset})"),
+        }
     }
 }
 

@@ -35,7 +35,7 @@ pub struct Context {
 #[derive(Debug)]
 pub enum Deny {
     /// The policies refuse; it is on record.
-    Refused(Decision),
+    Refused(Box<Decision>),
     /// The record cannot be written, so nothing is released.
     Unrecorded(AuditError),
 }

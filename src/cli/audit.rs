@@ -2,7 +2,7 @@
 
 use super::Failure;
 use super::output::{say, tell};
-use crate::audit::{Filter, Intact, PublicKey, Verdict, search, verify};
+use crate::audit::{Filter, PublicKey, Verdict, search, verify};
 use crate::config::Config;
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
@@ -108,34 +108,8 @@ fn check(arguments: &VerifyArguments) -> Result<ExitCode, Failure> {
         say(verdict_json(&verdict));
         return Ok(code);
     }
-    match &verdict {
-        Verdict::Intact(intact) => say_intact(intact),
-        Verdict::Broken(findings) => {
-            say(format_args!("BROKEN: {} finding(s)", findings.len()));
-            for f in findings {
-                say(format_args!(
-                    "  record {}: {:?} in {} line {} (byte {}): {}",
-                    f.sequence, f.kind, f.file, f.line, f.offset, f.detail
-                ));
-            }
-        }
-    }
+    say(&verdict);
     Ok(code)
-}
-
-fn say_intact(intact: &Intact) {
-    let Intact { records, first, last, head, checkpoints, covered, unfinished } = intact;
-    if *records == 0 {
-        say("INTACT: the log is empty");
-    } else {
-        say(format_args!("INTACT: {records} records, {first} to {last}, head {head}"));
-    }
-    say(format_args!("  {checkpoints} signed checkpoints, the last one covers record {covered}"));
-    if *unfinished > 0 {
-        say(format_args!(
-            "  {unfinished} bytes of an unfinished record at the end: a crash, nothing acknowledged is lost"
-        ));
-    }
 }
 
 fn verdict_json(verdict: &Verdict) -> Value {

@@ -65,7 +65,7 @@ pub(crate) fn serve(
             listeners.push(Listener::bind(bind).await.map_err(|e| Failure::new(2, e))?);
         }
         let urls = listeners.iter().map(Listener::url).collect();
-        let _watch = broker.watch_policies(|text| tell(text));
+        let _watch = broker.watch_policies(tell);
         let stop = stop_signal(Arc::clone(broker))?;
         let maintenance = tokio::spawn(maintain(Arc::clone(broker)));
         ready(&Ready { urls })?;

@@ -272,10 +272,10 @@ fn with_tag(image: &str) -> String {
 
 /// Docker's own text, or every layer of what went wrong on the way to it.
 fn cause(error: &Error) -> String {
-    let text = match error {
-        Error::DockerResponseServerError { message, .. } => return message.trim().to_owned(),
-        Error::DockerStreamError { error } => return error.trim().to_owned(),
-        Error::SocketNotFoundError(_) => return "there is no such socket".to_owned(),
+    match error {
+        Error::DockerResponseServerError { message, .. } => message.trim().to_owned(),
+        Error::DockerStreamError { error } => error.trim().to_owned(),
+        Error::SocketNotFoundError(_) => "there is no such socket".to_owned(),
         Error::HyperLegacyError { err } => {
             let mut deepest: &dyn std::error::Error = err;
             while let Some(source) = deepest.source() {
@@ -284,8 +284,7 @@ fn cause(error: &Error) -> String {
             deepest.to_string()
         }
         other => other.to_string(),
-    };
-    text
+    }
 }
 
 #[cfg(test)]

@@ -297,3 +297,106 @@ fn network_mode(mode: NetworkMode) -> &'static str {
 fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
     (!list.is_empty()).then_some(list)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ecs::fetched::{Fetched, FetchedParameter};
+    use crate::ecs::injection::Injection;
+
+    const TASK: &str = r#"{"family": "web", "executionRoleArn": "arn:aws:iam::111122223333:role/exec", "cpu": "512",
+      "networkMode": "bridge", "volumes": [{"name": "data"}, {"name": "host", "host": {"sourcePath": "/srv"}}],
+      "containerDefinitions": [{"name": "app_1", "image": "i:1", "memory": 64, "memoryReservation": 32, "cpu": 1,
+        "command": ["run"], "user": "7", "stopTimeout": 9, "readonlyRootFilesystem": true,
+        "environment": [{"name": "A", "value": "1"}],
+        "secrets": [{"name": "DB", "valueFrom": "/db"}],
+        "portMappings": [{"containerPort": 80, "hostPort": 8080}, {"containerPort": 53, "protocol": "udp"}],
+        "mountPoints": [{"sourceVolume": "data", "containerPath": "/d"},
+                        {"sourceVolume": "host", "containerPath": "/h", "readOnly": true}],
+        "ulimits": [{"name": "nofile", "softLimit": 1, "hardLimit": 2}],
+        "healthCheck": {"command": ["CMD", "true"], "interval": 10, "startPeriod": 3},
+        "linuxParameters": {"initProcessEnabled": true, "sharedMemorySize": 16, "maxSwap": 64,
+          "tmpfs": [{"containerPath": "/t", "size": 8, "mountOptions": ["noexec"]}],
+          "capabilities": {"drop": ["ALL"]}},
+        "dockerLabels": {"team": "x", "sealdock.task-id": "forged"},
+        "logConfiguration": {"logDriver": "splunk", "options": {"splunk-url": "http://127.0.0.1:1"},
+          "secretOptions": [{"name": "splunk-token", "valueFrom": "/token"}]}}]}"#;
+
+    fn mapped(delivery: Delivery) -> NewContainer {
+        let plan = crate::ecs::parse(TASK).unwrap().plan().unwrap();
+        let options = Options { region: "eu-west-1".into(), revision: 3, delivery, ..Options::default() };
+        let identity = TaskIdentity::new(&plan, 3, "default", "eu-west-1");
+        let mut fetched = Fetched::new("eu-west-1");
+        for batch in &plan.reads.parameters {
+            let answers = batch.names.iter().map(|name| {
+                let value = SecretValue::from(format!("value of {name}"));
+                (name.clone(), FetchedParameter { arn: "arn".into(), version: "1".into(), value })
+            });
+            fetched.parameters(batch, Ok(answers.collect()));
+        }
+        let injection = Injection::resolve(&plan, &fetched).unwrap().into_containers().remove(0);
+        let volumes = ["vol".to_owned(), "/srv".to_owned()];
+        let mapping = Mapping {
+            plan: &plan,
+            options: &options,
+            identity: &identity,
+            volumes: &volumes,
+            own_volumes: &volumes[..1],
+        };
+        mapping.container(&plan.containers[0], 2, &["PATH=/bin".to_owned()], injection)
+    }
+
+    #[test]
+    fn every_field_arrives() {
+        let new = mapped(Delivery::Env);
+        let (body, host) = (&new.body, new.body.host_config.as_ref().unwrap());
+        assert!(new.name.starts_with("ecs-web-3-app1-"), "{}", new.name);
+        assert_eq!(
+            body.env.as_ref().unwrap(),
+            &["A=1", "DB=value of /db", "AWS_REGION=eu-west-1", "AWS_DEFAULT_REGION=eu-west-1"]
+        );
+        assert_eq!((body.stop_timeout, body.user.as_deref()), (Some(9), Some("7")));
+        assert_eq!(body.exposed_ports.as_ref().unwrap(), &["80/tcp", "53/udp"]);
+        assert_eq!(body.healthcheck.as_ref().unwrap().start_period, Some(3_000_000_000));
+        assert_eq!((host.cpu_shares, host.cpu_quota, host.memory), (Some(2), Some(50_000), Some(64 * MIB)));
+        assert_eq!((host.memory_reservation, host.memory_swap), (Some(32 * MIB), Some(128 * MIB)));
+        assert_eq!(host.binds.as_ref().unwrap(), &["vol:/d", "/srv:/h:ro"]);
+        assert_eq!(host.tmpfs.as_ref().unwrap()["/t"], "noexec,size=8m");
+        let ports = host.port_bindings.as_ref().unwrap();
+        assert_eq!(ports["80/tcp"].as_ref().unwrap()[0].host_port.as_deref(), Some("8080"));
+        assert_eq!(ports["53/udp"].as_ref().unwrap()[0].host_port.as_deref(), Some(""));
+        let log = host.log_config.as_ref().unwrap();
+        assert_eq!(log.config.as_ref().unwrap()["splunk-token"], "value of /token");
+        let labels = body.labels.as_ref().unwrap();
+        assert_eq!((labels["team"].as_str(), labels["sealdock.level"].as_str()), ("x", "2"));
+        assert!(
+            labels["com.amazonaws.ecs.task-arn"]
+                .starts_with("arn:aws:ecs:eu-west-1:111122223333:task/default/")
+        );
+        assert_ne!(labels["sealdock.task-id"], "forged");
+        assert_eq!((host.runtime.as_ref(), labels["sealdock.delivery"].as_str()), (None, "env"));
+    }
+
+    #[test]
+    fn with_the_hook_docker_gets_references_only() {
+        let new = mapped(Delivery::Runtime);
+        let environment = new.body.env.as_ref().unwrap();
+        assert!(environment.contains(&"DB=sealdock:/db".to_owned()), "{environment:?}");
+        for control in [
+            "SEALDOCK_EXECUTION_ROLE=arn:aws:iam::111122223333:role/exec",
+            "SEALDOCK_CONTAINER_NAME=app_1",
+            "SEALDOCK_FAMILY=web",
+            "SEALDOCK_REGION=eu-west-1",
+            "SEALDOCK_VARIABLES=DB",
+        ] {
+            assert!(environment.contains(&control.to_owned()), "{control} in {environment:?}");
+        }
+        assert!(!environment.iter().any(|e| e.contains("value of")), "{environment:?}");
+        assert_eq!(new.body.host_config.as_ref().unwrap().runtime.as_deref(), Some("sealdock"));
+    }
+
+    #[test]
+    fn debug_shows_no_value() {
+        assert!(!format!("{:?}", mapped(Delivery::Env)).contains("value of"));
+    }
+}

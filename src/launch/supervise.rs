@@ -47,6 +47,7 @@ pub(super) enum Ending {
 enum Change {
     Ended(usize, Result<i64, RuntimeError>),
     Healthy(usize),
+    Started(usize, Result<(), RuntimeError>),
 }
 
 /// The supervision of one task.
@@ -82,11 +83,11 @@ impl<'a, R: ContainerRuntime> Supervision<'a, R> {
         interrupts: &mut mpsc::Receiver<Interrupt>,
     ) -> Ending {
         loop {
-            let deadline = match self.advance(started).await {
+            let deadline = match self.advance().await {
                 Ok(deadline) => deadline,
                 Err(error) => return Ending::Failed(error),
             };
-            if self.detach && !self.states.contains(&State::Created) {
+            if self.detach && !self.states.iter().any(|s| matches!(s, State::Created | State::Starting)) {
                 return Ending::Detached;
             }
             if self.states.iter().all(|s| matches!(s, State::Ended { .. })) {
@@ -101,17 +102,14 @@ impl<'a, R: ContainerRuntime> Supervision<'a, R> {
                     None => std::future::pending().await,
                 },
             };
-            if let Some(ending) = self.take(change).await {
+            if let Some(ending) = self.take(change, started).await {
                 return ending;
             }
         }
     }
 
     /// Starts what may start. Answers when the next wait runs out.
-    async fn advance(
-        &mut self,
-        started: &mpsc::UnboundedSender<Followed<'a>>,
-    ) -> Result<Option<Instant>, LaunchError> {
+    async fn advance(&mut self) -> Result<Option<Instant>, LaunchError> {
         let mut deadlines = Vec::new();
         let plan = self.plan;
         for (index, container) in plan.containers.iter().enumerate() {
@@ -119,7 +117,7 @@ impl<'a, R: ContainerRuntime> Supervision<'a, R> {
                 continue;
             }
             match gate(plan, container, &self.states, Instant::now()) {
-                Gate::Open => self.start(index, container, started).await?,
+                Gate::Open => self.start(index),
                 Gate::Waiting { deadline } => {
                     self.announce_wait(index, container).await;
                     deadlines.extend(deadline);
@@ -136,14 +134,17 @@ impl<'a, R: ContainerRuntime> Supervision<'a, R> {
         Ok(deadlines.into_iter().min())
     }
 
-    async fn start(
-        &mut self,
-        index: usize,
-        container: &'a ContainerPlan,
-        started: &mpsc::UnboundedSender<Followed<'a>>,
-    ) -> Result<(), LaunchError> {
-        let Some(id) = self.ids.get(index) else { return Ok(()) };
-        self.runtime.start(id).await.map_err(|error| named(error, &container.name))?;
+    fn start(&mut self, index: usize) {
+        let Some(id) = self.ids.get(index) else { return };
+        let runtime = self.runtime;
+        self.set(index, State::Starting);
+        self.changes.push(async move { Change::Started(index, runtime.start(id).await) }.boxed());
+    }
+
+    /// A container runs: watch it.
+    async fn watch(&mut self, index: usize, started: &mpsc::UnboundedSender<Followed<'a>>) {
+        let plan = self.plan;
+        let (Some(id), Some(container)) = (self.ids.get(index), plan.containers.get(index)) else { return };
         self.set(index, State::Running { since: Instant::now(), healthy: false });
         // The receiver lives as long as this does.
         let _ = started.send((&container.name, id));
@@ -155,7 +156,6 @@ impl<'a, R: ContainerRuntime> Supervision<'a, R> {
         if awaited {
             self.changes.push(healthy(runtime, index, id).boxed());
         }
-        Ok(())
     }
 
     async fn announce_wait(&mut self, index: usize, container: &ContainerPlan) {
@@ -167,8 +167,20 @@ impl<'a, R: ContainerRuntime> Supervision<'a, R> {
         }
     }
 
-    async fn take(&mut self, change: Change) -> Option<Ending> {
+    async fn take(
+        &mut self,
+        change: Change,
+        started: &mpsc::UnboundedSender<Followed<'a>>,
+    ) -> Option<Ending> {
         match change {
+            Change::Started(index, Ok(())) => {
+                self.watch(index, started).await;
+                None
+            }
+            Change::Started(index, Err(error)) => {
+                self.set(index, State::Created);
+                Some(Ending::Failed(named(error, &self.name(index)).into()))
+            }
             Change::Healthy(index) => {
                 if let Some(State::Running { healthy, .. }) = self.states.get_mut(index) {
                     *healthy = true;
@@ -190,6 +202,19 @@ impl<'a, R: ContainerRuntime> Supervision<'a, R> {
     /// Stops what runs, in reverse order, and answers each container's exit code;
     /// a container that never started has none.
     pub(super) async fn stop(&mut self, interrupts: &mut mpsc::Receiver<Interrupt>) -> Vec<Option<i64>> {
+        // A start that is under way cannot be called off, and Docker would not stop
+        // what does not run yet.
+        while self.states.contains(&State::Starting) {
+            match self.changes.next().await {
+                Some(Change::Started(index, Ok(()))) => {
+                    self.set(index, State::Running { since: Instant::now(), healthy: false });
+                }
+                Some(Change::Started(index, Err(_))) => self.set(index, State::Created),
+                Some(Change::Ended(index, Ok(exit_code))) => self.set(index, State::Ended { exit_code }),
+                Some(Change::Ended(_, Err(_)) | Change::Healthy(_)) => {}
+                None => break,
+            }
+        }
         let levels = identity::levels(self.plan);
         let top = levels.iter().copied().max().unwrap_or(0);
         for level in (0..=top).rev() {
@@ -206,7 +231,7 @@ impl<'a, R: ContainerRuntime> Supervision<'a, R> {
         let runtime = self.runtime;
         let codes = self.states.iter().zip(self.ids).map(|(state, id)| async move {
             match state {
-                State::Created => None,
+                State::Created | State::Starting => None,
                 State::Ended { exit_code } => Some(*exit_code),
                 State::Running { .. } => {
                     let inspection: Option<Inspection> = runtime.inspect(id).await.ok();

@@ -62,7 +62,8 @@ pub(super) enum Basis {
 #[derive(Debug)]
 #[must_use]
 pub struct Decision {
-    pub(super) principal: Arn,
+    /// Boxed to keep the decision small: it travels inside of errors.
+    pub(super) principal: Box<Arn>,
     pub(super) action: Box<str>,
     pub(super) resource: Box<str>,
     pub(super) outcome: Outcome,

@@ -69,7 +69,7 @@ fn decision(
     basis: Basis,
     (outcome, matched): (Outcome, Vec<Matched>),
 ) -> Decision {
-    let (action, resource) = (action.into(), resource.into());
+    let (principal, action, resource) = (Box::new(principal), action.into(), resource.into());
     Decision {
         principal,
         action,

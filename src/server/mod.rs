@@ -8,6 +8,8 @@
 
 mod api;
 mod authenticate;
+mod body;
+mod connection;
 mod exchange;
 mod limits;
 mod list_secrets;
@@ -16,6 +18,7 @@ mod sealdock;
 mod secretsmanager;
 mod ssm;
 pub mod tls;
+mod unix_socket;
 
 pub use api::Api;
 pub use limits::Limits;

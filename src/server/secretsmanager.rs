@@ -118,11 +118,9 @@ async fn create(exchange: &mut Exchange<'_>) -> Answer {
 async fn put_value(exchange: &mut Exchange<'_>) -> Answer {
     let request = PutSecretValueRequest::decode(exchange.body)?;
     let token = token(request.client_request_token);
-    let mut parameters = json!({ "secretId": request.secret_id, "clientRequestToken": token });
-    if let Some(stages) = &request.version_stages {
-        parameters["versionStages"] = json!(stages);
-    }
-    exchange.context.parameters = Some(parameters);
+    exchange.context.parameters = Some(json!({
+        "secretId": request.secret_id, "clientRequestToken": token, "versionStages": request.version_stages,
+    }));
     let named = Named::new(exchange, request.secret_id);
     let permit = named.authorize(exchange, Operation::PutSecretValue).await?;
     let secret = named.existing()?;

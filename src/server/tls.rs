@@ -254,3 +254,115 @@ fn write_new(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), TlsError> {
     };
     write().map_err(|e| TlsError::File(path.to_owned(), e))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn served(dir: &Path) -> (Vec<u8>, BTreeSet<String>, String) {
+        let der = first_certificate(&dir.join("server.pem")).unwrap();
+        let parsed = parse(dir, &der).unwrap();
+        (der.to_vec(), names_of(&parsed), parsed.tbs_certificate.raw_serial_as_string())
+    }
+
+    fn owned(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    fn after(days: u32) -> SystemTime {
+        SystemTime::now() + DAY * days
+    }
+
+    #[test]
+    fn certificates_say_what_strict_clients_want() {
+        let dir = tempfile::tempdir().unwrap();
+        create(dir.path(), &owned(&["Broker.Example", "*.broker.example", "10.0.0.7", "FD00::0001"]))
+            .unwrap();
+        let (ca_der, server_der) = (dir.path().join("ca.pem"), dir.path().join("server.pem"));
+        let (ca_der, server_der) =
+            (first_certificate(&ca_der).unwrap(), first_certificate(&server_der).unwrap());
+        let (ca, server) = (parse(dir.path(), &ca_der).unwrap(), parse(dir.path(), &server_der).unwrap());
+        let constraints = ca.basic_constraints().unwrap().unwrap();
+        assert!(
+            constraints.critical && constraints.value.ca && constraints.value.path_len_constraint == Some(0)
+        );
+        assert!(ca.key_usage().unwrap().unwrap().value.key_cert_sign());
+        assert!(server.key_usage().unwrap().unwrap().value.digital_signature());
+        assert!(server.extended_key_usage().unwrap().unwrap().value.server_auth);
+        let days = (server.validity().not_after - server.validity().not_before).unwrap().whole_days();
+        assert_eq!(days, i64::from(SERVER_DAYS));
+        let wanted =
+            ["*.broker.example", "10.0.0.7", "127.0.0.1", "::1", "broker.example", "fd00::1", "localhost"];
+        assert_eq!(names_of(&server).iter().collect::<Vec<_>>(), wanted);
+        server.verify_signature(Some(ca.public_key())).unwrap();
+    }
+
+    #[test]
+    fn keys_are_for_the_owner_and_nothing_is_overwritten() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        create(dir.path(), &[]).unwrap();
+        for name in ["ca.key", "server.key"] {
+            let mode = fs::metadata(dir.path().join(name)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{name}");
+        }
+        let before = fs::read(dir.path().join("ca.key")).unwrap();
+        assert!(matches!(create(dir.path(), &[]), Err(TlsError::File(..))));
+        assert_eq!(fs::read(dir.path().join("ca.key")).unwrap(), before);
+    }
+
+    #[test]
+    fn a_certificate_is_replaced_when_it_is_due_and_only_then() {
+        let dir = tempfile::tempdir().unwrap();
+        let more = owned(&["broker.example"]);
+        create(dir.path(), &[]).unwrap();
+        let first = served(dir.path());
+        load_at(dir.path(), &[], after(SERVER_DAYS - RENEW_DAYS - 1)).unwrap();
+        assert_eq!(served(dir.path()).0, first.0, "not due yet");
+        load_at(dir.path(), &[], after(SERVER_DAYS - RENEW_DAYS)).unwrap();
+        let second = served(dir.path());
+        assert_ne!(second.2, first.2, "a serial number is used once");
+        load(dir.path(), &more).unwrap();
+        let third = served(dir.path());
+        assert!(third.1.contains("broker.example") && third.1.len() == 4, "{:?}", third.1);
+        load(dir.path(), &more).unwrap();
+        assert_eq!(served(dir.path()).0, third.0, "nothing changed");
+    }
+
+    #[test]
+    fn certificates_from_elsewhere_are_left_alone() {
+        let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        create(dir.path(), &[]).unwrap();
+        create(other.path(), &[]).unwrap();
+        for name in ["server.pem", "server.key"] {
+            fs::copy(other.path().join(name), dir.path().join(name)).unwrap();
+        }
+        let before = served(dir.path());
+        load_at(dir.path(), &owned(&["more.example"]), after(1000)).unwrap();
+        assert_eq!(served(dir.path()).0, before.0);
+        // So is one whose authority's key is kept elsewhere.
+        fs::remove_file(other.path().join("ca.key")).unwrap();
+        load_at(other.path(), &owned(&["more.example"]), after(1000)).unwrap();
+        assert_eq!(served(other.path()).0, before.0);
+    }
+
+    #[test]
+    fn what_cannot_be_served_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let absent = load(dir.path(), &[]).unwrap_err().to_string();
+        assert!(absent.contains("server.pem"), "{absent}");
+        for name in ["", "two words", "under/path", "a..b", "*", "*.*.example"] {
+            let error = create(dir.path(), &owned(&[name])).unwrap_err();
+            assert!(matches!(&error, TlsError::Name(wrong) if wrong == name), "{error}");
+        }
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+        create(dir.path(), &[]).unwrap();
+        let key = KeyPair::generate().unwrap().serialize_pem();
+        fs::write(dir.path().join("server.key"), key).unwrap();
+        let mismatch = load(dir.path(), &[]).unwrap_err();
+        assert!(matches!(mismatch, TlsError::Content(..)), "{mismatch}");
+        fs::write(dir.path().join("server.key"), "-----BEGIN PRIVATE KEY-----\nsecret\n").unwrap();
+        let broken = load(dir.path(), &[]).unwrap_err().to_string();
+        assert!(broken.contains("server.key") && !broken.contains("secret"), "{broken}");
+    }
+}

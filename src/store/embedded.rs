@@ -223,7 +223,7 @@ fn check_format(database: &Database) -> Result<(), StoreError> {
         None => None,
     };
     match format {
-        Some(SUPPORTED) => Ok(drop(read.open_table(RECORDS)?)),
+        Some(SUPPORTED) => read.open_table(RECORDS).map(drop).map_err(StoreError::from),
         Some(found) => Err(StoreError::Format { found, supported: SUPPORTED }),
         None => Err(StoreError::Damaged("it does not name its format".into())),
     }

@@ -255,6 +255,43 @@ fn a_stalled_disk_means_a_refusal_in_time() {
     intact(dir.path());
 }
 
+/// The writer may hang where no record is in its hands; it must come back all the same.
+#[test]
+fn a_stalled_checkpoint_is_survived() {
+    let dir = scratch();
+    let disk = Arc::new(FaultyDisk::default());
+    let wait = Duration::from_millis(60);
+    let every = Duration::from_millis(1);
+    let faulty = Options { disk: disk.clone(), wait, checkpoint_every: every, ..options(dir.path()) };
+    let log = AuditLog::open(faulty).unwrap();
+    disk.stall_checkpoints(true);
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while log.note(event(1)).wait().is_ok() {
+        assert!(Instant::now() < deadline);
+    }
+    disk.stall_checkpoints(false);
+    while log.note(event(2)).wait().is_err() {
+        assert!(Instant::now() < deadline, "the log recovers when the disk does");
+        thread::sleep(Duration::from_millis(5));
+    }
+    log.close();
+    intact(dir.path());
+}
+
+#[test]
+fn a_key_that_a_crash_left_half_written_is_written_again() {
+    let dir = scratch();
+    for left in ["", "ab", "00"] {
+        fs::write(dir.path().join("checkpoint.pub"), left).unwrap();
+        fs::write(dir.path().join("checkpoints.jsonl"), "").unwrap();
+        let log = open(dir.path());
+        fill(&log, 1, 1);
+        log.close();
+        intact(dir.path());
+        fs::remove_file(first_segment(dir.path())).unwrap();
+    }
+}
+
 #[test]
 fn a_stalled_disk_does_not_hold_up_the_end() {
     let dir = scratch();

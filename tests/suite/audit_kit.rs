@@ -126,11 +126,16 @@ pub(crate) struct FaultyDisk {
     pub(crate) stalled: Mutex<bool>,
     pub(crate) released: Condvar,
     pub(crate) slow: AtomicBool,
+    pub(crate) checkpoints_stalled: AtomicBool,
 }
 
 impl FaultyDisk {
     pub(crate) fn failing_at(sync: usize) -> Arc<Self> {
         Arc::new(Self { fail_at: AtomicUsize::new(sync), ..Self::default() })
+    }
+
+    pub(crate) fn stall_checkpoints(&self, stalled: bool) {
+        self.checkpoints_stalled.store(stalled, Ordering::SeqCst);
     }
 
     pub(crate) fn stall(&self, stalled: bool) {
@@ -141,6 +146,9 @@ impl FaultyDisk {
 
 impl Disk for FaultyDisk {
     fn append(&self, file: &File, bytes: &[u8]) -> io::Result<()> {
+        while bytes.starts_with(b"{\"sequence\"") && self.checkpoints_stalled.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
         RealDisk.append(file, bytes)
     }
 

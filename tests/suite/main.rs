@@ -1,10 +1,19 @@
 //! The integration tests, in one binary so that it links once.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 mod audit_crash;
 mod audit_kit;
 mod audit_log;
 mod audit_tamper;
 mod ecs_vectors;
+mod listener;
 mod policy_matrix;
 mod policy_properties;
 mod policy_vectors;

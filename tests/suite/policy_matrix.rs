@@ -6,6 +6,7 @@
 
 use sealdock::arn::Arn;
 use sealdock::policy::{Outcome, PolicySet, Request, Source, evaluate, evaluate_trust};
+use sealdock::protocol::Operation;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -98,6 +99,27 @@ fn shipped_policies_permit_what_the_table_says() {
         .chain(found.lines().filter(|f| !golden.lines().any(|g| g == *f)).map(|line| format!("+ {line}")))
         .collect();
     assert_eq!(golden, found, "differences:\n{}", differences.join("\n"));
+}
+
+/// The action that an operation is gated by; asking who one is needs none.
+fn gate(operation: Operation) -> Option<String> {
+    match operation {
+        Operation::WhoAmI => None,
+        Operation::CreateTaskSession => Some("iam:PassRole".into()),
+        Operation::CreateAccessKey
+        | Operation::ListAccessKeys
+        | Operation::UpdateAccessKey
+        | Operation::DeleteAccessKey => Some(format!("iam:{}", operation.name())),
+        operation => Some(operation.action()),
+    }
+}
+
+#[test]
+fn the_table_covers_every_operation() {
+    let gates: Vec<String> = Operation::ALL.iter().filter_map(|&operation| gate(operation)).collect();
+    let missing: Vec<_> =
+        gates.iter().filter(|gate| !ACTIONS.iter().any(|(action, _)| action == gate)).collect();
+    assert!(missing.is_empty(), "add rows for {missing:?}");
 }
 
 #[test]

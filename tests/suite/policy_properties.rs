@@ -122,7 +122,7 @@ fn naive(statements: &[Value], (action, resource): &(String, String)) -> Outcome
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1500))]
+    #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
     fn agrees_with_a_naive_evaluator(

@@ -224,6 +224,16 @@ fn every_acknowledged_change_survives_a_crash_at_every_sync() {
         assert!(run.doubt.is_some(), "sync {sync} did not fail a change");
         let refused = store.put(b"later", None, b"x");
         assert!(matches!(refused, Err(StoreError::Failed(_))), "{refused:?}");
+        for number in 0..12 {
+            let key = format!("key {number}").into_bytes();
+            match store.get(&key) {
+                Ok(record) => {
+                    assert_eq!(record.map(|record| record.bytes).as_ref(), run.acknowledged.get(&key))
+                }
+                Err(StoreError::Failed(_)) => {}
+                Err(other) => panic!("sync {sync}: {other}"),
+            }
+        }
         drop(store);
         assert_recovered(&disk.image(|| false), &run, &format!("sync {sync}, nothing unsynced"));
         assert_recovered(&disk.image(|| true), &run, &format!("sync {sync}, everything unsynced"));

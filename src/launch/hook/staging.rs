@@ -84,7 +84,7 @@ impl StagedBundle {
     fn link(&self, target: &Path) -> io::Result<()> {
         let path = self.directory.join("config.json");
         match fs::remove_file(&path) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
             _ => symlink(target, path),
         }
     }
