@@ -138,7 +138,6 @@ wait_for 'the start of the broker' serve.out test -S vault/sealdock.sock
 grep '^listening on ' serve.out
 AWS_ENDPOINT_URL=$(sed -n 's/^listening on \(https:[^ ]*\).*/\1/p' serve.out)
 export AWS_ENDPOINT_URL AWS_CA_BUNDLE=$scratch/vault/tls/ca.pem
-export SEALDOCK_ENDPOINT=unix:$scratch/vault/sealdock.sock
 
 step 'An access key for the user `clerk`, who may write secrets but not read them' \
     'From here on, the stock AWS CLI talks to the broker as that user.'
@@ -149,6 +148,8 @@ set -a && source ./clerk.env && set +a
 export AWS_DEFAULT_REGION=us-east-1
 printf '$ export AWS_ENDPOINT_URL=%s AWS_CA_BUNDLE=vault/tls/ca.pem AWS_ACCESS_KEY_ID=%s ...\n' \
     "$AWS_ENDPOINT_URL" "${AWS_ACCESS_KEY_ID:?}"
+export SEALDOCK_ENDPOINT=unix:vault/sealdock.sock
+printf '$ export SEALDOCK_ENDPOINT=%s\n' "$SEALDOCK_ENDPOINT"
 
 step 'Secrets and parameters' \
     'A database login in JSON that has been changed once; a key, a logging token, settings; and the key of payroll.'
