@@ -59,13 +59,6 @@ enum Command {
     Policy(policy::PolicyCommand),
     /// List the AWS operations and which of them this program serves
     Coverage,
-    /// Stand in front of runc: put values into containers when they start
-    #[command(hide = true, disable_help_flag = true)]
-    RuntimeHook {
-        /// Options of the hook, `--`, and runc's own command line
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        arguments: Vec<std::ffi::OsString>,
-    },
 }
 
 /// A failed command: what to print and how to exit.
@@ -84,6 +77,12 @@ impl Failure {
 
 /// Parses the arguments, runs the command and returns its exit code.
 pub fn main() -> ExitCode {
+    // Called by Docker with runc's words, and for every command of every container:
+    // it has rules of its own and no time to lose.
+    let mut words = std::env::args_os().skip(1);
+    if words.next().is_some_and(|word| word == "runtime-hook") {
+        return crate::launch::hook::main(words);
+    }
     let outcome = match Arguments::parse().command {
         Command::Init(arguments) => init::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
@@ -93,10 +92,6 @@ pub fn main() -> ExitCode {
         Command::Audit(command) => audit::run(&command),
         Command::Policy(command) => policy::run(&command),
         Command::Coverage => policy::coverage(),
-        Command::RuntimeHook { arguments } => {
-            let _ = arguments;
-            return ExitCode::SUCCESS;
-        }
     };
     match outcome {
         Ok(code) => code,

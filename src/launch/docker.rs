@@ -43,16 +43,16 @@ impl Docker {
     /// # Errors
     /// [`RuntimeError::Unavailable`] if there is no such socket.
     pub fn connect(host: Option<&str>) -> Result<Self, RuntimeError> {
-        let socket = host.filter(|h| !h.is_empty()).unwrap_or(DEFAULT_SOCKET);
+        let host = host.filter(|h| !h.is_empty()).unwrap_or(DEFAULT_SOCKET);
+        let socket = host.strip_prefix("unix://").unwrap_or(host);
         let unavailable = |cause: String| RuntimeError::Unavailable { socket: socket.to_owned(), cause };
-        if socket.contains("://") && !socket.starts_with("unix://") {
+        if socket.contains("://") {
             return Err(unavailable("only `unix://` sockets can be used".into()));
         }
-        let path = socket.trim_start_matches("unix://");
         let client =
-            bollard::Docker::connect_with_unix(path, LONGEST.as_secs(), bollard::API_DEFAULT_VERSION)
+            bollard::Docker::connect_with_unix(socket, LONGEST.as_secs(), bollard::API_DEFAULT_VERSION)
                 .map_err(|e| unavailable(cause(&e)))?;
-        Ok(Self { client, socket: path.to_owned() })
+        Ok(Self { client, socket: socket.to_owned() })
     }
 
     /// Runs a call; `wrap` says what its failure means, unless Docker is gone.

@@ -3,7 +3,6 @@
 //!
 //! Source: IAM User Guide, "IAM JSON policy elements: Action".
 
-use super::identity::compare_folded;
 use super::pattern::Pattern;
 
 /// One entry of `Action` or `NotAction`.
@@ -85,11 +84,9 @@ impl ActionSet {
     }
 
     pub(super) fn matches(&self, action: Action<'_>) -> bool {
-        let found = self.named.binary_search_by(|(known, _)| compare_folded(known, action.service));
-        let named = found
-            .ok()
-            .and_then(|at| self.named.get(at))
-            .is_some_and(|(_, names)| names.iter().any(|name| name.matches(action.name)));
+        let named = self.named.iter().any(|(service, names)| {
+            service.eq_ignore_ascii_case(action.service) && names.iter().any(|name| name.matches(action.name))
+        });
         let listed = named
             || self.wild.iter().any(|p| p.service.matches(action.service) && p.name.matches(action.name));
         listed != self.negated

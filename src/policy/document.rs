@@ -33,9 +33,10 @@ pub(super) struct Statement {
 }
 
 impl Statement {
-    /// Whether it is about this action on this resource.
+    /// Whether it is about this action on this resource. The resource goes first:
+    /// comparing it is cheaper, and it is what most statements of one service differ in.
     pub(super) fn applies(&self, action: Action<'_>, resource: &str) -> bool {
-        self.actions.matches(action) && self.resources.as_ref().is_none_or(|set| set.matches(resource))
+        self.resources.as_ref().is_none_or(|set| set.matches(resource)) && self.actions.matches(action)
     }
 
     /// Whether it is about this action by this service.

@@ -4,7 +4,6 @@ use super::document::Statement;
 use super::principal::TrustedPrincipal;
 use crate::arn::Arn;
 use sha2::{Digest, Sha256};
-use std::cmp::Ordering;
 use std::sync::Arc;
 
 /// What an identity is.
@@ -67,7 +66,7 @@ pub(super) fn derived_id(kind: IdentityKind, arn: &str) -> String {
 #[derive(Debug, Default)]
 pub(super) struct StatementIndex {
     all: Vec<Arc<Statement>>,
-    /// Lowercase service, and positions in `all`, ascending; sorted by service.
+    /// Lowercase service, and positions in `all`, ascending.
     by_service: Vec<(Box<str>, Vec<usize>)>,
     /// Positions of statements that are not bound to named services, ascending.
     any_service: Vec<usize>,
@@ -98,18 +97,12 @@ impl StatementIndex {
 
     /// The statements that can match an action of `service`, in their order.
     pub(super) fn of_service(&self, service: &str) -> impl Iterator<Item = &Statement> {
-        let found = self.by_service.binary_search_by(|(named, _)| compare_folded(named, service));
-        let positions = match found.ok().and_then(|i| self.by_service.get(i)) {
+        let positions = match self.by_service.iter().find(|(named, _)| named.eq_ignore_ascii_case(service)) {
             Some((_, positions)) => positions,
             None => &self.any_service,
         };
         positions.iter().filter_map(|&i| self.all.get(i)).map(AsRef::as_ref)
     }
-}
-
-/// Order of `lowercase` and `other` without regard to ASCII case.
-pub(super) fn compare_folded(lowercase: &str, other: &str) -> Ordering {
-    lowercase.bytes().cmp(other.bytes().map(|b| b.to_ascii_lowercase()))
 }
 
 #[cfg(test)]

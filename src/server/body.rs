@@ -28,7 +28,8 @@ pub(super) async fn collect(
         }
         return Err(Refusal::BodyTooLarge);
     }
-    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(declared.lower()).unwrap_or(0)));
+    let capacity = usize::try_from(declared.lower()).map_or(TRUSTED, |least| least.min(TRUSTED));
+    let mut bytes = Zeroizing::new(Vec::with_capacity(capacity));
     let whole = {
         let mut filling = pin!(fill(&mut body, &mut bytes, limit));
         // Most bodies came with their header and are whole at once: they need no timer.
@@ -42,6 +43,9 @@ pub(super) async fn collect(
     }
     whole.map(|()| bytes)
 }
+
+/// Memory that a client gets on the promise of a body, in bytes; for more it has to send.
+const TRUSTED: usize = 16 * 1024;
 
 async fn fill(body: &mut Incoming, bytes: &mut Zeroizing<Vec<u8>>, limit: usize) -> Result<(), Refusal> {
     while !body.is_end_stream() {

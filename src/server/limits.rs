@@ -7,7 +7,7 @@ use std::time::Duration;
 /// A request that has been read whole is not cut off: what it does may be on record already.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Open connections at a time, over all listeners. The next one waits in the kernel's queue.
+    /// Connections served at a time, over all listeners. The others wait.
     pub connections: usize,
     /// Longest time between the beginning of a connection, or its last answer, and the next complete
     /// request header. It ends slow clients, silent ones and idle ones.
@@ -20,7 +20,8 @@ pub struct Limits {
     pub body_time: Duration,
     /// Longest TLS handshake.
     pub handshake_time: Duration,
-    /// Requests at a time on one HTTP/2 connection.
+    /// Requests at a time on one HTTP/2 connection. Clients may count on 100 before they know
+    /// (RFC 9113, section 6.5.2).
     pub streams: u32,
     /// Longest wait for the requests in progress when the broker stops, and for a client that does not
     /// take its answer.
@@ -36,7 +37,7 @@ impl Default for Limits {
             body_bytes: 1024 * 1024,
             body_time: Duration::from_secs(15),
             handshake_time: Duration::from_secs(10),
-            streams: 128,
+            streams: 100,
             drain_time: Duration::from_secs(10),
         }
     }

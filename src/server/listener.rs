@@ -1,7 +1,7 @@
 //! Listeners: TCP on loopback, TLS, and Unix sockets, all in front of one [`Handler`].
 //!
 //! ```text
-//! bind -> accept (one slot a connection) -> TLS handshake | look at the first bytes
+//! bind -> accept -> a slot, or a wait for one -> TLS handshake | look at the first bytes
 //!      -> HTTP/1.1 or HTTP/2 -> body, whole -> Handler::handle -> answer
 //! ```
 //!
@@ -24,8 +24,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{mpsc, watch};
+use tokio_rustls::TlsAcceptor;
 use zeroize::Zeroizing;
 
 /// What answers the requests.
@@ -276,43 +277,61 @@ async fn accept<H: Handler>(
     let stop = async { drop(drain.wait_for(|stop| *stop).await) };
     let accepting = async {
         loop {
-            // The slot comes first: what the kernel queues costs the broker nothing.
-            let Ok(slot) = Arc::clone(&shared.slots).acquire_owned().await else { return };
-            let (shared, drain, held) = (Arc::clone(&shared), connections.clone(), (slot, alive.clone()));
-            let accepted = match &listener.socket {
-                Socket::Tcp(tcp, _) => tcp.accept().await.map(|(stream, addr)| {
-                    tokio::spawn(async move {
-                        connection::plain(stream, addr, shared, drain).await;
-                        drop(held);
-                    });
-                }),
-                Socket::Tls(tcp, _, material) => tcp.accept().await.map(|(stream, addr)| {
-                    let acceptor = material.acceptor();
-                    tokio::spawn(async move {
-                        connection::tls(stream, addr, acceptor, shared, drain).await;
-                        drop(held);
-                    });
-                }),
-                Socket::Unix(unix, _) => unix.accept().await.map(|(stream, _)| {
-                    tokio::spawn(async move {
-                        connection::unix(stream, shared, drain).await;
-                        drop(held);
-                    });
-                }),
-            };
-            match accepted {
+            let client = match listener.socket.accept().await {
+                Ok(client) => client,
                 Err(error) if exhausted(&error) => {
                     tracing::warn!(listener = ?listener.socket, %error, "cannot accept connections for the moment");
                     tokio::time::sleep(EXHAUSTED_PAUSE).await;
+                    continue;
                 }
                 Err(error) => {
-                    tracing::debug!(listener = ?listener.socket, %error, "a connection was lost before it was accepted")
+                    tracing::debug!(listener = ?listener.socket, %error, "a connection was lost before it was accepted");
+                    continue;
                 }
-                Ok(()) => {}
-            }
+            };
+            // A listener that waited for its slot first would keep one from the others while it is idle.
+            let Ok(slot) = Arc::clone(&shared.slots).acquire_owned().await else { return };
+            let (shared, drain, held) = (Arc::clone(&shared), connections.clone(), (slot, alive.clone()));
+            tokio::spawn(async move {
+                match client {
+                    Client::Tcp(stream, addr) => connection::plain(stream, addr, shared, drain).await,
+                    Client::Tls(stream, addr, acceptor) => {
+                        connection::tls(stream, addr, acceptor, shared, drain).await;
+                    }
+                    Client::Unix(stream) => connection::unix(stream, shared, drain).await,
+                }
+                drop(held);
+            });
         }
     };
-    tokio::select! { () = stop => {}, () = accepting => {} }
+    tokio::select! { () = stop => {}, () = accepting => {}, () = listener.socket.keep_fresh() => {} }
+}
+
+/// An accepted connection.
+enum Client {
+    Tcp(TcpStream, SocketAddr),
+    Tls(TcpStream, SocketAddr, TlsAcceptor),
+    Unix(UnixStream),
+}
+
+impl Socket {
+    async fn accept(&self) -> io::Result<Client> {
+        match self {
+            Self::Tcp(tcp, _) => tcp.accept().await.map(|(stream, addr)| Client::Tcp(stream, addr)),
+            Self::Tls(tcp, _, material) => {
+                tcp.accept().await.map(|(stream, addr)| Client::Tls(stream, addr, material.acceptor()))
+            }
+            Self::Unix(unix, _) => unix.accept().await.map(|(stream, _)| Client::Unix(stream)),
+        }
+    }
+
+    /// Never ends.
+    async fn keep_fresh(&self) {
+        match self {
+            Self::Tls(_, _, material) => material.keep_fresh().await,
+            Self::Tcp(..) | Self::Unix(..) => std::future::pending().await,
+        }
+    }
 }
 
 fn exhausted(error: &io::Error) -> bool {

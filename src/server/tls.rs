@@ -1,4 +1,4 @@
-//! TLS: the local certificate authority and what the TLS listener serves.
+//! TLS: what the TLS listener serves, and the local certificate authority behind it.
 //!
 //! | file | what | mode |
 //! |---|---|---|
@@ -7,42 +7,26 @@
 //! | `server.pem` | the server's certificate; 397 days | |
 //! | `server.key` | its key | 0600 |
 //!
-//! [`load`] replaces a server certificate of this authority that nears its end or lacks
-//! a name; the keys stay. A certificate that came from elsewhere is served as it is, and
-//! `ca.key` may be kept away from the broker: then nothing is replaced.
+//! A server certificate of this authority that nears its end or lacks a name is replaced,
+//! at the start and while the broker runs; the keys stay. A certificate that came from
+//! elsewhere is served as it is, and `ca.key` may be kept away from the broker: then
+//! nothing is replaced.
 
-use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
-};
+mod authority;
+
+pub use authority::create;
+
+use arc_swap::ArcSwap;
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use std::collections::BTreeSet;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::fmt;
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::net::IpAddr;
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 use tokio_rustls::TlsAcceptor;
-use x509_parser::certificate::X509Certificate;
-use x509_parser::extensions::GeneralName;
-use x509_parser::prelude::FromDer;
 use zeroize::Zeroizing;
-
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-const CA_DAYS: u32 = 3652;
-/// Some clients take no certificate that runs longer than 398 days.
-const SERVER_DAYS: u32 = 397;
-/// A certificate is replaced when it has less left.
-const RENEW_DAYS: u32 = 30;
-/// Certificates begin this long before they are made, for clients whose clock is behind.
-const SKEW: Duration = Duration::from_secs(60 * 60);
-
-/// Names that every server certificate has.
-const OWN_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
 /// Why there is no TLS.
 #[derive(Debug, thiserror::Error)]
@@ -61,41 +45,48 @@ pub enum TlsError {
     Issue(#[from] rcgen::Error),
 }
 
-/// A server certificate with its key, ready to serve.
+/// A server certificate with its key, ready to serve and kept fresh while it is served.
 #[derive(Clone)]
 pub struct Material {
-    config: Arc<rustls::ServerConfig>,
+    files: Arc<Files>,
+    config: Arc<ArcSwap<rustls::ServerConfig>>,
+}
+
+struct Files {
+    dir: PathBuf,
+    server_names: Vec<String>,
 }
 
 impl fmt::Debug for Material {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Material")
+        write!(f, "Material({})", self.files.dir.display())
     }
 }
+
+/// How often the certificate on disk is looked at.
+const REFRESH: Duration = Duration::from_secs(6 * 60 * 60);
 
 impl Material {
     pub(super) fn acceptor(&self) -> TlsAcceptor {
-        TlsAcceptor::from(Arc::clone(&self.config))
+        TlsAcceptor::from(self.config.load_full())
     }
-}
 
-/// Makes the authority and the server's certificate for `localhost`, the loopback
-/// addresses and `server_names`. Existing files are not overwritten.
-///
-/// # Errors
-/// [`TlsError`]: a wrong name, or a file that cannot be made.
-pub fn create(dir: &Path, server_names: &[String]) -> Result<(), TlsError> {
-    let names = names(server_names)?;
-    let now = SystemTime::now();
-    fs::create_dir_all(dir).map_err(|e| TlsError::File(dir.to_owned(), e))?;
-    let (ca_key, server_key) = (KeyPair::generate()?, KeyPair::generate()?);
-    let params = authority(&ca_key, now);
-    let ca = params.self_signed(&ca_key)?;
-    let server = issue(&names, now, &server_key, &Issuer::from_params(&params, &ca_key))?;
-    write_new(&dir.join("ca.key"), 0o600, Zeroizing::new(ca_key.serialize_pem()).as_bytes())?;
-    write_new(&dir.join("ca.pem"), 0o644, ca.pem().as_bytes())?;
-    write_new(&dir.join("server.key"), 0o600, Zeroizing::new(server_key.serialize_pem()).as_bytes())?;
-    write_new(&dir.join("server.pem"), 0o644, server.as_bytes())
+    /// Never ends: keeps the certificate fresh, for new connections.
+    pub(super) async fn keep_fresh(&self) {
+        loop {
+            tokio::time::sleep(REFRESH).await;
+            let this = self.clone();
+            let refreshed = tokio::task::spawn_blocking(move || this.refresh(SystemTime::now())).await;
+            if let Ok(Err(error)) = refreshed {
+                tracing::error!(%error, "the server certificate was not looked at; the old one stays in use");
+            }
+        }
+    }
+
+    fn refresh(&self, now: SystemTime) -> Result<(), TlsError> {
+        self.config.store(Arc::new(read_config(&self.files, now)?));
+        Ok(())
+    }
 }
 
 /// Loads what the TLS listener serves, with a fresh server certificate if one is due.
@@ -107,8 +98,14 @@ pub fn load(dir: &Path, server_names: &[String]) -> Result<Material, TlsError> {
 }
 
 fn load_at(dir: &Path, server_names: &[String], now: SystemTime) -> Result<Material, TlsError> {
-    let (server_pem, server_key) = (dir.join("server.pem"), dir.join("server.key"));
-    renew(dir, &names(server_names)?, now)?;
+    let files = Files { dir: dir.to_owned(), server_names: server_names.to_owned() };
+    let config = read_config(&files, now)?;
+    Ok(Material { files: Arc::new(files), config: Arc::new(ArcSwap::from_pointee(config)) })
+}
+
+fn read_config(files: &Files, now: SystemTime) -> Result<rustls::ServerConfig, TlsError> {
+    authority::renew(&files.dir, &files.server_names, now)?;
+    let (server_pem, server_key) = (files.dir.join("server.pem"), files.dir.join("server.key"));
     let chain = CertificateDer::pem_slice_iter(&read(&server_pem)?)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|e| TlsError::Content(server_pem.clone(), e.to_string()))?;
@@ -121,248 +118,46 @@ fn load_at(dir: &Path, server_names: &[String], now: SystemTime) -> Result<Mater
         .and_then(|builder| builder.with_single_cert(chain, key))
         .map_err(|e| TlsError::Content(server_pem, e.to_string()))?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(Material { config: Arc::new(config) })
+    Ok(config)
 }
 
-/// Replaces the server's certificate if it is ours and due.
-fn renew(dir: &Path, names: &BTreeSet<String>, now: SystemTime) -> Result<(), TlsError> {
-    let paths = [dir.join("ca.pem"), dir.join("ca.key"), dir.join("server.pem"), dir.join("server.key")];
-    let [ca_pem, ca_key, server_pem, server_key] = &paths;
-    if !ca_key.exists() || !ca_pem.exists() {
-        return Ok(());
-    }
-    let (ca_der, server_der) = (first_certificate(ca_pem)?, first_certificate(server_pem)?);
-    let (ca, server) = (parse(ca_pem, &ca_der)?, parse(server_pem, &server_der)?);
-    if server.verify_signature(Some(ca.public_key())).is_err() || !due(&server, names, now) {
-        return Ok(());
-    }
-    let (ca_key, server_key) = (key_pair(ca_key)?, key_pair(server_key)?);
-    let fresh = issue(names, now, &server_key, &Issuer::from_ca_cert_der(&ca_der, &ca_key)?)?;
-    // The key stays, so one rename replaces the certificate as a whole.
-    let draft = dir.join("server.pem.new");
-    let _ = fs::remove_file(&draft);
-    write_new(&draft, 0o644, fresh.as_bytes())?;
-    fs::rename(&draft, server_pem).map_err(|e| TlsError::File(server_pem.clone(), e))
-}
-
-fn due(server: &X509Certificate<'_>, names: &BTreeSet<String>, now: SystemTime) -> bool {
-    let left = server.validity().not_after.timestamp().saturating_sub_unsigned(unix(now).as_secs());
-    left < i64::try_from((DAY * RENEW_DAYS).as_secs()).unwrap_or(i64::MAX) || &names_of(server) != names
-}
-
-fn names_of(certificate: &X509Certificate<'_>) -> BTreeSet<String> {
-    let alternatives = certificate.subject_alternative_name().ok().flatten();
-    let names = alternatives.iter().flat_map(|extension| &extension.value.general_names);
-    names
-        .map(|name| match name {
-            GeneralName::DNSName(name) => (*name).to_owned(),
-            GeneralName::IPAddress(bytes) => address(bytes).map_or_else(String::new, |ip| ip.to_string()),
-            other => other.to_string(),
-        })
-        .collect()
-}
-
-fn address(bytes: &[u8]) -> Option<IpAddr> {
-    let four = || <[u8; 4]>::try_from(bytes).ok().map(IpAddr::from);
-    four().or_else(|| <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from))
-}
-
-/// The names of a server certificate, in one spelling.
-fn names(server_names: &[String]) -> Result<BTreeSet<String>, TlsError> {
-    let all = OWN_NAMES.into_iter().chain(server_names.iter().map(String::as_str));
-    all.map(|name| {
-        if let Ok(ip) = name.parse::<IpAddr>() {
-            return Ok(ip.to_string());
-        }
-        let host = name.strip_prefix("*.").unwrap_or(name);
-        ServerName::try_from(host).map_err(|_| TlsError::Name(name.to_owned()))?;
-        Ok(name.to_ascii_lowercase())
-    })
-    .collect()
-}
-
-fn authority(key: &KeyPair, now: SystemTime) -> CertificateParams {
-    let mut params = CertificateParams::default();
-    // Clients that trust several authorities tell them apart by name.
-    let id =
-        params.key_identifier(key).iter().take(4).fold(String::new(), |id, byte| format!("{id}{byte:02x}"));
-    params.distinguished_name.remove(DnType::CommonName);
-    params.distinguished_name.push(DnType::CommonName, format!("Sealdock local authority {id}"));
-    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    valid_for(&mut params, now, CA_DAYS);
-    params
-}
-
-fn issue(
-    names: &BTreeSet<String>,
-    now: SystemTime,
-    key: &KeyPair,
-    issuer: &Issuer<'_, &KeyPair>,
-) -> Result<String, TlsError> {
-    let mut params = CertificateParams::new(names.iter().cloned().collect::<Vec<_>>())?;
-    params.distinguished_name.remove(DnType::CommonName);
-    params.distinguished_name.push(DnType::CommonName, "Sealdock broker");
-    params.is_ca = IsCa::ExplicitNoCa;
-    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    params.use_authority_key_identifier_extension = true;
-    // The default serial number follows from the key, which a renewal keeps.
-    let mut serial = *uuid::Uuid::new_v4().as_bytes();
-    serial[0] &= 0x7f;
-    params.serial_number = Some(rcgen::SerialNumber::from_slice(&serial));
-    valid_for(&mut params, now, SERVER_DAYS);
-    Ok(params.signed_by(key, issuer)?.pem())
-}
-
-fn valid_for(params: &mut CertificateParams, now: SystemTime, days: u32) {
-    let since_epoch = unix(now).saturating_sub(SKEW);
-    params.not_before = rcgen::date_time_ymd(1970, 1, 1) + since_epoch;
-    params.not_after = params.not_before + DAY * days;
-}
-
-fn unix(time: SystemTime) -> Duration {
-    time.duration_since(UNIX_EPOCH).unwrap_or_default()
-}
-
+/// The bytes of a file, wiped after use.
 fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, TlsError> {
     fs::read(path).map(Zeroizing::new).map_err(|e| TlsError::File(path.to_owned(), e))
-}
-
-fn first_certificate(path: &Path) -> Result<CertificateDer<'static>, TlsError> {
-    CertificateDer::from_pem_slice(&read(path)?)
-        .map_err(|e| TlsError::Content(path.to_owned(), e.to_string()))
-}
-
-fn parse<'a>(path: &Path, der: &'a [u8]) -> Result<X509Certificate<'a>, TlsError> {
-    let parsed =
-        X509Certificate::from_der(der).map_err(|e| TlsError::Content(path.to_owned(), e.to_string()))?;
-    Ok(parsed.1)
-}
-
-fn key_pair(path: &Path) -> Result<KeyPair, TlsError> {
-    let bytes = read(path)?;
-    let text = std::str::from_utf8(&bytes).map_err(|e| TlsError::Content(path.to_owned(), e.to_string()))?;
-    KeyPair::from_pem(text).map_err(|e| TlsError::Content(path.to_owned(), e.to_string()))
-}
-
-fn write_new(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), TlsError> {
-    let write = || {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
-        file.write_all(bytes)?;
-        file.sync_all()
-    };
-    write().map_err(|e| TlsError::File(path.to_owned(), e))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn served(dir: &Path) -> (Vec<u8>, BTreeSet<String>, String) {
-        let der = first_certificate(&dir.join("server.pem")).unwrap();
-        let parsed = parse(dir, &der).unwrap();
-        (der.to_vec(), names_of(&parsed), parsed.tbs_certificate.raw_serial_as_string())
-    }
-
-    fn owned(names: &[&str]) -> Vec<String> {
-        names.iter().map(|name| (*name).to_owned()).collect()
-    }
-
-    fn after(days: u32) -> SystemTime {
-        SystemTime::now() + DAY * days
-    }
-
-    #[test]
-    fn certificates_say_what_strict_clients_want() {
-        let dir = tempfile::tempdir().unwrap();
-        create(dir.path(), &owned(&["Broker.Example", "*.broker.example", "10.0.0.7", "FD00::0001"]))
-            .unwrap();
-        let (ca_der, server_der) = (dir.path().join("ca.pem"), dir.path().join("server.pem"));
-        let (ca_der, server_der) =
-            (first_certificate(&ca_der).unwrap(), first_certificate(&server_der).unwrap());
-        let (ca, server) = (parse(dir.path(), &ca_der).unwrap(), parse(dir.path(), &server_der).unwrap());
-        let constraints = ca.basic_constraints().unwrap().unwrap();
-        assert!(
-            constraints.critical && constraints.value.ca && constraints.value.path_len_constraint == Some(0)
-        );
-        assert!(ca.key_usage().unwrap().unwrap().value.key_cert_sign());
-        assert!(server.key_usage().unwrap().unwrap().value.digital_signature());
-        assert!(server.extended_key_usage().unwrap().unwrap().value.server_auth);
-        let days = (server.validity().not_after - server.validity().not_before).unwrap().whole_days();
-        assert_eq!(days, i64::from(SERVER_DAYS));
-        let wanted =
-            ["*.broker.example", "10.0.0.7", "127.0.0.1", "::1", "broker.example", "fd00::1", "localhost"];
-        assert_eq!(names_of(&server).iter().collect::<Vec<_>>(), wanted);
-        server.verify_signature(Some(ca.public_key())).unwrap();
-    }
-
-    #[test]
-    fn keys_are_for_the_owner_and_nothing_is_overwritten() {
-        use std::os::unix::fs::PermissionsExt;
-        let dir = tempfile::tempdir().unwrap();
-        create(dir.path(), &[]).unwrap();
-        for name in ["ca.key", "server.key"] {
-            let mode = fs::metadata(dir.path().join(name)).unwrap().permissions().mode();
-            assert_eq!(mode & 0o777, 0o600, "{name}");
-        }
-        let before = fs::read(dir.path().join("ca.key")).unwrap();
-        assert!(matches!(create(dir.path(), &[]), Err(TlsError::File(..))));
-        assert_eq!(fs::read(dir.path().join("ca.key")).unwrap(), before);
-    }
-
-    #[test]
-    fn a_certificate_is_replaced_when_it_is_due_and_only_then() {
-        let dir = tempfile::tempdir().unwrap();
-        let more = owned(&["broker.example"]);
-        create(dir.path(), &[]).unwrap();
-        let first = served(dir.path());
-        load_at(dir.path(), &[], after(SERVER_DAYS - RENEW_DAYS - 1)).unwrap();
-        assert_eq!(served(dir.path()).0, first.0, "not due yet");
-        load_at(dir.path(), &[], after(SERVER_DAYS - RENEW_DAYS)).unwrap();
-        let second = served(dir.path());
-        assert_ne!(second.2, first.2, "a serial number is used once");
-        load(dir.path(), &more).unwrap();
-        let third = served(dir.path());
-        assert!(third.1.contains("broker.example") && third.1.len() == 4, "{:?}", third.1);
-        load(dir.path(), &more).unwrap();
-        assert_eq!(served(dir.path()).0, third.0, "nothing changed");
-    }
-
-    #[test]
-    fn certificates_from_elsewhere_are_left_alone() {
-        let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        create(dir.path(), &[]).unwrap();
-        create(other.path(), &[]).unwrap();
-        for name in ["server.pem", "server.key"] {
-            fs::copy(other.path().join(name), dir.path().join(name)).unwrap();
-        }
-        let before = served(dir.path());
-        load_at(dir.path(), &owned(&["more.example"]), after(1000)).unwrap();
-        assert_eq!(served(dir.path()).0, before.0);
-        // So is one whose authority's key is kept elsewhere.
-        fs::remove_file(other.path().join("ca.key")).unwrap();
-        load_at(other.path(), &owned(&["more.example"]), after(1000)).unwrap();
-        assert_eq!(served(other.path()).0, before.0);
-    }
-
     #[test]
     fn what_cannot_be_served_is_named() {
         let dir = tempfile::tempdir().unwrap();
         let absent = load(dir.path(), &[]).unwrap_err().to_string();
         assert!(absent.contains("server.pem"), "{absent}");
-        for name in ["", "two words", "under/path", "a..b", "*", "*.*.example"] {
-            let error = create(dir.path(), &owned(&[name])).unwrap_err();
-            assert!(matches!(&error, TlsError::Name(wrong) if wrong == name), "{error}");
-        }
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
         create(dir.path(), &[]).unwrap();
-        let key = KeyPair::generate().unwrap().serialize_pem();
-        fs::write(dir.path().join("server.key"), key).unwrap();
+        let other = tempfile::tempdir().unwrap();
+        create(other.path(), &[]).unwrap();
+        fs::copy(other.path().join("server.key"), dir.path().join("server.key")).unwrap();
         let mismatch = load(dir.path(), &[]).unwrap_err();
         assert!(matches!(mismatch, TlsError::Content(..)), "{mismatch}");
         fs::write(dir.path().join("server.key"), "-----BEGIN PRIVATE KEY-----\nsecret\n").unwrap();
         let broken = load(dir.path(), &[]).unwrap_err().to_string();
         assert!(broken.contains("server.key") && !broken.contains("secret"), "{broken}");
+    }
+
+    #[test]
+    fn a_refresh_serves_the_new_certificate_and_survives_a_bad_one() {
+        let dir = tempfile::tempdir().unwrap();
+        create(dir.path(), &[]).unwrap();
+        let material = load(dir.path(), &[]).unwrap();
+        let (first, before) = (material.config.load_full(), fs::read(dir.path().join("server.pem")).unwrap());
+        material.refresh(SystemTime::now() + Duration::from_secs(380 * 24 * 60 * 60)).unwrap();
+        let second = material.config.load_full();
+        assert!(!Arc::ptr_eq(&first, &second));
+        assert_ne!(fs::read(dir.path().join("server.pem")).unwrap(), before);
+        fs::write(dir.path().join("server.pem"), "torn").unwrap();
+        material.refresh(SystemTime::now()).unwrap_err();
+        assert!(Arc::ptr_eq(&second, &material.config.load_full()));
     }
 }

@@ -64,7 +64,7 @@ impl Handler for Probe {
     }
 }
 
-/// A server on a free port, or wherever `binds` says.
+/// A server and its first TCP address.
 struct Server {
     probe: Arc<Probe>,
     addr: Option<SocketAddr>,
@@ -79,13 +79,20 @@ impl Server {
     }
 
     async fn start(bind: Bind, limits: Limits) -> Self {
-        let listener = Listener::bind(bind).await.unwrap();
-        let addr = listener.local_addr();
+        Self::start_all(vec![bind], limits).await
+    }
+
+    async fn start_all(binds: Vec<Bind>, limits: Limits) -> Self {
+        let mut listeners = Vec::new();
+        for bind in binds {
+            listeners.push(Listener::bind(bind).await.unwrap());
+        }
+        let addr = listeners.iter().find_map(Listener::local_addr);
         let probe =
             Arc::new(Probe { gate: Semaphore::new(0), entered: Notify::new(), handled: AtomicUsize::new(0) });
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let stopped = async move { drop(stopped.await) };
-        let task = tokio::spawn(serve(vec![listener], Arc::clone(&probe), limits, stopped));
+        let task = tokio::spawn(serve(listeners, Arc::clone(&probe), limits, stopped));
         Self { probe, addr, stop: Some(stop), task }
     }
 
@@ -98,7 +105,7 @@ impl Server {
     }
 
     async fn ended(self) {
-        timeout(PATIENCE, self.task).await.expect("the server ends").unwrap();
+        timeout(PATIENCE, self.task).await.unwrap().unwrap();
     }
 }
 

@@ -206,7 +206,7 @@ fn assert_recovered(disk: &CrashDisk, run: &Run, name: &str) {
 
 #[test]
 fn every_acknowledged_change_survives_a_crash_at_every_sync() {
-    const OPERATIONS: usize = 45;
+    const OPERATIONS: usize = 36;
     let disk = CrashDisk::default();
     let store = EmbeddedStore::with_backend(disk.clone()).unwrap();
     let made = disk.syncs();
@@ -237,8 +237,8 @@ fn every_acknowledged_change_survives_a_crash_at_every_sync() {
         drop(store);
         assert_recovered(&disk.image(|| false), &run, &format!("sync {sync}, nothing unsynced"));
         assert_recovered(&disk.image(|| true), &run, &format!("sync {sync}, everything unsynced"));
-        for seed in 0..4 {
-            let image = disk.image(|| random.next() % 4 < 1 + seed % 3);
+        for seed in 0..3 {
+            let image = disk.image(|| random.next() % 4 < 1 + seed);
             assert_recovered(&image, &run, &format!("sync {sync}, part {seed} of the unsynced"));
         }
     }

@@ -1,5 +1,6 @@
 //! The embedded store's file: made once, opened once, and never trusted when it was changed.
 
+use crate::audit_kit::scratch;
 use sealdock::store::{EmbeddedStore, Store, StoreError};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -17,7 +18,7 @@ fn filled(dir: &Path) -> PathBuf {
 
 #[test]
 fn is_made_complete_private_and_once() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let path = filled(dir.path());
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     let again = EmbeddedStore::create(&path);
@@ -27,7 +28,7 @@ fn is_made_complete_private_and_once() {
 
 #[test]
 fn what_an_interrupted_attempt_left_is_no_obstacle() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     fs::write(dir.path().join("vault.new"), b"half a vault").unwrap();
     let path = filled(dir.path());
     assert_eq!(EmbeddedStore::open(&path).unwrap().scan(b"", None, 100).unwrap().len(), 20);
@@ -35,7 +36,7 @@ fn what_an_interrupted_attempt_left_is_no_obstacle() {
 
 #[test]
 fn is_open_once() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let path = filled(dir.path());
     let first = EmbeddedStore::open(&path).unwrap();
     let second = EmbeddedStore::open(&path);
@@ -47,7 +48,7 @@ fn is_open_once() {
 
 #[test]
 fn what_is_not_a_vault_is_damaged() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let path = dir.path().join("vault");
     assert!(matches!(EmbeddedStore::open(&path), Err(StoreError::Io { .. })), "there is no file");
     for content in [&b""[..], b"x", b"SQLite format 3\0", &[0; 8192], &[0xFF; 100_000]] {
@@ -60,7 +61,7 @@ fn what_is_not_a_vault_is_damaged() {
 
 #[test]
 fn a_cut_file_is_damaged() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let path = filled(dir.path());
     let whole = fs::read(&path).unwrap();
     for length in (0..whole.len()).step_by(whole.len() / 150) {
@@ -73,7 +74,7 @@ fn a_cut_file_is_damaged() {
 /// A flipped bit is either reported, or it was in a place that holds nothing: then every record is there.
 #[test]
 fn a_flipped_bit_is_damage_or_does_not_matter() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let path = filled(dir.path());
     let whole = fs::read(&path).unwrap();
     let expected = EmbeddedStore::open(&path).unwrap().scan(b"", None, 100).unwrap();

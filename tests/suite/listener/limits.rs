@@ -2,10 +2,11 @@
 
 use super::{PATIENCE, Server, answer, closed, post, send};
 use sealdock::server::Limits;
-use sealdock::server::listener::Bind;
+use sealdock::server::listener::{Bind, PlainLoopback};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::io::AsyncReadExt;
+use tokio::net::UnixStream;
 use tokio::time::{sleep, timeout};
 
 const SHORT: Duration = Duration::from_millis(300);
@@ -167,4 +168,22 @@ async fn a_header_above_the_limit_is_refused() {
     let line = "x".repeat(32 * 1024);
     send(&mut stream, format!("POST / HTTP/1.1\r\nhost: broker\r\nlarge: {line}\r\n\r\n")).await;
     assert_eq!(answer(&mut stream).await.0, 431);
+}
+
+#[tokio::test]
+async fn an_idle_listener_keeps_no_connection_from_the_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("broker.sock");
+    let loopback = PlainLoopback::new("127.0.0.1:0".parse().unwrap()).unwrap();
+    let binds = vec![Bind::Tcp(loopback), Bind::unix(&path), Bind::unix(dir.path().join("other.sock"))];
+    let server = Server::start_all(binds, Limits { connections: 1, ..Limits::default() }).await;
+    for _ in 0..3 {
+        let mut tcp = server.connect().await;
+        send(&mut tcp, post("/", "tcp")).await;
+        assert_eq!(answer(&mut tcp).await.2, "tcp");
+        drop(tcp);
+        let mut unix = UnixStream::connect(&path).await.unwrap();
+        send(&mut unix, post("/", "unix")).await;
+        assert_eq!(answer(&mut unix).await.2, "unix");
+    }
 }
