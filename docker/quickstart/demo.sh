@@ -100,8 +100,8 @@ launch() {
     local name=$1 task
     show sealdock task run --detach shop.json
     sealdock task run --detach shop.json | tee launch.out
-    task=$(sed -n 's/^task \([0-9a-f]*\).*/\1/p' launch.out)
-    [ -n "$task" ] || stop_with 'the launch did not say which task it started'
+    task=$(tail -n 1 launch.out)
+    [[ $task =~ ^[0-9a-f]{32}$ ]] || stop_with 'the launch did not say which task it started'
     printf -v "${name}_task" '%s' "$task"
     printf -v "${name}_web" '%s' "$(docker ps --quiet --filter "ancestor=$image" \
         --filter label=com.amazonaws.ecs.container-name=web)"
@@ -148,7 +148,7 @@ set -a && source ./clerk.env && set +a
 export AWS_DEFAULT_REGION=us-east-1
 printf '$ export AWS_ENDPOINT_URL=%s AWS_CA_BUNDLE=vault/tls/ca.pem AWS_ACCESS_KEY_ID=%s ...\n' \
     "$AWS_ENDPOINT_URL" "${AWS_ACCESS_KEY_ID:?}"
-export SEALDOCK_ENDPOINT=unix:vault/sealdock.sock
+export SEALDOCK_ENDPOINT=unix:$PWD/vault/sealdock.sock
 printf '$ export SEALDOCK_ENDPOINT=%s\n' "$SEALDOCK_ENDPOINT"
 
 step 'Secrets and parameters' \
@@ -182,7 +182,7 @@ done
 
 step 'A task definition, as registered with Amazon ECS' \
     'Its secrets are references: whole secret, JSON key, stage, version id, parameters; a log option too. Do they resolve?'
-run sealdock task plan shop.json
+run sealdock task plan --resolve shop.json
 
 step 'The launch' \
     'Read as the task'\''s execution role, all or nothing, and handed to the containers as they start.'
