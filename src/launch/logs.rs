@@ -42,7 +42,9 @@ pub(super) async fn follow<'a, R: ContainerRuntime>(
                 }
                 None => open = false,
             },
-            Some((name, stream, piece)) = outputs.next(), if !outputs.is_empty() => {
+            next = outputs.next(), if !outputs.is_empty() => {
+                // The last output may just have ended.
+                let Some((name, stream, piece)) = next else { continue };
                 let buffer = lines.entry((name, stream == OutputStream::Stderr)).or_default();
                 let complete = match piece {
                     Some(bytes) => buffer.add(&bytes),

@@ -21,6 +21,8 @@ mod identity;
 mod interrupts;
 mod logs;
 mod mapping;
+mod outcome;
+mod redaction;
 mod resolve;
 mod runtime;
 mod supervise;
@@ -32,9 +34,10 @@ pub use error::LaunchError;
 pub use events::Event;
 pub use interrupts::interrupts;
 pub use mapping::Delivery;
+pub use outcome::{ContainerOutcome, Outcome};
 pub use runtime::{
     ContainerRuntime, Health, Image, Inspection, Listed, NewContainer, NewVolume, Output, OutputStream,
     RuntimeError,
 };
-pub use task::{ContainerOutcome, Interrupt, Options, Outcome, check, run};
+pub use task::{Interrupt, Options, check, run};
 pub use tasks::{ContainerSummary, TaskSummary, list, stop};

@@ -15,15 +15,16 @@ use super::events::{Event, say};
 use super::identity::{TaskIdentity, levels};
 use super::logs;
 use super::mapping::{Delivery, Mapping};
+use super::outcome::{Outcome, outcome, reason};
+use super::redaction::Redaction;
 use super::resolve::{self, Record};
 use super::runtime::{ContainerRuntime, Image, NewVolume, RuntimeError};
 use super::supervise::{Ending, Supervision};
 use crate::client::Client;
 use crate::diagnostic::Diagnostic;
 use crate::ecs::definition::{VolumeScope, VolumeSource};
-use crate::ecs::injection::{ContainerInjection, Injection};
+use crate::ecs::injection::Injection;
 use crate::ecs::plan::TaskPlan;
-use crate::secret::SecretValue;
 use std::collections::HashMap;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -73,43 +74,6 @@ pub enum Interrupt {
     Terminate,
 }
 
-/// What became of a task.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcome {
-    /// Its id.
-    pub task_id: String,
-    /// In ECS's form.
-    pub task_arn: String,
-    /// The exit code of the run: see [`Outcome::exit_code`].
-    exit_code: u8,
-    /// Why it stopped; `None` if it is still running.
-    pub stopped_reason: Option<String>,
-    /// Its containers, in start order.
-    pub containers: Vec<ContainerOutcome>,
-}
-
-/// What became of a container.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ContainerOutcome {
-    /// Its name within the task.
-    pub name: String,
-    /// Docker id.
-    pub docker_id: String,
-    /// Docker name.
-    pub docker_name: String,
-    /// Its exit code; `None` if it never started or still runs.
-    pub exit_code: Option<i64>,
-}
-
-impl Outcome {
-    /// For the process that ran the task: the exit code of the essential
-    /// container that ended it; 130 or 143 after an interrupt; 0 if it was
-    /// detached or no container was essential.
-    pub fn exit_code(&self) -> u8 {
-        self.exit_code
-    }
-}
-
 /// What has to be removed again.
 #[derive(Debug, Default)]
 struct Made {
@@ -140,7 +104,7 @@ pub async fn run<R: ContainerRuntime>(
     let mut made = Made::default();
     let launch = Launch { plan, options, identity: &identity, client, runtime, events };
     let result = match launch.make(prepared, &mut made).await {
-        Ok(()) => launch.supervise(&made.ids, interrupts).await,
+        Ok(redaction) => launch.supervise(&made.ids, &redaction, interrupts).await,
         Err(error) => Err(error),
     };
     let leave = match &result {
@@ -231,7 +195,7 @@ struct Launch<'a, R> {
 
 impl<R: ContainerRuntime> Launch<'_, R> {
     /// Makes volumes and containers and puts the launch on record.
-    async fn make(&self, prepared: Prepared, made: &mut Made) -> Result<(), LaunchError> {
+    async fn make(&self, prepared: Prepared, made: &mut Made) -> Result<Redaction, LaunchError> {
         let delivery = self.options.delivery;
         let injections = prepared.injection.into_containers();
         let mut records: Vec<Record> =
@@ -241,6 +205,7 @@ impl<R: ContainerRuntime> Launch<'_, R> {
         }
         let volumes = self.volumes(made).await?;
         let own_volumes = made.volumes.clone();
+        let mut redaction = Redaction::default();
         let mapping = Mapping {
             plan: self.plan,
             options: self.options,
@@ -252,15 +217,19 @@ impl<R: ContainerRuntime> Launch<'_, R> {
         for (((container, level), injection), record) in parts {
             let environment = prepared.images.get(&container.settings.image);
             let environment = environment.map(|i| i.environment.as_slice()).unwrap_or_default();
-            let shown = Shown::of(&injection);
+            redaction.add(&injection);
             let new = mapping.container(container, level, environment, injection);
             let docker_name = new.name.clone();
-            let id = self.runtime.create(new).await.map_err(|e| shown.hide(e))?;
+            let id = self.runtime.create(new).await.map_err(|e| redaction.apply(e.into()))?;
             made.ids.push(id.clone());
             record.container_id = Some(id);
             say(self.events, Event::Created { container: container.name.clone(), docker_name }).await;
         }
-        if delivery == Delivery::Runtime { self.record(&records).await } else { Ok(()) }
+        if delivery == Delivery::Runtime {
+            self.record(&records).await?;
+        }
+        redaction.forget_environment();
+        Ok(redaction)
     }
 
     async fn record(&self, records: &[Record]) -> Result<(), LaunchError> {
@@ -307,13 +276,17 @@ impl<R: ContainerRuntime> Launch<'_, R> {
     async fn supervise(
         &self,
         ids: &[String],
+        redaction: &Redaction,
         interrupts: &mut mpsc::Receiver<Interrupt>,
     ) -> Result<Outcome, LaunchError> {
         let (started, receiver) = mpsc::unbounded_channel();
         let mut supervision =
             Supervision::new(self.plan, self.runtime, ids, self.events, self.options.detach);
         let life = async {
-            let ending = supervision.run(&started, interrupts).await;
+            let ending = match supervision.run(&started, interrupts).await {
+                Ending::Failed(error) => Ending::Failed(redaction.apply(error)),
+                ending => ending,
+            };
             if let Ending::Detached = ending {
                 drop(started);
                 return (ending, vec![None; ids.len()]);
@@ -353,71 +326,5 @@ impl Made {
         for volume in &self.volumes {
             let _ = runtime.remove_volume(volume).await;
         }
-    }
-}
-
-/// What Docker might repeat of values in an error text.
-struct Shown(Vec<zeroize::Zeroizing<Vec<u8>>>);
-
-impl Shown {
-    #[expect(clippy::disallowed_methods, reason = "error texts of Docker are searched for the values")]
-    fn of(injection: &ContainerInjection) -> Self {
-        let values = injection.environment.iter().chain(&injection.log_options);
-        let bytes = values.map(|(_, value): &(String, SecretValue)| value.expose().to_vec().into());
-        Self(bytes.collect())
-    }
-
-    fn hide(&self, error: RuntimeError) -> RuntimeError {
-        let RuntimeError::Create { container, mut cause } = error else { return error };
-        let texts = self.0.iter().filter_map(|bytes| std::str::from_utf8(bytes).ok());
-        for text in texts.filter(|t| !t.is_empty()) {
-            cause = cause.replace(text, "(secret)");
-        }
-        RuntimeError::Create { container, cause }
-    }
-}
-
-fn reason(ending: &Ending, plan: &TaskPlan) -> String {
-    match ending {
-        Ending::Essential { container, exit_code } => {
-            let name = plan.containers.get(*container).map_or("", |c| c.name.as_str());
-            format!("Essential container in task exited: `{name}` with exit code {exit_code}")
-        }
-        Ending::AllEnded => "All containers in task exited".to_owned(),
-        Ending::Detached => "Detached".to_owned(),
-        Ending::Interrupted(Interrupt::Interrupt) => "Task stopped by user: SIGINT".to_owned(),
-        Ending::Interrupted(Interrupt::Terminate) => "Task stopped by user: SIGTERM".to_owned(),
-        Ending::Failed(error) => error.to_string(),
-    }
-}
-
-fn outcome(
-    identity: &TaskIdentity,
-    ids: &[String],
-    ending: Ending,
-    codes: Vec<Option<i64>>,
-    plan: &TaskPlan,
-) -> Outcome {
-    let exit_code = match ending {
-        // Windows codes do not fit; anything that does not is a failure.
-        Ending::Essential { exit_code, .. } => u8::try_from(exit_code).unwrap_or(1),
-        Ending::AllEnded | Ending::Detached => 0,
-        Ending::Interrupted(Interrupt::Interrupt) => 130,
-        Ending::Interrupted(Interrupt::Terminate) => 143,
-        Ending::Failed(ref error) => error.exit_code(),
-    };
-    let containers =
-        plan.containers.iter().zip(ids).zip(codes).map(|((container, id), exit_code)| ContainerOutcome {
-            name: container.name.clone(),
-            docker_id: id.clone(),
-            docker_name: identity.docker_name(&container.name),
-            exit_code,
-        });
-    Outcome {
-        task_id: identity.task_id.clone(),
-        task_arn: identity.task_arn.clone(),
-        exit_code,
-        stopped_reason: (!matches!(ending, Ending::Detached)).then(|| reason(&ending, plan)),
-        containers: containers.collect(),
     }
 }

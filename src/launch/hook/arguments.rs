@@ -87,13 +87,9 @@ pub(super) enum Step {
     PassOn,
 }
 
-/// Reads both.
-///
-/// # Errors
-/// An option of the hook that does not exist or lacks its value.
-pub(super) fn parse(
-    arguments: impl IntoIterator<Item = OsString>,
-) -> Result<(Options, RuncLine), (HookError, RuncLine)> {
+/// Reads both. The options fail if one does not exist or lacks its value; runc's
+/// line is needed even then, to say so in its log.
+pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> (Result<Options, HookError>, RuncLine) {
     let mut options = Options::default();
     let mut arguments = arguments.into_iter();
     let mut wrong = None;
@@ -111,10 +107,7 @@ pub(super) fn parse(
         wrong = wrong.or(result.err());
     }
     let line = RuncLine::new(arguments.collect());
-    match wrong {
-        None => Ok((options, line)),
-        Some(error) => Err((error, line)),
-    }
+    (wrong.map_or(Ok(options), Err), line)
 }
 
 impl Options {
@@ -251,8 +244,8 @@ mod tests {
     #[test]
     fn own_options_end_at_the_dashes() {
         let (options, runc) =
-            parse(words("--socket /s --runc=/r --exec inject --region eu-west-1 -- --root /x state id"))
-                .unwrap();
+            parse(words("--socket /s --runc=/r --exec inject --region eu-west-1 -- --root /x state id"));
+        let options = options.unwrap();
         assert_eq!((options.socket.to_str(), options.runc.to_str()), (Some("/s"), Some("/r")));
         assert!(options.inject_exec);
         assert_eq!(runc.words(), words("--root /x state id"));
@@ -261,11 +254,11 @@ mod tests {
 
     #[test]
     fn a_wrong_option_still_gives_the_runc_line() {
-        let (error, runc) = parse(words("--sokcet /s -- --log /l create id")).unwrap_err();
-        assert_eq!(error.to_string(), "`--sokcet` is not an option of runtime-hook");
+        let (options, runc) = parse(words("--sokcet /s -- --log /l create id"));
+        assert_eq!(options.unwrap_err().to_string(), "`--sokcet` is not an option of runtime-hook");
         assert_eq!(runc.log(), Some("/l".into()));
-        assert!(parse(words("--exec perhaps -- state x")).is_err());
-        assert!(parse(words("--socket")).is_err());
+        assert!(parse(words("--exec perhaps -- state x")).0.is_err());
+        assert!(parse(words("--socket")).0.is_err());
     }
 
     #[test]

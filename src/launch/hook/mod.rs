@@ -94,19 +94,14 @@ enum HookError {
 /// Runs the hook with the words after `runtime-hook`. Returns only if it did not
 /// turn into runc.
 pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let (options, line) = match arguments::parse(words) {
-        Ok(both) => both,
-        Err((error, line)) => return refuse(&error, &line),
-    };
-    match handle(&options, &line) {
+    let (options, line) = arguments::parse(words);
+    match options.and_then(|options| handle(&options, &line)) {
         Ok(code) => code,
-        Err(error) => refuse(&error, &line),
+        Err(error) => {
+            report::report(&format!("sealdock: {error}"), &line);
+            ExitCode::from(FAILURE)
+        }
     }
-}
-
-fn refuse(error: &HookError, line: &RuncLine) -> ExitCode {
-    report::report(&format!("sealdock: {error}"), line);
-    ExitCode::from(FAILURE)
 }
 
 fn handle(options: &Options, line: &RuncLine) -> Result<ExitCode, HookError> {
@@ -150,7 +145,8 @@ fn values(spec: &Spec, id: &str, options: &Options) -> Result<Option<Vec<SecretV
     if variables.is_empty() {
         return Ok(None);
     }
-    // A core file of this process would be a file with values in it.
+    // A core file of this process would be a file with values in it. A limit on core
+    // files would do as well, but the container would inherit it.
     rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)
         .map_err(|e| HookError::Io { what: "cannot forbid core files".into(), cause: e.into() })?;
     inject::check_listed(spec, &variables)?;

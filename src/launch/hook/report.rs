@@ -35,7 +35,7 @@ mod tests {
         let log = directory.path().join("log.json");
         let words = format!("--log {} --log-format {format} create id", log.display());
         let words = ["--"].into_iter().chain(words.split(' ')).map(OsString::from).collect::<Vec<_>>();
-        let (_, line) = super::super::arguments::parse(words).unwrap();
+        let (_, line) = super::super::arguments::parse(words);
         std::fs::write(&log, "earlier\n").unwrap();
         report("a \"quoted\" reason", &line);
         std::fs::read_to_string(log).unwrap()

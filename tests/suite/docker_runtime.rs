@@ -1,0 +1,195 @@
+//! Delivery by the runtime hook, on a real Docker daemon and a real broker.
+
+use crate::docker_kit::{Broker, Daemon, IMAGE, ROLE, sealdock};
+
+const FIRST: &str = "CANARY-first-5b1f";
+const SECOND: &str = "CANARY-second-c07d";
+const TOKEN: &str = "CANARY-token-9e42";
+
+struct Setting {
+    broker: Option<Broker>,
+    daemon: Daemon,
+    directory: tempfile::TempDir,
+    secret: String,
+}
+
+impl Setting {
+    fn new(hook_options: &[&str]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let broker = Broker::start(&directory.path().join("vault"));
+        let daemon = Daemon::start(&broker.socket(), hook_options);
+        let secret = broker.secret("app/db", &format!(r#"{{"password":"{FIRST}","user":"u"}}"#));
+        broker.parameter("/app/token", TOKEN);
+        Self { broker: Some(broker), daemon, directory, secret }
+    }
+
+    fn broker(&self) -> &Broker {
+        self.broker.as_ref().unwrap()
+    }
+
+    fn reference(&self) -> String {
+        format!("{}:password::", self.secret)
+    }
+
+    /// Arguments of `docker run` for a container that sleeps with the secret in `DB`.
+    fn sleeper(&self, name: &str) -> Vec<String> {
+        let reference = format!("DB=sealdock:{}", self.reference());
+        let role = format!("SEALDOCK_EXECUTION_ROLE={ROLE}");
+        let words = ["run", "-d", "--name", name, "--network", "none", "--runtime", "sealdock", "-e"];
+        let words = words.into_iter().chain([&*reference, "-e", &role, IMAGE, "sleep", "600"]);
+        words.map(str::to_owned).collect()
+    }
+
+    fn try_run(&self, name: &str) -> std::process::Output {
+        let words = self.sleeper(name);
+        self.daemon.try_docker(&words.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    fn run(&self, name: &str) {
+        let output = self.try_run(name);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    fn has(&self, container: &str, entry: &str) -> bool {
+        self.daemon.environment(container).iter().any(|e| e == entry)
+    }
+
+    fn assert_value_is_nowhere(&self, container: &str) {
+        let inspected = self.daemon.docker(&["inspect", container]);
+        assert!(self.daemon.files() > 50, "the search looks in the wrong place");
+        for canary in [FIRST, SECOND, TOKEN] {
+            assert!(!inspected.contains(canary), "docker inspect shows {canary}");
+            let files = self.daemon.files_with(canary);
+            assert!(files.is_empty(), "{canary} is in {files:?}");
+        }
+    }
+}
+
+#[test]
+fn the_value_is_in_the_process_and_nowhere_else() {
+    let set = Setting::new(&[]);
+    set.run("one");
+    let environment = set.daemon.environment("one");
+    assert!(environment.contains(&format!("DB={FIRST}")), "{environment:?}");
+    assert!(
+        !environment.iter().any(|e| e.contains("sealdock:") || e.starts_with("SEALDOCK_")),
+        "{environment:?}"
+    );
+    set.assert_value_is_nowhere("one");
+    // Processes of `docker exec` get what Docker knows, unless the hook is told otherwise.
+    let shown = set.daemon.docker(&["exec", "one", "sh", "-c", "echo $DB"]);
+    assert_eq!(shown, format!("sealdock:{}", set.reference()));
+}
+
+#[test]
+fn a_restart_keeps_the_value_and_a_replacement_gets_the_new_one() {
+    let set = Setting::new(&["--exec", "inject"]);
+    set.run("old");
+    let second = format!(r#"{{"password":"{SECOND}"}}"#);
+    set.broker().rotate(&set.secret, &second);
+    assert!(set.has("old", &format!("DB={FIRST}")));
+    set.daemon.docker(&["restart", "-t", "0", "old"]);
+    assert!(set.has("old", &format!("DB={FIRST}")), "a restart changed the value");
+    assert_eq!(set.daemon.docker(&["exec", "old", "sh", "-c", "echo $DB"]), FIRST);
+    set.run("new");
+    assert!(set.has("new", &format!("DB={SECOND}")));
+    // Twice, so that the bound version has lost every stage.
+    set.broker().rotate(&set.secret, r#"{"password":"third"}"#);
+    set.daemon.docker(&["restart", "-t", "0", "old"]);
+    assert!(set.has("old", &format!("DB={FIRST}")), "an older version was forgotten");
+    set.assert_value_is_nowhere("old");
+}
+
+#[test]
+fn without_the_broker_nothing_starts() {
+    let mut set = Setting::new(&[]);
+    set.run("one");
+    set.broker.take().unwrap().stop();
+    let output = set.try_run("two");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success());
+    assert!(text.contains("cannot reach the broker at unix:"), "{text}");
+    assert_eq!(set.daemon.docker(&["inspect", "-f", "{{.State.Pid}}", "two"]), "0");
+    let restart = set.daemon.try_docker(&["restart", "-t", "0", "one"]);
+    assert!(!restart.status.success(), "a restart without the broker");
+    // What has no references needs no broker.
+    let plain =
+        set.daemon.docker(&["run", "--rm", "--network", "none", "--runtime", "sealdock", IMAGE, "env"]);
+    assert!(plain.contains("PATH=/bin"), "{plain}");
+    set.assert_value_is_nowhere("two");
+}
+
+#[test]
+fn refusals_reach_the_user_of_docker_and_name_everything() {
+    let set = Setting::new(&[]);
+    let run = |extra: &[&str]| {
+        let mut words = vec!["run", "--rm", "--network", "none", "--runtime", "sealdock"];
+        words.extend(extra.iter().flat_map(|e| ["-e", e]));
+        words.extend([IMAGE, "sh", "-c", "echo started"]);
+        let output = set.daemon.try_docker(&words);
+        assert!(!String::from_utf8_lossy(&output.stdout).contains("started"), "{extra:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let role = format!("SEALDOCK_EXECUTION_ROLE={ROLE}");
+    let good = format!("GOOD=sealdock:{}", set.reference());
+    let text = run(&[&good]);
+    assert!(text.contains("no SEALDOCK_EXECUTION_ROLE"), "{text}");
+    let text = run(&["SEALDOCK_EXECUTION_ROLE=arn:aws:iam::111122223333:role/nobody", &good]);
+    assert!(
+        text.contains("cannot act as the execution role `arn:aws:iam::111122223333:role/nobody`"),
+        "{text}"
+    );
+    let no_key = format!("NO_KEY=sealdock:{}:nokey::", set.secret);
+    let text = run(&[&role, &good, &no_key, "ABSENT=sealdock:/app/absent"]);
+    assert!(text.contains("`NO_KEY`") && text.contains("did not contain json key nokey"), "{text}");
+    assert!(text.contains("`ABSENT`") && text.contains("invalid parameters: /app/absent"), "{text}");
+    assert!(!text.contains("`GOOD`"), "{text}");
+    let text = run(&[&role, "BAD=sealdock:arn:aws:secretsmanager:us-east-1:1:secret:a:b"]);
+    assert!(text.contains("`BAD`") && text.contains("invalid ARN format"), "{text}");
+    let unlisted = run(&[&role, &good, "SEALDOCK_VARIABLES=OTHER"]);
+    assert!(unlisted.contains("`GOOD` is a reference that is not part of the task"), "{unlisted}");
+}
+
+#[test]
+fn a_task_under_the_hook() {
+    let set = Setting::new(&[]);
+    let file = set.directory.path().join("task.json");
+    let container = |name: &str, image: &str| {
+        serde_json::json!({
+            "name": name, "image": image, "memory": 64, "essential": true, "command": ["sleep", "600"], "stopTimeout": 2,
+            "secrets": [{"name": "DB", "valueFrom": set.reference()}, {"name": "TOKEN", "valueFrom": "/app/token"}],
+        })
+    };
+    let run = |images: [&str; 2]| {
+        let task = serde_json::json!({
+            "family": "web", "networkMode": "none", "executionRoleArn": ROLE,
+            "containerDefinitions": [container("a", images[0]), container("b", images[1])],
+        });
+        std::fs::write(&file, task.to_string()).unwrap();
+        let socket = set.broker().socket();
+        let words = ["task", "run", file.to_str().unwrap(), "--delivery", "runtime", "--detach"];
+        let words = words.into_iter().chain(["--socket", socket.to_str().unwrap(), "--docker-host"]);
+        let host = set.daemon.host();
+        sealdock(&words.chain([&*host]).collect::<Vec<_>>())
+    };
+    let output = run([IMAGE, IMAGE]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let task_id = String::from_utf8(output.stdout).unwrap().trim().to_owned();
+    let names = set.daemon.containers();
+    assert_eq!(names.lines().count(), 2, "{names}");
+    for name in names.lines() {
+        assert!(set.has(name, &format!("DB={FIRST}")) && set.has(name, &format!("TOKEN={TOKEN}")), "{name}");
+        set.assert_value_is_nowhere(name);
+    }
+    let stop = sealdock(&["task", "stop", &task_id, "--docker-host", &set.daemon.host()]);
+    assert!(stop.status.success(), "{}", String::from_utf8_lossy(&stop.stderr));
+    assert_eq!(set.daemon.containers(), "");
+
+    // An image cannot get secrets that the task definition does not name.
+    set.daemon.import("greedy:1", &["ENV EXTRA=sealdock:/app/token"]);
+    let output = run([IMAGE, "greedy:1"]);
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(124), "{text}");
+    assert!(text.contains("container `b`") && text.contains("`EXTRA` is a reference"), "{text}");
+    assert_eq!(set.daemon.containers(), "", "something was left behind");
+}
