@@ -100,8 +100,8 @@ launch() {
     local name=$1 task
     show sealdock task run --detach shop.json
     sealdock task run --detach shop.json | tee launch.out
-    task=$(sed -n 's/^task \([0-9a-f]*\).*/\1/p' launch.out)
-    [ -n "$task" ] || stop_with 'the launch did not say which task it started'
+    task=$(tail -n 1 launch.out)
+    [[ $task =~ ^[0-9a-f]{32}$ ]] || stop_with 'the launch did not say which task it started'
     printf -v "${name}_task" '%s' "$task"
     printf -v "${name}_web" '%s' "$(docker ps --quiet --filter "ancestor=$image" \
         --filter label=com.amazonaws.ecs.container-name=web)"
@@ -138,7 +138,6 @@ wait_for 'the start of the broker' serve.out test -S vault/sealdock.sock
 grep '^listening on ' serve.out
 AWS_ENDPOINT_URL=$(sed -n 's/^listening on \(https:[^ ]*\).*/\1/p' serve.out)
 export AWS_ENDPOINT_URL AWS_CA_BUNDLE=$scratch/vault/tls/ca.pem
-export SEALDOCK_ENDPOINT=unix:$scratch/vault/sealdock.sock
 
 step 'An access key for the user `clerk`, who may write secrets but not read them' \
     'From here on, the stock AWS CLI talks to the broker as that user.'
@@ -149,6 +148,8 @@ set -a && source ./clerk.env && set +a
 export AWS_DEFAULT_REGION=us-east-1
 printf '$ export AWS_ENDPOINT_URL=%s AWS_CA_BUNDLE=vault/tls/ca.pem AWS_ACCESS_KEY_ID=%s ...\n' \
     "$AWS_ENDPOINT_URL" "${AWS_ACCESS_KEY_ID:?}"
+export SEALDOCK_ENDPOINT=unix:$PWD/vault/sealdock.sock
+printf '$ export SEALDOCK_ENDPOINT=%s\n' "$SEALDOCK_ENDPOINT"
 
 step 'Secrets and parameters' \
     'A database login in JSON that has been changed once; a key, a logging token, settings; and the key of payroll.'
@@ -181,7 +182,7 @@ done
 
 step 'A task definition, as registered with Amazon ECS' \
     'Its secrets are references: whole secret, JSON key, stage, version id, parameters; a log option too. Do they resolve?'
-run sealdock task plan shop.json
+run sealdock task plan --resolve shop.json
 
 step 'The launch' \
     'Read as the task'\''s execution role, all or nothing, and handed to the containers as they start.'

@@ -12,8 +12,8 @@ pub(crate) struct BrokerArguments {
     /// Broker: `unix:PATH`, `https://HOST:PORT` or `http://127.0.0.1:PORT`
     #[arg(long, env = "SEALDOCK_ENDPOINT", value_name = "URL")]
     endpoint: Option<String>,
-    /// Broker's Unix socket; the same as --endpoint unix:PATH
-    #[arg(long, value_name = "PATH", conflicts_with = "endpoint")]
+    /// Broker's Unix socket; goes before --endpoint and SEALDOCK_ENDPOINT
+    #[arg(long, value_name = "PATH")]
     socket: Option<PathBuf>,
     /// Certificate of the broker's authority, for https
     #[arg(long, env = "SEALDOCK_CA", value_name = "FILE")]
@@ -29,7 +29,11 @@ impl BrokerArguments {
     /// that runs the command.
     pub(crate) fn client(&self) -> Result<Client, Failure> {
         let text = match (&self.socket, &self.endpoint) {
-            (Some(path), _) => format!("unix:{}", path.display()),
+            (Some(path), _) => {
+                let path = std::path::absolute(path)
+                    .map_err(|e| Failure::new(2, format!("`{}`: {e}", path.display())))?;
+                format!("unix:{}", path.display())
+            }
             (None, Some(url)) => url.clone(),
             (None, None) => {
                 let text =

@@ -113,13 +113,15 @@ impl Daemon {
         });
         std::fs::write(at("daemon.json"), config.to_string()).unwrap();
         let log = std::fs::File::create(at("daemon.log")).unwrap();
-        let child = Command::new("dockerd")
-            .arg("--config-file")
+        // In a network namespace of its own: a daemon without a bridge removes `docker0`, and in
+        // the host's namespace that one belongs to the machine's own Docker.
+        let child = Command::new("unshare")
+            .args(["--net", "dockerd", "--config-file"])
             .arg(at("daemon.json"))
             .stdout(log.try_clone().unwrap())
             .stderr(log)
             .spawn()
-            .unwrap_or_else(|e| panic!("these tests need Docker Engine: dockerd: {e}"));
+            .unwrap_or_else(|e| panic!("these tests need Docker Engine and root: unshare dockerd: {e}"));
         let daemon = Self { directory, child };
         wait_until("the Docker daemon answers", || {
             let log = std::fs::read_to_string(daemon.path("daemon.log")).unwrap();
