@@ -154,8 +154,7 @@ async fn update(exchange: &mut Exchange<'_>) -> Answer {
     let value = content.as_ref().map(|content| (token.as_str(), content));
     let (description, key) = (request.description, request.kms_key_id);
     let secrets = exchange.broker.vault().secrets();
-    let written =
-        blocking(|| secrets.update(&permit, &secret, value, description, key)).map_err(refused)?;
+    let written = blocking(|| secrets.update(&permit, &secret, value, description, key)).map_err(refused)?;
     exchange.answer(&UpdateSecretResponse {
         arn: written.secret.arn(),
         name: written.secret.name,

@@ -147,7 +147,10 @@ fn a_session_is_its_role_and_nothing_more() {
     assert_eq!(task.value("app/db"), own);
     let denied = [
         task.get("ops/db"),
-        task.call(Operation::GetParameters, &json!({ "Names": ["/app/p", "/ops/p"], "WithDecryption": true })),
+        task.call(
+            Operation::GetParameters,
+            &json!({ "Names": ["/app/p", "/ops/p"], "WithDecryption": true }),
+        ),
         task.call(Operation::GetParameter, &json!({ "Name": "/app/p", "WithDecryption": true })),
         task.call(Operation::PutSecretValue, &json!({ "SecretId": "app/db", "SecretString": own })),
         task.call(Operation::ListSecrets, &json!({})),
@@ -186,11 +189,18 @@ fn a_session_is_its_role_and_nothing_more() {
 #[test]
 fn a_refusal_does_not_tell_whether_the_thing_exists() {
     let kit = Kit::new();
-    kit.account(&[user("curious", json!([allow("secretsmanager:GetSecretValue", "arn:aws:secretsmanager:*:*:secret:mine/*")]))], &[]);
+    kit.account(
+        &[user(
+            "curious",
+            json!([allow("secretsmanager:GetSecretValue", "arn:aws:secretsmanager:*:*:secret:mine/*")]),
+        )],
+        &[],
+    );
     let broker = kit.start();
     let root = broker.root();
     let arn = root.create("theirs/there", &kit.canary("there"));
-    root.call(Operation::PutParameter, &json!({ "Name": "/theirs/there", "Value": "x", "Type": "String" })).unwrap();
+    root.call(Operation::PutParameter, &json!({ "Name": "/theirs/there", "Value": "x", "Type": "String" }))
+        .unwrap();
     let curious = broker.user("curious");
     assert_eq!(code(&curious.get("mine/none")), "ResourceNotFoundException");
 
@@ -251,12 +261,15 @@ fn regions_are_separate_namespaces() {
     assert_eq!(limited.value("db"), first);
     assert_eq!(code(&limited.in_region("eu-west-1").get("db")), "AccessDeniedException");
     for (caller, value) in [(&here, "east"), (&there, "west")] {
-        caller.call(Operation::PutParameter, &json!({ "Name": "p", "Value": value, "Type": "String" })).unwrap();
+        caller
+            .call(Operation::PutParameter, &json!({ "Name": "p", "Value": value, "Type": "String" }))
+            .unwrap();
     }
     here.call(Operation::DeleteParameter, &json!({ "Name": "p" })).unwrap();
     let left = there.call(Operation::GetParameter, &json!({ "Name": "p" })).unwrap();
     assert_eq!(left["Parameter"]["Value"], "west");
-    here.call(Operation::DeleteSecret, &json!({ "SecretId": "db", "ForceDeleteWithoutRecovery": true })).unwrap();
+    here.call(Operation::DeleteSecret, &json!({ "SecretId": "db", "ForceDeleteWithoutRecovery": true }))
+        .unwrap();
     assert_eq!(there.value("db"), second);
 }
 
@@ -276,7 +289,8 @@ fn the_peer_of_the_unix_socket_is_root_or_whom_the_configuration_names() {
     assert!(broker.stop().success());
 
     let own = rustix::process::geteuid().as_raw();
-    let peer = |name: &str| format!("\n[[peer]]\nuid = {own}\nprincipal = \"arn:aws:iam::{ACCOUNT}:user/{name}\"\n");
+    let peer =
+        |name: &str| format!("\n[[peer]]\nuid = {own}\nprincipal = \"arn:aws:iam::{ACCOUNT}:user/{name}\"\n");
     let plain = fs::read_to_string(kit.data.join("sealdock.toml")).unwrap();
     kit.edit_config(|text| text + &peer("operator"));
     let broker = kit.start();
@@ -308,7 +322,9 @@ fn tls_is_served_with_the_certificate_that_init_made() {
 fn a_broker_for_development_prints_what_a_client_needs() {
     let kit = Kit::empty();
     let dev = |address: &str| {
-        kit.background(&["dev", "--data", kit.data(), "--listen", address], |out| out.contains("AWS_DEFAULT_REGION="))
+        kit.background(&["dev", "--data", kit.data(), "--listen", address], |out| {
+            out.contains("AWS_DEFAULT_REGION=")
+        })
     };
     let Err(ended) = dev("0.0.0.0:0") else { panic!("it listens on every address") };
     ended.refused(2, &["loopback"]);

@@ -129,7 +129,10 @@ fn an_allowed_request_leaves_one_record_with_everything_about_it() {
     answer.unwrap();
     assert_eq!(records.len(), 2, "{records:#?}");
     assert_eq!(records[0]["requestID"], records[1]["requestID"]);
-    has(&records[1], &[("/resources/0/ARN", json!(format!("arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/own/b")))]);
+    has(
+        &records[1],
+        &[("/resources/0/ARN", json!(format!("arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/own/b")))],
+    );
     kit.audit_intact();
 }
 
@@ -154,7 +157,10 @@ fn a_denied_request_leaves_one_record_that_says_why() {
         ],
     );
     let message = record["errorMessage"].as_str().unwrap();
-    assert!(message.contains("no identity-based policy allows the secretsmanager:GetSecretValue action"), "{message}");
+    assert!(
+        message.contains("no identity-based policy allows the secretsmanager:GetSecretValue action"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -255,9 +261,10 @@ fn a_request_that_proves_nobody_is_on_record() {
         session_token: None,
     };
     let unsigned: Caller = broker.caller(Endpoint::parse(&broker.url("http:")).unwrap(), None);
-    for (caller, error) in
-        [(broker.signed(wrong), "InvalidSignatureException"), (unsigned, "MissingAuthenticationTokenException")]
-    {
+    for (caller, error) in [
+        (broker.signed(wrong), "InvalidSignatureException"),
+        (unsigned, "MissingAuthenticationTokenException"),
+    ] {
         let (answer, records) = trail(&kit, || caller.call(Operation::GetSecretValue, &body));
         assert_eq!(code(&answer), error);
         has(
@@ -356,10 +363,15 @@ fn a_launch_can_be_traced_by_its_task() {
         .lines()
         .map(|line| serde_json::from_str::<Value>(line).unwrap()["eventName"].as_str().unwrap().to_owned())
         .collect();
-    assert_eq!(names, ["RecordInjections", "GetSecretValue", "AssumeRole", "CreateTaskSession"], "newest first");
+    assert_eq!(
+        names,
+        ["RecordInjections", "GetSecretValue", "AssumeRole", "CreateTaskSession"],
+        "newest first"
+    );
     let other = kit.run(&["audit", "search", "--data", kit.data(), "--task", "another"]);
     assert_eq!((other.code, other.out.as_str()), (Some(0), ""));
-    let denied = kit.run(&["audit", "search", "--data", kit.data(), "--event", "GetSecretValue", "--resource", &arn]);
+    let denied =
+        kit.run(&["audit", "search", "--data", kit.data(), "--event", "GetSecretValue", "--resource", &arn]);
     assert_eq!(denied.out.lines().count(), 1, "{denied:#?}");
 }
 

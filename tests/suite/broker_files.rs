@@ -21,7 +21,8 @@ fn refused(kit: &Kit) -> Ended {
 fn filled(kit: &Kit) -> Vec<(String, String)> {
     let broker = kit.start();
     let root = broker.root();
-    let secrets: Vec<_> = (0..12).map(|n| (format!("flip/{n}"), kit.canary(&"v".repeat(1 + n * 40)))).collect();
+    let secrets: Vec<_> =
+        (0..12).map(|n| (format!("flip/{n}"), kit.canary(&"v".repeat(1 + n * 40)))).collect();
     for (name, value) in &secrets {
         root.create(name, value);
     }
@@ -51,7 +52,8 @@ fn a_vault_that_was_cut_is_refused_and_left_as_it_is() {
     let kit = Kit::new();
     let secrets = filled(&kit);
     let whole = fs::read(kit.vault()).unwrap();
-    let lengths = [0, 1, 63, 320, 4095, 4096, whole.len() / 3, whole.len() / 2, whole.len() - 4096, whole.len() - 1];
+    let lengths =
+        [0, 1, 63, 320, 4095, 4096, whole.len() / 3, whole.len() / 2, whole.len() - 4096, whole.len() - 1];
     for length in lengths {
         fs::write(kit.vault(), &whole[..length]).unwrap();
         assert!(noticed(&kit, &secrets, &format!("cut at {length}")), "cut at {length}");
@@ -189,7 +191,8 @@ fn init_never_touches_what_is_there() {
     let key = kit.beside("other.key");
     let other = other.to_str().unwrap();
     fs::write(&key, "mine").unwrap();
-    kit.run(&["init", "--data", other, "--key-file", key.to_str().unwrap()]).refused(2, &["other.key", "exists"]);
+    kit.run(&["init", "--data", other, "--key-file", key.to_str().unwrap()])
+        .refused(2, &["other.key", "exists"]);
     assert_eq!(fs::read(&key).unwrap(), b"mine");
     fs::remove_file(&key).unwrap();
     // What a failed attempt made is gone, so that the next one succeeds.
@@ -235,8 +238,16 @@ fn a_wrong_configuration_is_shown_at_its_place() {
     let cases = [
         (right.replace("region = ", "regoin = "), place("region"), "unknown field `regoin`"),
         (right.replace("account = \"111122223333\"", "account = 1"), place("account"), "invalid type"),
-        (right.replace("account = \"111122223333\"", "account = \"12\""), place("account"), "`12` is not a 12-digit"),
-        (right.replace("region = \"us-east-1\"", "region = \"mars\""), place("region"), "`mars` is not a Region"),
+        (
+            right.replace("account = \"111122223333\"", "account = \"12\""),
+            place("account"),
+            "`12` is not a 12-digit",
+        ),
+        (
+            right.replace("region = \"us-east-1\"", "region = \"mars\""),
+            place("region"),
+            "`mars` is not a Region",
+        ),
         (right.replace("127.0.0.1:0", "0.0.0.0:8080"), place("http"), "would put secrets on a network"),
         (right.replace("127.0.0.1:0", "127.0.0.1"), place("http"), "socket address"),
         (right.replace("[listen]", "[listen"), place("[listen]"), "unclosed table"),

@@ -37,10 +37,9 @@ impl Write {
                 Operation::PutSecretValue,
                 json!({ "SecretId": name, "ClientRequestToken": token, "SecretString": value }),
             ),
-            Self::Delete { name } => (
-                Operation::DeleteSecret,
-                json!({ "SecretId": name, "ForceDeleteWithoutRecovery": true }),
-            ),
+            Self::Delete { name } => {
+                (Operation::DeleteSecret, json!({ "SecretId": name, "ForceDeleteWithoutRecovery": true }))
+            }
             Self::Parameter { name, value } => (
                 Operation::PutParameter,
                 json!({ "Name": name, "Value": value, "Type": "SecureString", "Overwrite": true }),
@@ -138,7 +137,8 @@ fn write(caller: &Caller, prefix: &str, shared: &str, canary: &str) -> Writer {
 /// Reads from the broker what `expected` and `doubt` speak of, without the shared secret.
 fn observe(root: &Caller, expected: &Model, doubt: Option<&Write>) -> Model {
     let mut possible = expected.clone();
-    if let Some(doubt) = doubt.filter(|d| !matches!(d, Write::Delete { .. } | Write::DeleteParameter { .. })) {
+    if let Some(doubt) = doubt.filter(|d| !matches!(d, Write::Delete { .. } | Write::DeleteParameter { .. }))
+    {
         possible.apply(doubt);
     }
     let mut found = Model::default();

@@ -49,13 +49,19 @@ fn reload(kit: &Kit, change: impl FnOnce()) -> String {
 
 fn statements(kit: &Kit, name: &str, statements: Value) -> String {
     reload(kit, || {
-        kit.policy(&format!("{name}.json"), &json!({ "UserDetailList": [user(name, statements)] }).to_string());
+        kit.policy(
+            &format!("{name}.json"),
+            &json!({ "UserDetailList": [user(name, statements)] }).to_string(),
+        );
     })
 }
 
 fn started() -> (Kit, Broker) {
     let kit = Kit::new();
-    kit.policy("ann.json", &json!({ "UserDetailList": [user("ann", json!([allow("ssm:*", "*")]))] }).to_string());
+    kit.policy(
+        "ann.json",
+        &json!({ "UserDetailList": [user("ann", json!([allow("ssm:*", "*")]))] }).to_string(),
+    );
     let broker = kit.start();
     (kit, broker)
 }
@@ -112,7 +118,8 @@ fn the_last_good_set_stays_until_every_file_is_right() {
 
     fs::remove_file(kit.data.join("policies/b.json")).unwrap();
     // Mended: now all of it comes into force at once.
-    let mended = json!({ "UserDetailList": [user("ben", json!([allow("secretsmanager:*", "*")]))] }).to_string();
+    let mended =
+        json!({ "UserDetailList": [user("ben", json!([allow("secretsmanager:*", "*")]))] }).to_string();
     kit.policy("a.json", &mended);
     until("the mended policies", || reloads(&kit).last().is_some_and(|outcome| outcome == "loaded"));
     assert_eq!(code(&ann.get("db")), "AccessDeniedException");

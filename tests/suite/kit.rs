@@ -280,7 +280,8 @@ pub(crate) fn user(name: &str, statements: Value) -> Value {
 
 /// A role for [`Kit::account`] that this service may assume.
 pub(crate) fn role(name: &str, service: &str, statements: Value) -> Value {
-    let trust = json!([{ "Effect": "Allow", "Principal": { "Service": service }, "Action": "sts:AssumeRole" }]);
+    let trust =
+        json!([{ "Effect": "Allow", "Principal": { "Service": service }, "Action": "sts:AssumeRole" }]);
     json!({
         "RoleName": name, "Path": "/", "Arn": role_arn(name), "AssumeRolePolicyDocument": document(trust),
         "RolePolicyList": [{ "PolicyName": "inline", "PolicyDocument": document(statements) }],

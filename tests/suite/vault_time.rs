@@ -7,8 +7,9 @@ use sealdock::policy::{PolicySet, Request, evaluate};
 use sealdock::secret::SecretValue;
 use sealdock::store::{EmbeddedStore, Record, Store, StoreError};
 use sealdock::vault::{
-    NewParameter, NewSecret, ParameterKind, Row, Scope, SecretContent, SecretError, SecretFailure, SecretRecord,
-    Secrets, SessionClaims, TokenError, Unlock, Vault, VaultError, create_key_file, parameter_arn,
+    NewParameter, NewSecret, ParameterKind, Row, Scope, SecretContent, SecretError, SecretFailure,
+    SecretRecord, Secrets, SessionClaims, TokenError, Unlock, Vault, VaultError, create_key_file,
+    parameter_arn,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -298,13 +299,19 @@ impl Store for Dying {
 fn a_value_that_a_crash_left_without_metadata_is_swept_at_the_next_start() {
     let house = House::new();
     let store = house.store();
-    let dying =
-        Arc::new(Dying { store: Arc::clone(&store), armed: AtomicBool::new(false), dead: AtomicBool::new(false) });
+    let dying = Arc::new(Dying {
+        store: Arc::clone(&store),
+        armed: AtomicBool::new(false),
+        dead: AtomicBool::new(false),
+    });
     let vault = house.open_on(Arc::clone(&dying) as Arc<dyn Store>);
     house.create(&vault, "kept").unwrap();
     dying.armed.store(true, Ordering::SeqCst);
     let failed = house.create(&vault, "lost");
-    assert!(matches!(failed, Err(SecretFailure::Vault(VaultError::Store(StoreError::Failed(_))))), "{failed:?}");
+    assert!(
+        matches!(failed, Err(SecretFailure::Vault(VaultError::Store(StoreError::Failed(_))))),
+        "{failed:?}"
+    );
     drop(vault);
     assert_eq!(blobs(store.as_ref()), 2, "the value of `lost` is there, and nothing names it");
 
