@@ -148,7 +148,7 @@ struct AuditFile {
 
 impl Default for AuditFile {
     fn default() -> Self {
-        Self { directory: "audit".into(), wait_seconds: 5, segment_bytes: 64 * 1024 * 1024 }
+        Self { directory: "audit".into(), wait_seconds: 5, segment_bytes: 16 * 1024 * 1024 }
     }
 }
 

@@ -70,6 +70,7 @@ pub(crate) fn serve(
     ready: impl FnOnce(&Ready) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers())
         .enable_all()
         .build()
         .map_err(|e| Failure::new(2, format!("cannot start the runtime: {e}")))?;
@@ -91,6 +92,11 @@ pub(crate) fn serve(
     runtime.shutdown_timeout(Duration::from_secs(5));
     let closed = broker.close();
     outcome.and_then(|()| closed.map_err(|e| Failure::new(3, e)))
+}
+
+/// One core is left to the audit log's writer, which every request waits for.
+fn workers() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| (cores.get() - 1).max(1))
 }
 
 /// Ends with SIGINT or SIGTERM. SIGHUP reloads the policies at once.
