@@ -7,6 +7,7 @@ use crate::arn::{is_account_id, is_region};
 use crate::diagnostic::Diagnostic;
 use serde::Deserialize;
 use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -84,12 +85,17 @@ impl LimitsFile {
     pub fn limits(&self) -> Limits {
         Limits {
             connections: self.connections.max(1),
-            header_time: Duration::from_secs(self.header_seconds.max(1)),
+            header_time: seconds(self.header_seconds),
             body_bytes: self.body_bytes,
-            body_time: Duration::from_secs(self.body_seconds.max(1)),
+            body_time: seconds(self.body_seconds),
             ..Limits::default()
         }
     }
+}
+
+/// A waiting time: at least a second, at most an hour. Longer ones are not sums that a clock can do.
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds.clamp(1, 3600))
 }
 
 /// A user of the host and the principal that it acts as over the Unix socket.
@@ -178,6 +184,14 @@ pub enum ConfigError {
         /// The system's reason.
         cause: std::io::Error,
     },
+    /// Others could read the passphrase.
+    #[error("passphrase file `{path}` has mode {mode:04o}: other users may read it; run `chmod 600 {path}`")]
+    PassphrasePermissions {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
 }
 
 impl Config {
@@ -250,7 +264,7 @@ impl Config {
             socket: file.listen.socket.map(|p| data.join(p)),
             server_names: file.listen.server_names,
             audit: data.join(file.audit.directory),
-            audit_wait: Duration::from_secs(file.audit.wait_seconds.max(1)),
+            audit_wait: seconds(file.audit.wait_seconds),
             audit_segment_bytes: file.audit.segment_bytes.max(4096),
             limits: file.limits,
             peers: file.peer,
@@ -278,14 +292,20 @@ impl UnlockFrom {
         match self {
             Self::KeyFile(path) => Ok(Unlock::KeyFile(path.clone())),
             Self::PassphraseFile(path) => {
+                let failed = |cause| ConfigError::Passphrase { path: path.clone(), cause };
                 let read = if path.as_os_str() == "-" {
                     std::io::read_to_string(std::io::stdin())
                 } else {
-                    std::fs::read_to_string(path)
+                    let file = std::fs::File::open(path).map_err(failed)?;
+                    let meta = file.metadata().map_err(failed)?;
+                    // A pipe is between two processes; a file is as good as the key that it makes.
+                    if meta.is_file() && meta.mode() & 0o077 != 0 {
+                        let mode = meta.mode() & 0o7777;
+                        return Err(ConfigError::PassphrasePermissions { path: path.clone(), mode });
+                    }
+                    std::io::read_to_string(file)
                 };
-                let text = Zeroizing::new(
-                    read.map_err(|cause| ConfigError::Passphrase { path: path.clone(), cause })?,
-                );
+                let text = Zeroizing::new(read.map_err(failed)?);
                 Ok(Unlock::Passphrase(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned())))
             }
         }
