@@ -93,10 +93,18 @@ pub(crate) fn create(data: &Path, plan: &Plan<'_>, unlock: &UnlockFrom) -> Resul
         return Err(Failure::new(3, format!("`{}`: {why}", data.display())));
     }
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(|e| failed(data, &e))?;
+    // A key file that is there already is somebody's; `populate` refuses it.
+    let own_key = match unlock {
+        UnlockFrom::KeyFile(path) if !path.exists() => Some(path),
+        _ => None,
+    };
     let made = populate(data, plan, unlock);
     if made.is_err() {
+        if let Some(path) = own_key {
+            let _ = std::fs::remove_file(path);
+        }
         // Only what this call put into the directory that was empty before.
-        for name in ["vault.redb", config::FILE, "root.key"] {
+        for name in ["vault.redb", "vault.redb.new", config::FILE] {
             let _ = std::fs::remove_file(data.join(name));
         }
         for name in ["tls", "policies", "audit"] {
