@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use toml::Spanned;
 use zeroize::Zeroizing;
 
 use crate::server::Limits;
@@ -111,8 +112,8 @@ pub struct PeerEntry {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct File {
-    account: String,
-    region: String,
+    account: Spanned<String>,
+    region: Spanned<String>,
     #[serde(default = "default_policies")]
     policies: PathBuf,
     #[serde(default)]
@@ -131,14 +132,14 @@ struct File {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct UnlockFile {
     key_file: Option<PathBuf>,
-    passphrase_file: Option<PathBuf>,
+    passphrase_file: Option<Spanned<PathBuf>>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct ListenFile {
     tls: Option<SocketAddr>,
-    http: Option<SocketAddr>,
+    http: Option<Spanned<SocketAddr>>,
     socket: Option<PathBuf>,
     #[serde(default)]
     server_names: Vec<String>,
@@ -221,46 +222,46 @@ impl Config {
             })
         })?;
         let mut problems = Vec::new();
-        if !is_account_id(&file.account) {
-            problems.push(Diagnostic::error(
-                "CONF0002",
-                format!("`{}` is not a 12-digit account id", file.account),
-            ));
+        if !is_account_id(file.account.get_ref()) {
+            let text = format!("`{}` is not a 12-digit account id", file.account.get_ref());
+            problems.push(Diagnostic::error("CONF0002", text).at(file.account.span(), ""));
         }
-        if !is_region(&file.region) {
-            problems.push(Diagnostic::error("CONF0003", format!("`{}` is not a Region code", file.region)));
+        if !is_region(file.region.get_ref()) {
+            let text = format!("`{}` is not a Region code", file.region.get_ref());
+            problems.push(Diagnostic::error("CONF0003", text).at(file.region.span(), ""));
         }
-        if let Some(address) = file.listen.http.filter(|a| !a.ip().is_loopback()) {
+        if let Some(address) = file.listen.http.as_ref().filter(|a| !a.get_ref().ip().is_loopback()) {
+            let text = format!("plain HTTP on `{}` would put secrets on a network", address.get_ref());
             problems.push(
-                Diagnostic::error(
-                    "CONF0004",
-                    format!("plain HTTP on `{address}` would put secrets on a network"),
-                )
-                .help("use a loopback address for `http`, or `tls`"),
+                Diagnostic::error("CONF0004", text)
+                    .at(address.span(), "not a loopback address")
+                    .help("use a loopback address for `http`, or `tls`"),
             );
         }
         let unlock = match (file.unlock.key_file, file.unlock.passphrase_file) {
-            (Some(_), Some(_)) => {
-                problems.push(Diagnostic::error(
-                    "CONF0005",
-                    "`key-file` and `passphrase-file` exclude each other",
-                ));
+            (Some(_), Some(passphrase)) => {
+                problems.push(
+                    Diagnostic::error("CONF0005", "`key-file` and `passphrase-file` exclude each other")
+                        .at(passphrase.span(), "remove one of them"),
+                );
                 UnlockFrom::KeyFile(PathBuf::new())
             }
-            (None, Some(path)) if path.as_os_str() == "-" => UnlockFrom::PassphraseFile(path),
-            (None, Some(path)) => UnlockFrom::PassphraseFile(data.join(path)),
+            (None, Some(path)) if path.get_ref().as_os_str() == "-" => {
+                UnlockFrom::PassphraseFile(path.into_inner())
+            }
+            (None, Some(path)) => UnlockFrom::PassphraseFile(data.join(path.into_inner())),
             (key, None) => UnlockFrom::KeyFile(data.join(key.unwrap_or_else(|| "root.key".into()))),
         };
         if !problems.is_empty() {
             return Err(ConfigError::Invalid(crate::diagnostic::render_all(&problems, path, text)));
         }
         Ok(Self {
-            account: file.account,
-            region: file.region,
+            account: file.account.into_inner(),
+            region: file.region.into_inner(),
             policies: data.join(file.policies),
             unlock,
             tls: file.listen.tls,
-            http: file.listen.http,
+            http: file.listen.http.map(Spanned::into_inner),
             socket: file.listen.socket.map(|p| data.join(p)),
             server_names: file.listen.server_names,
             audit: data.join(file.audit.directory),
