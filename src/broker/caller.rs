@@ -127,7 +127,13 @@ impl Broker {
     pub fn secret_of(&self, claimed: Claimed) -> Result<(Caller, SecretValue), CredentialError> {
         let secret = match claimed.secret {
             Secret::Session(secret) => secret,
-            Secret::Key(key) => self.vault.access_keys().secret(&key.record)?,
+            Secret::Key(key) => match self.vault.access_keys().secret(&key.record) {
+                // Deleted since it was found.
+                Err(VaultError::Unreadable) if self.vault.access_keys().get(&key.record.id).is_none() => {
+                    return Err(CredentialError::Unrecognized);
+                }
+                other => other?,
+            },
         };
         Ok((claimed.caller, secret))
     }

@@ -14,6 +14,7 @@ use std::time::Duration;
 /// Opens everything that the configuration names.
 pub(crate) fn open(config: &Config) -> Result<Arc<Broker>, Failure> {
     crate::memory::forbid_dumps();
+    log_to_stderr();
     let unlock = config.unlock.read().map_err(|e| Failure::new(2, e))?;
     let path = config.vault_file();
     let store = EmbeddedStore::open(&path).map_err(|e| Failure::new(3, store_text(&path, &e)))?;
@@ -40,6 +41,19 @@ pub(crate) fn open(config: &Config) -> Result<Arc<Broker>, Failure> {
 
 fn store_text(path: &std::path::Path, error: &StoreError) -> String {
     format!("`{}`: {error}", path.display())
+}
+
+/// The broker's own log: what the operator has to know goes to standard error, at the
+/// level that `RUST_LOG` names (`warn` when unset). It never holds a value.
+fn log_to_stderr() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    // A subscriber that is there already, as in a test, stays.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .try_init();
 }
 
 /// Where the broker can be reached, once it can.

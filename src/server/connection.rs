@@ -9,7 +9,7 @@
 //! serving --no request for header_time, or shutdown--> finishing --drain_time--> dropped
 //! ```
 
-use super::body;
+use super::body::{self, Room};
 use super::limits::Limits;
 use super::listener::{Handler, Incoming, Peer, Refusal, RequestHead};
 use bytes::Bytes;
@@ -36,18 +36,21 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 
-/// What all connections of a server share.
+/// What all connections of a listener share.
 pub(super) struct Shared<H> {
     handler: Arc<H>,
     limits: Limits,
     /// One permit a connection.
     pub(super) slots: Arc<Semaphore>,
+    /// Memory for their bodies.
+    room: Room,
 }
 
 impl<H> Shared<H> {
     pub(super) fn new(handler: Arc<H>, limits: Limits) -> Self {
         let slots = Arc::new(Semaphore::new(limits.connections.clamp(1, Semaphore::MAX_PERMITS)));
-        Self { handler, limits, slots }
+        let room = Room::new(&limits);
+        Self { handler, limits, slots, room }
     }
 }
 
@@ -132,6 +135,10 @@ fn look(stream: impl AsFd) -> io::Result<Option<Protocol>> {
     }
 }
 
+/// What an HTTP/2 client may send before its bodies are read: they may be waiting for room.
+const STREAM_WINDOW: u32 = 64 * 1024;
+const CONNECTION_WINDOW: u32 = 256 * 1024;
+
 struct Connection<H> {
     shared: Arc<Shared<H>>,
     peer: Peer,
@@ -180,6 +187,8 @@ impl<H: Handler> Connection<H> {
                 let http = http2::Builder::new(TokioExecutor::new())
                     .max_header_list_size(header_bytes)
                     .max_concurrent_streams(limits.streams)
+                    .initial_stream_window_size(STREAM_WINDOW)
+                    .initial_connection_window_size(CONNECTION_WINDOW)
                     .serve_connection(io, service);
                 connection.supervise(http, drain).await;
             }
@@ -241,8 +250,9 @@ impl<H: Handler> Connection<H> {
         if parts.version == Version::HTTP_2 {
             name_host(&mut head);
         }
-        let body = match body::collect(body, &head.headers, &self.shared.limits).await {
-            Ok(body) => body,
+        let collected = body::collect(body, &head.headers, &self.shared.limits, &self.shared.room).await;
+        let (body, _share) = match collected {
+            Ok(collected) => collected,
             Err(refusal) => {
                 let mut response = self.refuse(refusal, &head).await;
                 // The rest of the body is not read, so nothing can follow it.

@@ -1,7 +1,7 @@
 //! Listeners: TCP on loopback, TLS, and Unix sockets, all in front of one [`Handler`].
 //!
 //! ```text
-//! bind -> accept -> a slot, or a wait for one -> TLS handshake | look at the first bytes
+//! bind -> accept (one slot a connection) -> TLS handshake | look at the first bytes
 //!      -> HTTP/1.1 or HTTP/2 -> body, whole -> Handler::handle -> answer
 //! ```
 //!
@@ -254,9 +254,9 @@ pub async fn serve<H: Handler>(
     let (drain, draining) = watch::channel(false);
     // Every task of this server holds a clone of `alive`; nothing is ever sent.
     let (alive, mut gone) = mpsc::channel::<Infallible>(1);
-    let shared = Arc::new(Shared::new(handler, limits));
     for listener in listeners {
-        tokio::spawn(accept(listener, Arc::clone(&shared), draining.clone(), alive.clone()));
+        let shared = Arc::new(Shared::new(Arc::clone(&handler), limits.clone()));
+        tokio::spawn(accept(listener, shared, draining.clone(), alive.clone()));
     }
     drop((alive, draining));
     shutdown.await;
@@ -277,6 +277,8 @@ async fn accept<H: Handler>(
     let stop = async { drop(drain.wait_for(|stop| *stop).await) };
     let accepting = async {
         loop {
+            // The slot comes first: what the kernel queues costs the broker nothing.
+            let Ok(slot) = Arc::clone(&shared.slots).acquire_owned().await else { return };
             let client = match listener.socket.accept().await {
                 Ok(client) => client,
                 Err(error) if exhausted(&error) => {
@@ -289,8 +291,6 @@ async fn accept<H: Handler>(
                     continue;
                 }
             };
-            // A listener that waited for its slot first would keep one from the others while it is idle.
-            let Ok(slot) = Arc::clone(&shared.slots).acquire_owned().await else { return };
             let (shared, drain, held) = (Arc::clone(&shared), connections.clone(), (slot, alive.clone()));
             tokio::spawn(async move {
                 match client {

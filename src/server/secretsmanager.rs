@@ -95,6 +95,9 @@ async fn create(exchange: &mut Exchange<'_>) -> Answer {
     }));
     let arn = Secrets::hypothetical_arn(&exchange.scope, &request.name);
     let permit = exchange.authorize(&Operation::CreateSecret.action(), &arn, &request.name).await?;
+    if request.tags.as_ref().is_some_and(|tags| !tags.is_empty()) {
+        let _tags = exchange.authorize("secretsmanager:TagResource", &arn, &request.name).await?;
+    }
     unsupported(request.add_replica_regions.is_some(), "AddReplicaRegions")?;
     unsupported(request.secret_type.is_some(), "Type")?;
     let new = NewSecret {
@@ -149,10 +152,9 @@ async fn update(exchange: &mut Exchange<'_>) -> Answer {
     let secret = named.existing()?;
     let content = request.content.map(content);
     let value = content.as_ref().map(|content| (token.as_str(), content));
-    let key = request.kms_key_id.filter(|id| !id.is_empty());
+    let (description, key) = (request.description, request.kms_key_id);
     let secrets = exchange.broker.vault().secrets();
-    let written =
-        blocking(|| secrets.update(&permit, &secret, value, request.description, key)).map_err(refused)?;
+    let written = blocking(|| secrets.update(&permit, &secret, value, description, key)).map_err(refused)?;
     exchange.answer(&UpdateSecretResponse {
         arn: written.secret.arn(),
         name: written.secret.name,

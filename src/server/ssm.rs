@@ -118,6 +118,9 @@ async fn put(exchange: &mut Exchange<'_>) -> Answer {
     let (scope, name) = own_name(exchange, &request.name)?;
     let arn = parameter_arn(&scope, &name);
     let permit = exchange.authorize(&Operation::PutParameter.action(), &arn, &arn).await?;
+    if request.tags.as_ref().is_some_and(|tags| !tags.is_empty()) {
+        let _tags = exchange.authorize("ssm:AddTagsToResource", &arn, &arn).await?;
+    }
     check_new_name(&name)?;
     if request.policies.is_some() {
         return Err(ApiError::validation("Sealdock does not support parameter policies yet.").into());

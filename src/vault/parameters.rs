@@ -92,8 +92,26 @@ impl Parameters<'_> {
         selector: &Selector,
         decrypt: bool,
     ) -> Result<ParameterValue, ParameterFailure> {
+        permitted(permit, &["ssm:GetParameter", "ssm:GetParameters"], &parameter.record.arn())?;
+        match self.read(parameter, selector, decrypt) {
+            // The blob may have gone since the parameter was found: deleted, or dropped as the oldest.
+            Err(ParameterFailure::Vault(VaultError::Unreadable)) => {
+                let record = &parameter.record;
+                let current = self.0.parameters.get(&record.scope.id(&record.name));
+                let current = current.ok_or_else(|| ParameterError::NotFound(record.name.clone()))?;
+                self.read(&current, selector, decrypt)
+            }
+            other => other,
+        }
+    }
+
+    fn read(
+        &self,
+        parameter: &Arc<Row<ParameterRecord>>,
+        selector: &Selector,
+        decrypt: bool,
+    ) -> Result<ParameterValue, ParameterFailure> {
         let record = &parameter.record;
-        permitted(permit, &["ssm:GetParameter", "ssm:GetParameters"], &record.arn())?;
         let version = record.select(selector)?.clone();
         let value = if version.kind == ParameterKind::SecureString && !decrypt {
             let sealed = self.0.blobs.sealed(&version.blob)?;
@@ -117,69 +135,64 @@ impl Parameters<'_> {
             return Err(ParameterError::TagsWithOverwrite.into());
         }
         let id = scope.id(&new.name);
-        let found = self.0.parameters.get(&id);
-        let latest = found.as_ref().and_then(|row| row.record.latest());
-        if latest.is_some() && !new.overwrite {
-            return Err(ParameterError::Exists.into());
-        }
-        let kind = new.kind.or(latest.map(|v| v.kind)).ok_or(ParameterError::TypeMissing)?;
-        if new.key_id.is_some() && kind != ParameterKind::SecureString {
-            return Err(ParameterError::KeyWithoutSecureString.into());
-        }
-        let tier = choose_tier(new.tier, latest.map(|v| v.tier), new.value.len())?;
-        let key_id = match kind {
-            ParameterKind::SecureString => new
-                .key_id
-                .or_else(|| latest.and_then(|v| v.key_id.clone()))
-                .or_else(|| Some(DEFAULT_KEY.to_owned())),
-            ParameterKind::String | ParameterKind::StringList => None,
-        };
-        let mut version = ParameterVersion {
-            version: 0,
-            kind,
-            key_id,
-            modified: self.0.now(),
-            user: new.user,
-            description: new.description,
-            allowed_pattern: new.allowed_pattern,
-            tier,
-            data_type: new.data_type.unwrap_or_else(|| "text".to_owned()),
-            labels: Vec::new(),
-            blob: String::new(),
-        };
-        let blob = self.0.blobs.put(scope, key_of(&version), &new.value)?;
-        version.blob.clone_from(&blob);
-        let (name, tags, overwrite) = (new.name, new.tags, new.overwrite);
-        let outcome = self.0.parameters.change(&id, |current| match current {
-            Some(_) if !overwrite => Err(ParameterFailure::Refused(ParameterError::Exists)),
-            Some(current) => {
-                let mut record = current.clone();
-                version.version = record.latest().map_or(0, |v| v.version) + 1;
-                if let Some(latest) = record.latest() {
-                    version.description = version.description.or_else(|| latest.description.clone());
+        let mut staged = None;
+        // INVARIANT: all that depends on the latest version is decided under the record's lock, so that
+        // of two writers at once the later one sees the type, tier and key of the earlier.
+        let outcome = self.0.parameters.change(&id, |current| {
+            let latest = current.and_then(ParameterRecord::latest);
+            if latest.is_some() && !new.overwrite {
+                return Err(ParameterFailure::Refused(ParameterError::Exists));
+            }
+            let kind = new.kind.or(latest.map(|v| v.kind)).ok_or(ParameterError::TypeMissing)?;
+            if new.key_id.is_some() && kind != ParameterKind::SecureString {
+                return Err(ParameterError::KeyWithoutSecureString.into());
+            }
+            let tier = choose_tier(new.tier, latest.map(|v| v.tier), new.value.len())?;
+            let key_id = match kind {
+                ParameterKind::SecureString => new
+                    .key_id
+                    .or_else(|| latest.and_then(|v| v.key_id.clone()))
+                    .or_else(|| Some(DEFAULT_KEY.to_owned())),
+                ParameterKind::String | ParameterKind::StringList => None,
+            };
+            let number = latest.map_or(0, |v| v.version) + 1;
+            let mut version = ParameterVersion {
+                version: number,
+                kind,
+                key_id,
+                modified: self.0.now(),
+                user: new.user,
+                description: new.description.or_else(|| latest.and_then(|v| v.description.clone())),
+                allowed_pattern: new.allowed_pattern,
+                tier,
+                data_type: new.data_type.unwrap_or_else(|| "text".to_owned()),
+                labels: Vec::new(),
+                blob: String::new(),
+            };
+            let blob = self.0.blobs.put(scope, key_of(&version), &new.value)?;
+            version.blob.clone_from(&blob);
+            staged = Some(blob);
+            let (record, dropped) = match current {
+                Some(current) => {
+                    let mut record = current.clone();
+                    let dropped = record.add_version(version)?;
+                    (record, dropped)
                 }
-                let number = version.version;
-                let dropped = record.add_version(version)?;
-                Ok((Change::Write(record), (number, dropped)))
-            }
-            None => {
-                version.version = 1;
-                let record = ParameterRecord { scope: scope.clone(), name, tags, versions: vec![version] };
-                Ok((Change::Write(record), (1, None)))
-            }
+                None => {
+                    let versions = vec![version];
+                    (ParameterRecord { scope: scope.clone(), name: new.name, tags: new.tags, versions }, None)
+                }
+            };
+            Ok((Change::Write(record), (number, tier, dropped)))
         });
-        match outcome {
-            Ok((number, dropped)) => {
-                if let Some(dropped) = dropped {
-                    self.0.blobs.delete(&dropped)?;
-                }
-                Ok((number, tier))
-            }
-            Err(refused) => {
-                self.0.blobs.delete(&blob)?;
-                Err(refused)
-            }
+        let unused = match &outcome {
+            Ok((_, _, dropped)) => dropped.clone(),
+            Err(_) => staged,
+        };
+        if let Some(blob) = unused {
+            self.0.blobs.delete(&blob)?;
         }
+        outcome.map(|(number, tier, _)| (number, tier))
     }
 
     /// `DeleteParameter`: all versions, at once.

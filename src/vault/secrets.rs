@@ -130,11 +130,23 @@ impl Secrets<'_> {
         stage: Option<&str>,
     ) -> Result<SecretVersionValue, SecretFailure> {
         permitted(permit, &["secretsmanager:GetSecretValue"], &secret.record.arn())?;
-        let version = secret.record.select(version_id, stage)?.clone();
-        let value =
-            self.0.blobs.get(&secret.record.scope, key_of(version.kms_key_id.as_deref()), &version.blob)?;
-        self.0.touched(&secret.record, &version.id);
-        Ok(SecretVersionValue { secret: Arc::clone(secret), version, value })
+        let read = |secret: &Arc<Row<SecretRecord>>| -> Result<SecretVersionValue, SecretFailure> {
+            let version = secret.record.select(version_id, stage)?.clone();
+            let key = key_of(version.kms_key_id.as_deref());
+            let value = self.0.blobs.get(&secret.record.scope, key, &version.blob)?;
+            Ok(SecretVersionValue { secret: Arc::clone(secret), version, value })
+        };
+        let read = match read(secret) {
+            // The blob may have gone since the secret was found: destroyed, or pruned.
+            Err(SecretFailure::Vault(VaultError::Unreadable)) => {
+                let current = self.0.secrets.get(&secret.record.scope.id(&secret.record.name));
+                same(current.as_ref().map(|row| &row.record), secret)?;
+                read(current.as_ref().unwrap_or(secret))?
+            }
+            other => other?,
+        };
+        self.0.touched(&read.secret.record, &read.version.id);
+        Ok(read)
     }
 
     /// `CreateSecret`. The permit is for the name, since the ARN does not exist yet.
@@ -214,8 +226,9 @@ impl Secrets<'_> {
             if description.is_some() {
                 record.description.clone_from(&description);
             }
-            if kms_key_id.is_some() {
-                record.kms_key_id.clone_from(&kms_key_id);
+            if let Some(key) = kms_key_id {
+                // The empty text goes back to the default key.
+                record.kms_key_id = Some(key).filter(|key| !key.is_empty());
             }
         })
     }

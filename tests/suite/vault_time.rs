@@ -1,0 +1,323 @@
+//! What time does to a vault, with a clock that the test moves: recovery windows, days of
+//! access, sessions, old versions; and that nothing stays in the store that no version names.
+
+use sealdock::audit::{AuditLog, Options, Permit};
+use sealdock::clock::{Clock, ManualClock};
+use sealdock::policy::{PolicySet, Request, evaluate};
+use sealdock::secret::SecretValue;
+use sealdock::store::{EmbeddedStore, Record, Store, StoreError};
+use sealdock::vault::{
+    NewParameter, NewSecret, ParameterKind, Row, Scope, SecretContent, SecretError, SecretFailure,
+    SecretRecord, Secrets, SessionClaims, TokenError, Unlock, Vault, VaultError, create_key_file,
+    parameter_arn,
+};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use jiff::{SignedDuration, Timestamp};
+use tempfile::TempDir;
+
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+/// A vault on disk with a clock of its own.
+struct House {
+    directory: TempDir,
+    clock: Arc<ManualClock>,
+    log: AuditLog,
+    scope: Scope,
+}
+
+impl House {
+    fn new() -> Self {
+        let directory = crate::audit_kit::scratch();
+        let clock = Arc::new(ManualClock::new("2026-11-24T10:00:00Z".parse().unwrap()));
+        let log = AuditLog::open(Options::new(directory.path().join("audit"), [7; 32])).unwrap();
+        create_key_file(&directory.path().join("root.key")).unwrap();
+        let house = Self { directory, clock, log, scope: Scope::new("111122223333", "us-east-1") };
+        let store = EmbeddedStore::create(&house.directory.path().join("vault")).unwrap();
+        Vault::create(&store, &house.unlock()).unwrap();
+        house
+    }
+
+    fn unlock(&self) -> Unlock {
+        Unlock::KeyFile(self.directory.path().join("root.key"))
+    }
+
+    fn store(&self) -> Arc<EmbeddedStore> {
+        Arc::new(EmbeddedStore::open(&self.directory.path().join("vault")).unwrap())
+    }
+
+    fn open(&self) -> Vault {
+        self.open_on(self.store())
+    }
+
+    fn open_on(&self, store: Arc<dyn Store>) -> Vault {
+        Vault::open(store, &self.unlock(), Arc::clone(&self.clock) as Arc<dyn Clock>).unwrap()
+    }
+
+    /// The account root's permit.
+    fn permit(&self, action: &str, resource: &str) -> Permit {
+        let principal = "arn:aws:iam::111122223333:root".parse().unwrap();
+        let decision = evaluate(&PolicySet::empty(), &Request { principal: &principal, action, resource });
+        self.log.record(crate::audit_kit::event(0), decision).wait().unwrap()
+    }
+
+    fn create(&self, vault: &Vault, name: &str) -> Result<SecretRecord, SecretFailure> {
+        let arn = Secrets::hypothetical_arn(&self.scope, name);
+        let permit = self.permit("secretsmanager:CreateSecret", &arn);
+        let new = NewSecret {
+            name: name.to_owned(),
+            token: "first".into(),
+            description: None,
+            kms_key_id: None,
+            tags: Vec::new(),
+            content: Some(text("value")),
+        };
+        vault.secrets().create(&permit, &arn, &self.scope, new).map(|written| written.secret)
+    }
+
+    fn row(&self, vault: &Vault, name: &str) -> Arc<Row<SecretRecord>> {
+        vault.secrets().find(&self.scope, name).unwrap()
+    }
+
+    fn put(&self, vault: &Vault, name: &str, token: &str) {
+        let row = self.row(vault, name);
+        let permit = self.permit("secretsmanager:PutSecretValue", &row.record.arn());
+        vault.secrets().put_value(&permit, &row, token, &text(token), Vec::new()).unwrap();
+    }
+
+    fn read(&self, vault: &Vault, name: &str) -> Result<usize, SecretFailure> {
+        let row = self.row(vault, name);
+        let permit = self.permit("secretsmanager:GetSecretValue", &row.record.arn());
+        vault.secrets().get_value(&permit, &row, None, None).map(|read| read.value.len())
+    }
+
+    fn delete(&self, vault: &Vault, name: &str, window: Option<i64>) -> Timestamp {
+        let row = self.row(vault, name);
+        let permit = self.permit("secretsmanager:DeleteSecret", &row.record.arn());
+        vault.secrets().delete(&permit, &row, window).unwrap()
+    }
+}
+
+fn text(value: &str) -> SecretContent {
+    SecretContent::String(SecretValue::from(value.to_owned()))
+}
+
+/// How many sealed values the store holds.
+fn blobs(store: &dyn Store) -> usize {
+    store.scan(b"V", None, usize::MAX).unwrap().len()
+}
+
+#[test]
+fn a_deleted_secret_is_destroyed_when_its_recovery_window_has_ended() {
+    let house = House::new();
+    let vault = house.open();
+    let arn = house.create(&vault, "gone").unwrap().arn();
+    house.put(&vault, "gone", "second");
+    house.create(&vault, "later").unwrap();
+    house.create(&vault, "kept").unwrap();
+    assert_eq!(house.delete(&vault, "gone", Some(7)), house.clock.now() + DAY * 7);
+    house.delete(&vault, "later", Some(30));
+    let marked = |answer| matches!(answer, Err(SecretFailure::Refused(SecretError::MarkedForDeletion)));
+    assert!(marked(house.read(&vault, "gone")));
+    drop(vault);
+
+    let vault = house.open();
+    assert!(marked(house.read(&vault, "gone")), "also after a restart");
+    let again = house.create(&vault, "gone");
+    assert!(matches!(again, Err(SecretFailure::Refused(SecretError::NameScheduledForDeletion))), "{again:?}");
+    house.clock.advance(DAY * 7 - SignedDuration::from_secs(1));
+    assert_eq!(vault.maintain().unwrap(), [""; 0]);
+    house.clock.advance(SignedDuration::from_secs(1));
+    assert_eq!(vault.maintain().unwrap(), [arn.clone()]);
+    assert_eq!(vault.maintain().unwrap(), [""; 0]);
+    assert!(vault.secrets().find(&house.scope, "gone").is_none());
+    assert_eq!(house.read(&vault, "kept").unwrap(), 5);
+    drop(vault);
+
+    assert_eq!(blobs(house.store().as_ref()), 2, "both versions are gone for good");
+    // A window that ends while nothing runs is over at the next start.
+    house.clock.advance(DAY * 30);
+    let vault = house.open();
+    assert_eq!(vault.maintain().unwrap().len(), 1);
+    let fresh = house.create(&vault, "gone").unwrap();
+    assert_ne!(fresh.arn(), arn, "a new secret of the same name is another one");
+    drop(vault);
+    assert_eq!(blobs(house.store().as_ref()), 2);
+}
+
+#[test]
+fn the_day_of_the_last_read_is_kept() {
+    let house = House::new();
+    let vault = house.open();
+    house.create(&vault, "db").unwrap();
+    assert_eq!(house.row(&vault, "db").record.accessed, None);
+    house.read(&vault, "db").unwrap();
+    vault.maintain().unwrap();
+    let day = |text: &str| Some(text.parse::<Timestamp>().unwrap());
+    let accessed = |vault: &Vault| {
+        let row = house.row(vault, "db");
+        assert_eq!(row.record.accessed, row.record.versions[0].accessed);
+        row.record.accessed
+    };
+    assert_eq!(accessed(&vault), day("2026-11-24T00:00:00Z"));
+    let changed = house.row(&vault, "db").record.changed;
+    house.clock.advance(SignedDuration::from_hours(13));
+    vault.maintain().unwrap();
+    assert_eq!(accessed(&vault), day("2026-11-24T00:00:00Z"), "nobody read it");
+    house.clock.advance(SignedDuration::from_hours(2));
+    house.read(&vault, "db").unwrap();
+    vault.maintain().unwrap();
+    drop(vault);
+    let vault = house.open();
+    assert_eq!(accessed(&vault), day("2026-11-25T00:00:00Z"));
+    assert_eq!(house.row(&vault, "db").record.changed, changed, "a read is no change");
+}
+
+#[test]
+fn deletion_leaves_no_value_in_the_store() {
+    let house = House::new();
+    let store = house.store();
+    let vault = house.open_on(Arc::clone(&store) as Arc<dyn Store>);
+    for name in ["a", "b"] {
+        house.create(&vault, name).unwrap();
+        house.put(&vault, name, "second");
+        house.put(&vault, name, "second");
+    }
+    let arn = parameter_arn(&house.scope, "p");
+    for version in 1..=3 {
+        let new = NewParameter {
+            name: "p".into(),
+            value: SecretValue::from("value".to_owned()),
+            kind: Some(ParameterKind::SecureString),
+            key_id: None,
+            description: None,
+            overwrite: version > 1,
+            allowed_pattern: None,
+            tags: Vec::new(),
+            tier: None,
+            data_type: None,
+            user: String::new(),
+        };
+        let permit = house.permit("ssm:PutParameter", &arn);
+        assert_eq!(vault.parameters().put(&permit, &arn, &house.scope, new).unwrap().0, version);
+    }
+    let (key, _) = vault.access_keys().create("arn:aws:iam::111122223333:root").unwrap();
+    assert_eq!(blobs(store.as_ref()), 4 + 3 + 1, "a repeated request leaves no second value");
+
+    house.delete(&vault, "a", None);
+    assert_eq!(blobs(store.as_ref()), 2 + 3 + 1);
+    house.delete(&vault, "b", None);
+    let row = vault.parameters().find(&house.scope, "p", false).unwrap();
+    vault.parameters().delete(&house.permit("ssm:DeleteParameter", &arn), &row).unwrap();
+    assert!(vault.access_keys().delete(&key.id).unwrap());
+    assert_eq!(blobs(store.as_ref()), 0);
+    assert_eq!(store.scan(b"S", None, 9).unwrap().len() + store.scan(b"P", None, 9).unwrap().len(), 0);
+}
+
+#[test]
+fn old_versions_without_a_stage_go_with_their_values() {
+    let house = House::new();
+    let store = house.store();
+    let vault = house.open_on(Arc::clone(&store) as Arc<dyn Store>);
+    house.create(&vault, "db").unwrap();
+    for version in 0..109 {
+        house.put(&vault, "db", &format!("token {version}"));
+    }
+    assert_eq!(blobs(store.as_ref()), 110, "none is older than a day");
+    house.clock.advance(DAY);
+    house.put(&vault, "db", "the last");
+    assert_eq!((house.row(&vault, "db").record.versions.len(), blobs(store.as_ref())), (100, 100));
+    assert_eq!(house.read(&vault, "db").unwrap(), "the last".len());
+}
+
+#[test]
+fn a_session_ends_in_time() {
+    let house = House::new();
+    let vault = house.open();
+    let now = house.clock.now();
+    let claims = SessionClaims {
+        access_key_id: vault.session_key_id(),
+        role: "arn:aws:iam::111122223333:role/app".into(),
+        session_name: "task".into(),
+        role_id: "AROAEXAMPLE".into(),
+        created: now,
+        expires: now + SignedDuration::from_hours(6),
+    };
+    let (_, token) = vault.issue_session(&claims);
+    #[expect(clippy::disallowed_methods, reason = "the token is presented as a client does")]
+    let token = std::str::from_utf8(token.expose()).unwrap().to_owned();
+    house.clock.advance(SignedDuration::from_hours(6) - SignedDuration::from_secs(1));
+    assert!(vault.open_session(&token).is_ok());
+    house.clock.advance(SignedDuration::from_secs(1));
+    assert!(matches!(vault.open_session(&token), Err(TokenError::Expired)));
+    assert!(matches!(House::new().open().open_session(&token), Err(TokenError::Invalid)), "of another vault");
+}
+
+/// A store whose process dies when a secret's metadata is to be written.
+#[derive(Debug)]
+struct Dying {
+    store: Arc<EmbeddedStore>,
+    armed: AtomicBool,
+    dead: AtomicBool,
+}
+
+impl Dying {
+    fn alive(&self) -> Result<&EmbeddedStore, StoreError> {
+        let dead = self.dead.load(Ordering::SeqCst);
+        if dead { Err(StoreError::Failed("the process is gone".into())) } else { Ok(&self.store) }
+    }
+}
+
+impl Store for Dying {
+    fn get(&self, key: &[u8]) -> Result<Option<Record>, StoreError> {
+        self.alive()?.get(key)
+    }
+
+    fn put(&self, key: &[u8], expected: Option<u64>, bytes: &[u8]) -> Result<u64, StoreError> {
+        if self.armed.load(Ordering::SeqCst) && key.starts_with(b"S") {
+            self.dead.store(true, Ordering::SeqCst);
+        }
+        self.alive()?.put(key, expected, bytes)
+    }
+
+    fn delete(&self, key: &[u8], expected: u64) -> Result<(), StoreError> {
+        self.alive()?.delete(key, expected)
+    }
+
+    fn scan(
+        &self,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<(Vec<u8>, Record)>, StoreError> {
+        self.alive()?.scan(prefix, after, limit)
+    }
+}
+
+#[test]
+fn a_value_that_a_crash_left_without_metadata_is_swept_at_the_next_start() {
+    let house = House::new();
+    let store = house.store();
+    let dying = Arc::new(Dying {
+        store: Arc::clone(&store),
+        armed: AtomicBool::new(false),
+        dead: AtomicBool::new(false),
+    });
+    let vault = house.open_on(Arc::clone(&dying) as Arc<dyn Store>);
+    house.create(&vault, "kept").unwrap();
+    dying.armed.store(true, Ordering::SeqCst);
+    let failed = house.create(&vault, "lost");
+    assert!(
+        matches!(failed, Err(SecretFailure::Vault(VaultError::Store(StoreError::Failed(_))))),
+        "{failed:?}"
+    );
+    drop(vault);
+    assert_eq!(blobs(store.as_ref()), 2, "the value of `lost` is there, and nothing names it");
+
+    let vault = house.open_on(Arc::clone(&store) as Arc<dyn Store>);
+    assert_eq!(blobs(store.as_ref()), 1);
+    assert!(vault.secrets().find(&house.scope, "lost").is_none());
+    assert_eq!(house.read(&vault, "kept").unwrap(), 5);
+    house.create(&vault, "lost").unwrap();
+}
