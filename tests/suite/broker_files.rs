@@ -122,6 +122,9 @@ fn a_passphrase_opens_only_its_own_vault() {
 
     kit.run(&arguments).refused(2, &["cannot read the passphrase", "No such file"]);
     fs::write(&file, "too short\n").unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
+    kit.run(&arguments).refused(2, &["passphrase", "mode 0640", "chmod 600"]);
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
     kit.run(&arguments).refused(2, &["the passphrase is too short: at least 12 characters"]);
     assert_eq!(fs::read_dir(&kit.data).unwrap().count(), 0, "a refused init leaves nothing");
     fs::write(&file, format!("{passphrase}\n")).unwrap();
@@ -139,6 +142,7 @@ fn a_passphrase_opens_only_its_own_vault() {
     fs::remove_file(&file).unwrap();
     refused(&kit).refused(2, &["cannot read the passphrase"]);
     fs::write(&file, format!("{passphrase}\r\n")).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
     assert_eq!(kit.start().root().value("name"), value);
 }
 
