@@ -38,6 +38,8 @@ pub struct Config {
     pub http: Option<SocketAddr>,
     /// Unix socket.
     pub socket: Option<PathBuf>,
+    /// Permission bits of the socket; 0600 unless `[[peer]]`s are to reach it.
+    pub socket_mode: u32,
     /// Further names in the server's certificate.
     pub server_names: Vec<String>,
     /// Directory of the audit log.
@@ -141,6 +143,7 @@ struct ListenFile {
     tls: Option<SocketAddr>,
     http: Option<Spanned<SocketAddr>>,
     socket: Option<PathBuf>,
+    socket_mode: Option<Spanned<String>>,
     #[serde(default)]
     server_names: Vec<String>,
 }
@@ -238,6 +241,17 @@ impl Config {
                     .help("use a loopback address for `http`, or `tls`"),
             );
         }
+        let mode = file.listen.socket_mode.as_ref();
+        let bits = mode.map(|m| {
+            u32::from_str_radix(m.get_ref(), 8).ok().filter(|bits| bits & 0o600 == 0o600 && *bits <= 0o666)
+        });
+        if let (Some(mode), Some(None)) = (mode, bits) {
+            problems.push(
+                Diagnostic::error("CONF0006", format!("`{}` is not a mode for a socket", mode.get_ref()))
+                    .at(mode.span(), "")
+                    .help("`\"0600\"` is for the broker's own user, `\"0660\"` for its group too, `\"0666\"` for everybody"),
+            );
+        }
         let unlock = match (file.unlock.key_file, file.unlock.passphrase_file) {
             (Some(_), Some(passphrase)) => {
                 problems.push(
@@ -263,6 +277,7 @@ impl Config {
             tls: file.listen.tls,
             http: file.listen.http.map(Spanned::into_inner),
             socket: file.listen.socket.map(|p| data.join(p)),
+            socket_mode: bits.flatten().unwrap_or(0o600),
             server_names: file.listen.server_names,
             audit: data.join(file.audit.directory),
             audit_wait: seconds(file.audit.wait_seconds),

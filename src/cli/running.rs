@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Opens everything that the configuration names.
-pub(crate) fn open(config: &Config) -> Result<Arc<Broker>, Failure> {
+pub(crate) fn open(config: &Config, new_audit_log: bool) -> Result<Arc<Broker>, Failure> {
     crate::memory::forbid_dumps();
     log_to_stderr();
     let unlock = config.unlock.read().map_err(|e| Failure::new(2, e))?;
@@ -31,6 +31,7 @@ pub(crate) fn open(config: &Config) -> Result<Arc<Broker>, Failure> {
         audit: config.audit.clone(),
         audit_wait: config.audit_wait,
         audit_segment_bytes: config.audit_segment_bytes,
+        new_audit_log,
     };
     let broker = Broker::open(settings, vault, clock).map_err(|e| match e {
         BrokerError::Policy(_) => Failure::new(2, e),
@@ -67,6 +68,7 @@ pub(crate) fn serve(
     config: &Config,
     broker: &Arc<Broker>,
     binds: Vec<Bind>,
+    hangup: Hangup,
     ready: impl FnOnce(&Ready) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let limits = within_descriptors(config.limits.limits(), binds.len());
@@ -82,7 +84,7 @@ pub(crate) fn serve(
         }
         let urls = listeners.iter().map(Listener::url).collect();
         let _watch = broker.watch_policies(tell);
-        let stop = stop_signal(Arc::clone(broker))?;
+        let stop = stop_signal(Arc::clone(broker), hangup)?;
         let maintenance = tokio::spawn(maintain(Arc::clone(broker)));
         ready(&Ready { urls })?;
         let handler = server::Api::new(Arc::clone(broker));
@@ -124,8 +126,20 @@ fn within_descriptors(mut limits: Limits, listeners: usize) -> Limits {
     limits
 }
 
-/// Ends with SIGINT or SIGTERM. SIGHUP reloads the policies at once.
-fn stop_signal(broker: Arc<Broker>) -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
+/// What SIGHUP does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hangup {
+    /// Reloads the policies at once: a service.
+    Reloads,
+    /// Stops: a program that belongs to its terminal.
+    Stops,
+}
+
+/// Ends with SIGINT or SIGTERM; a second one ends the process at once.
+fn stop_signal(
+    broker: Arc<Broker>,
+    on_hangup: Hangup,
+) -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
     use tokio::signal::unix::{SignalKind, signal};
     let on = |kind| signal(kind).map_err(|e| Failure::new(2, format!("cannot wait for signals: {e}")));
     let (mut interrupt, mut terminate) = (on(SignalKind::interrupt())?, on(SignalKind::terminate())?);
@@ -133,9 +147,12 @@ fn stop_signal(broker: Arc<Broker>) -> Result<impl Future<Output = ()> + Send + 
     Ok(async move {
         loop {
             tokio::select! {
-                _ = interrupt.recv() => return,
-                _ = terminate.recv() => return,
+                _ = interrupt.recv() => break,
+                _ = terminate.recv() => break,
                 _ = hangup.recv() => {
+                    if on_hangup == Hangup::Stops {
+                        break;
+                    }
                     let broker = Arc::clone(&broker);
                     let reloaded = tokio::task::spawn_blocking(move || broker.reload_policies()).await;
                     if let Ok(Some(text)) = reloaded {
@@ -144,6 +161,14 @@ fn stop_signal(broker: Arc<Broker>) -> Result<impl Future<Output = ()> + Send + 
                 }
             }
         }
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            // Whatever is acknowledged is durable, so there is nothing to lose.
+            std::process::exit(130);
+        });
     })
 }
 

@@ -60,7 +60,10 @@ pub(super) async fn list(exchange: &mut Exchange<'_>) -> Answer {
         vault.seal_cursor(&serde_json::to_vec(&cursor).unwrap_or_default())
     });
     exchange.answer(&ListSecretsResponse {
-        secret_list: rows.iter().map(|(_, row)| metadata(&row.record)).collect(),
+        secret_list: rows
+            .iter()
+            .map(|(_, row)| metadata(&row.record, vault.last_accessed(&row.record)))
+            .collect(),
         next_token,
     })
 }

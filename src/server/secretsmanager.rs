@@ -11,6 +11,7 @@ use crate::protocol::secretsmanager::{
 };
 use crate::protocol::{ApiError, Operation};
 use crate::vault::{NewSecret, Row, SecretContent, SecretError, SecretFailure, SecretRecord, Secrets};
+use jiff::Timestamp;
 use serde_json::json;
 use std::sync::Arc;
 
@@ -88,7 +89,7 @@ async fn get_value(exchange: &mut Exchange<'_>) -> Answer {
 
 async fn create(exchange: &mut Exchange<'_>) -> Answer {
     let request = CreateSecretRequest::decode(exchange.body)?;
-    let token = token(request.client_request_token);
+    let token = token(request.client_request_token, request.content.is_some())?;
     let tags = checked_tags(request.tags.unwrap_or_default())?;
     exchange.context.parameters = Some(json!({
         "name": request.name, "clientRequestToken": token, "description": request.description,
@@ -121,7 +122,7 @@ async fn create(exchange: &mut Exchange<'_>) -> Answer {
 
 async fn put_value(exchange: &mut Exchange<'_>) -> Answer {
     let request = PutSecretValueRequest::decode(exchange.body)?;
-    let token = token(request.client_request_token);
+    let token = token(request.client_request_token, true)?;
     exchange.context.parameters = Some(json!({
         "secretId": request.secret_id, "clientRequestToken": token, "versionStages": request.version_stages,
     }));
@@ -142,7 +143,7 @@ async fn put_value(exchange: &mut Exchange<'_>) -> Answer {
 
 async fn update(exchange: &mut Exchange<'_>) -> Answer {
     let request = UpdateSecretRequest::decode(exchange.body)?;
-    let token = token(request.client_request_token);
+    let token = token(request.client_request_token, request.content.is_some())?;
     exchange.context.parameters = Some(json!({
         "secretId": request.secret_id, "clientRequestToken": token, "description": request.description,
         "kmsKeyId": request.kms_key_id,
@@ -169,7 +170,10 @@ async fn describe(exchange: &mut Exchange<'_>) -> Answer {
     let named = Named::new(exchange, request.secret_id);
     let _permit = named.authorize(exchange, Operation::DescribeSecret).await?;
     let secret = named.existing()?;
-    exchange.answer(&DescribeSecretResponse { metadata: metadata(&secret.record), replication_status: None })
+    exchange.answer(&DescribeSecretResponse {
+        metadata: metadata(&secret.record, exchange.broker.vault().last_accessed(&secret.record)),
+        replication_status: None,
+    })
 }
 
 async fn delete(exchange: &mut Exchange<'_>) -> Answer {
@@ -204,23 +208,19 @@ async fn delete(exchange: &mut Exchange<'_>) -> Answer {
 }
 
 /// A secret as `DescribeSecret` and `ListSecrets` show it.
-pub(super) fn metadata(record: &SecretRecord) -> SecretMetadata {
+pub(super) fn metadata(record: &SecretRecord, accessed: Option<Timestamp>) -> SecretMetadata {
     let staged = record.versions.iter().filter(|v| !v.stages.is_empty());
+    let tag = |(key, value): &(String, String)| wire::Tag { key: key.clone(), value: value.clone() };
+    let tags: Vec<wire::Tag> = record.tags.iter().map(tag).collect();
     SecretMetadata {
         arn: record.arn(),
         name: record.name.clone(),
         description: record.description.clone(),
         kms_key_id: record.kms_key_id.clone(),
         last_changed_date: Some(record.changed),
-        last_accessed_date: record.accessed,
+        last_accessed_date: accessed,
         deleted_date: record.deletion.as_ref().map(|d| d.requested),
-        tags: Some(
-            record
-                .tags
-                .iter()
-                .map(|(key, value)| wire::Tag { key: key.clone(), value: value.clone() })
-                .collect(),
-        ),
+        tags: (!tags.is_empty()).then_some(tags),
         versions_to_stages: staged.map(|v| (v.id.clone(), v.stages.clone())).collect(),
         created_date: Some(record.created),
         ..SecretMetadata::default()
@@ -253,9 +253,16 @@ fn content(content: wire::SecretContent) -> SecretContent {
     }
 }
 
-/// The request's own token, or a fresh one, as the CLI and the SDKs make it.
-fn token(given: Option<String>) -> String {
-    given.unwrap_or_else(|| uuid::Uuid::new_v4().to_string())
+/// The request's token. The CLI and the SDKs always make one; a request that is made by
+/// hand needs it as soon as it has a value.
+fn token(given: Option<String>, has_value: bool) -> Result<String, ApiError> {
+    match given {
+        Some(token) => Ok(token),
+        None if has_value => Err(wire::invalid_request(
+            "You must provide a ClientRequestToken value. We recommend a UUID-type value.",
+        )),
+        None => Ok(String::new()),
+    }
 }
 
 /// Members whose effect is not there yet are refused, never ignored.

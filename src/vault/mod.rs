@@ -13,6 +13,7 @@
 //! tells a wrong key from a damaged vault.
 
 mod access_keys;
+mod anchor;
 mod bindings;
 mod blobs;
 mod parameter_record;
@@ -109,6 +110,7 @@ pub struct Vault {
     parameters: Table<ParameterRecord>,
     access_keys: AccessKeyTable,
     bindings: Table<BindingRecord>,
+    anchor: Table<anchor::AnchorRecord>,
     /// Reads of secrets whose day is not yet in their record: (secret, version) -> day.
     touched: Mutex<BTreeMap<(String, String), Timestamp>>,
 }
@@ -162,7 +164,8 @@ impl Vault {
             secrets: Table::load(Arc::clone(&store), Arc::clone(&keys))?,
             parameters: Table::load(Arc::clone(&store), Arc::clone(&keys))?,
             access_keys: Table::load(Arc::clone(&store), Arc::clone(&keys))?,
-            bindings: Table::load(store, Arc::clone(&keys))?,
+            bindings: Table::load(Arc::clone(&store), Arc::clone(&keys))?,
+            anchor: Table::load(store, Arc::clone(&keys))?,
             keys,
             touched: Mutex::default(),
         };
@@ -212,6 +215,15 @@ impl Vault {
 
     fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// The day of the last read of a secret, reads that are not written down yet included.
+    pub fn last_accessed(&self, secret: &SecretRecord) -> Option<Timestamp> {
+        let id = secret.scope.id(&secret.name);
+        let touched = self.touched.lock().unwrap_or_else(PoisonError::into_inner);
+        let from = (id.clone(), String::new());
+        let pending = touched.range(from..).take_while(|((of, _), _)| *of == id).map(|(_, day)| *day);
+        pending.max().max(secret.accessed)
     }
 
     /// Notes a read of a secret. LastAccessedDate has the resolution of a day, so

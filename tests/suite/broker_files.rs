@@ -297,10 +297,32 @@ fn an_audit_log_that_cannot_be_trusted_keeps_the_broker_from_starting() {
     fs::write(&audit, "a file").unwrap();
     refused(&kit).refused(3, &["audit"]);
     fs::remove_file(&audit).unwrap();
-    // A directory that is not there is made: moving the old log aside begins a new one.
-    assert!(kit.start().stop().success());
-    assert_eq!(kit.audit(0)[0]["eventName"], "StartBroker");
+    // The vault remembers how far the log had come: a log that is gone does not pass for a new one.
+    refused(&kit).refused(3, &["the audit log does not verify", "--new-audit-log"]);
+    let _ = fs::remove_dir_all(&audit);
+    assert!(kit.serve(&["--new-audit-log"]).unwrap().stop().success());
+    let first = &kit.audit(0)[0];
+    assert_eq!(first["eventName"], "StartBroker");
+    assert!(first["additionalEventData"]["earlierLog"]["lastKnownSequence"].as_u64() > Some(1), "{first}");
     kit.audit_intact();
+    assert!(kit.start().stop().success());
+
+    // Cut at the end together with the checkpoints that cover it.
+    let kept: Vec<(std::path::PathBuf, Vec<u8>)> = fs::read_dir(&audit)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| (path.clone(), fs::read(path).unwrap()))
+        .collect();
+    assert!(kit.start().stop().success());
+    for (path, bytes) in kept {
+        fs::write(path, bytes).unwrap();
+    }
+    assert_eq!(
+        kit.run(&["audit", "verify", "--data", kit.data()]).code,
+        Some(0),
+        "the files alone look whole"
+    );
+    refused(&kit).refused(3, &["the audit log does not verify"]);
 
     // A log of another vault.
     let other = Kit::new();

@@ -3,7 +3,7 @@
 use crate::kit::{PATIENCE, REGION, block_on, role_arn};
 use crate::needles::Needles;
 use sealdock::client::{Client, ClientError, Credentials, Endpoint};
-use sealdock::protocol::Operation;
+use sealdock::protocol::{Operation, Service};
 use sealdock::secret::SecretValue;
 use serde_json::{Value, json};
 use std::fs;
@@ -118,8 +118,15 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    /// Sends a request.
+    /// Sends a request; a new value gets a ClientRequestToken, as the SDKs make one.
     pub(crate) fn call(&self, operation: Operation, body: &Value) -> Answer {
+        let mut body = body.clone();
+        if operation.service() == Service::SecretsManager
+            && let Some(members) = body.as_object_mut()
+            && ["SecretString", "SecretBinary"].iter().any(|value| members.contains_key(*value))
+        {
+            members.entry("ClientRequestToken").or_insert_with(|| uuid::Uuid::new_v4().to_string().into());
+        }
         self.send(operation, body.to_string().as_bytes())
     }
 
