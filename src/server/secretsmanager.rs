@@ -242,7 +242,7 @@ pub(super) fn refused(failure: SecretFailure) -> Failure {
         SecretError::StageMismatch
         | SecretError::NameScheduledForDeletion
         | SecretError::MarkedForDeletion => wire::invalid_request(text),
-        SecretError::TooManyStages => wire::limit_exceeded(text),
+        SecretError::TooManyStages | SecretError::TooManyVersions => wire::limit_exceeded(text),
     })
 }
 

@@ -22,6 +22,8 @@ pub(crate) const MAX_STAGES: usize = 20;
 const KEPT_VERSIONS: usize = 100;
 /// ... and never removed when younger than this.
 const KEPT_AGE: SignedDuration = SignedDuration::from_hours(24);
+/// Most versions of one secret, however young: its record is written whole at each change.
+const MAX_VERSIONS: usize = 1000;
 
 /// A secret without its values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -116,6 +118,12 @@ pub enum SecretError {
     /// The secret waits for its deletion.
     #[error("You can't perform this operation on the secret because it was marked for deletion.")]
     MarkedForDeletion,
+    /// More versions than are kept within a day.
+    #[error(
+        "You've exceeded the quota of {MAX_VERSIONS} versions for a secret. Versions without a staging label are removed \
+         when they are more than 24 hours old."
+    )]
+    TooManyVersions,
     /// Too many staging labels.
     #[error("You can't have more than {MAX_STAGES} staging labels attached to a version.")]
     TooManyStages,
@@ -185,6 +193,9 @@ impl SecretRecord {
         stages: Vec<String>,
         now: Timestamp,
     ) -> Result<(), SecretError> {
+        if self.versions.len() >= MAX_VERSIONS {
+            return Err(SecretError::TooManyVersions);
+        }
         let mut wanted: Vec<String> = Vec::new();
         for stage in stages {
             if !wanted.contains(&stage) {
@@ -329,6 +340,16 @@ mod tests {
         assert_eq!(r.repeats("1", "1"), Ok(true));
         assert!(matches!(r.repeats("1", "x"), Err(SecretError::TokenInUse { .. })));
         assert_eq!(r.repeats("2", "x"), Ok(false));
+    }
+
+    #[test]
+    fn versions_have_a_limit() {
+        let mut r = record();
+        for i in 0..MAX_VERSIONS {
+            put(&mut r, &i.to_string(), &[]);
+        }
+        let now = r.created;
+        assert_eq!(r.add_version(version("x", now), Vec::new(), now), Err(SecretError::TooManyVersions));
     }
 
     #[test]
