@@ -169,7 +169,7 @@ fn a_deleted_secret_can_be_restored_until_its_recovery_window_has_ended() {
     house.clock.advance(DAY * 7);
     let late = restore(&vault);
     assert!(matches!(late, Err(SecretFailure::Refused(SecretError::NotFound))), "{late:?}");
-    assert_eq!(vault.maintain().unwrap(), [arn.clone()]);
+    assert_eq!(vault.maintain().unwrap(), [arn]);
 }
 
 #[test]
