@@ -173,7 +173,7 @@ impl Broker {
     /// [`AuditError`] when the record could not be written.
     pub fn close(&self) -> Result<(), AuditError> {
         // Days of reads that could not be written are only less precise metadata.
-        let _ = self.vault.maintain();
+        let _ = self.vault.flush_touched(Duration::from_secs(1));
         self.note_own("StopBroker", Value::Null)
     }
 

@@ -5,7 +5,7 @@ use super::output::tell;
 use crate::broker::{Broker, BrokerError, Settings};
 use crate::clock::SystemClock;
 use crate::config::Config;
-use crate::server::{self, Bind, Listener};
+use crate::server::{self, Bind, Limits, Listener};
 use crate::store::{EmbeddedStore, StoreError};
 use crate::vault::{Vault, VaultError};
 use std::sync::Arc;
@@ -44,16 +44,16 @@ fn store_text(path: &std::path::Path, error: &StoreError) -> String {
 }
 
 /// The broker's own log: what the operator has to know goes to standard error, at the
-/// level that `RUST_LOG` names (`warn` when unset). It never holds a value.
+/// level that `RUST_LOG` names (`warn` when unset). It never holds a value, and nothing of the
+/// libraries: at a level for debugging they write headers, which hold session tokens.
 fn log_to_stderr() {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    use tracing_subscriber::filter::{EnvFilter, FilterExt, filter_fn};
+    use tracing_subscriber::prelude::*;
+    let level = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    let own = filter_fn(|metadata| metadata.target().starts_with("sealdock"));
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
     // A subscriber that is there already, as in a test, stays.
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(false)
-        .try_init();
+    let _ = tracing_subscriber::registry().with(lines.with_filter(level.and(own))).try_init();
 }
 
 /// Where the broker can be reached, once it can.
@@ -69,7 +69,9 @@ pub(crate) fn serve(
     binds: Vec<Bind>,
     ready: impl FnOnce(&Ready) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
+    let limits = within_descriptors(config.limits.limits(), binds.len());
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers())
         .enable_all()
         .build()
         .map_err(|e| Failure::new(2, format!("cannot start the runtime: {e}")))?;
@@ -84,13 +86,42 @@ pub(crate) fn serve(
         let maintenance = tokio::spawn(maintain(Arc::clone(broker)));
         ready(&Ready { urls })?;
         let handler = server::Api::new(Arc::clone(broker));
-        server::serve(listeners, Arc::new(handler), config.limits.limits(), stop).await;
+        server::serve(listeners, Arc::new(handler), limits, stop).await;
         maintenance.abort();
         Ok(())
     });
     runtime.shutdown_timeout(Duration::from_secs(5));
     let closed = broker.close();
     outcome.and_then(|()| closed.map_err(|e| Failure::new(3, e)))
+}
+
+/// One core is left to the audit log's writer, which every request waits for.
+fn workers() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| (cores.get() - 1).max(1))
+}
+
+/// Descriptors that connections must leave: vault, audit log with its next segment, policy files,
+/// listeners, the runtime's own.
+const RESERVED_DESCRIPTORS: usize = 64;
+
+/// Raises the limit on open files as far as it goes, and allows no more connections than that leaves
+/// room for: clients must not be able to take the descriptor that the audit log needs next.
+fn within_descriptors(mut limits: Limits, listeners: usize) -> Limits {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let now = getrlimit(Resource::Nofile);
+    // A refusal leaves the limit as it was, which is then what counts.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: now.maximum, maximum: now.maximum });
+    let Some(files) = getrlimit(Resource::Nofile).current else { return limits };
+    let files = usize::try_from(files).unwrap_or(usize::MAX);
+    let room = (files.saturating_sub(RESERVED_DESCRIPTORS) / listeners.max(1)).max(1);
+    if limits.connections > room {
+        tell(format_args!(
+            "only {room} connections at a time for each listener instead of {}: the limit on open files is {files}",
+            limits.connections
+        ));
+        limits.connections = room;
+    }
+    limits
 }
 
 /// Ends with SIGINT or SIGTERM. SIGHUP reloads the policies at once.

@@ -7,14 +7,14 @@
 //! Filters: Secrets Manager API Reference, `Filter`; values of one filter are
 //! alternatives, filters add up, and a leading `!` excludes.
 
-use super::exchange::{Answer, Exchange};
+use super::exchange::{Answer, Exchange, blocking};
 use super::secretsmanager::metadata;
 use crate::audit::Permit;
 use crate::protocol::secretsmanager::{
     Filter, FilterKey, ListSecretsRequest, ListSecretsResponse, SortBy, SortOrder, invalid_next_token,
 };
 use crate::protocol::{ApiError, Operation};
-use crate::vault::{Row, SecretRecord};
+use crate::vault::{Row, SecretRecord, VaultError};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -81,28 +81,46 @@ pub(super) fn select(
     size: usize,
 ) -> Result<Page, ApiError> {
     let vault = exchange.broker.vault();
-    let Order { name: order, by, descending } = order;
     let after = match token {
         None => None,
         Some(token) => {
             let opened =
                 vault.open_cursor(token).and_then(|text| serde_json::from_slice::<Cursor>(&text).ok());
-            Some(opened.filter(|c| c.order == order).ok_or_else(invalid_next_token)?)
+            Some(opened.filter(|c| c.order == order.name).ok_or_else(invalid_next_token)?)
         }
     };
-    let all =
-        vault.secrets().page(permit, &exchange.scope, None, usize::MAX).map_err(|e| super::internal(&e))?;
-    let mut rows: Vec<(String, Arc<Row<SecretRecord>>)> = all
-        .into_iter()
-        .filter(|row| planned_deletion || row.record.deletion.is_none())
-        .filter(|row| filters.iter().all(|filter| matches(filter, &row.record)))
-        .map(|row| (sort_key(by, &row.record), row))
-        .collect();
+    // A large vault takes its time to go through; other connections do not wait for that.
+    let (rows, more) = blocking(|| {
+        let mut all = vault.secrets().page(permit, &exchange.scope, None, usize::MAX)?;
+        all.retain(|row| planned_deletion || row.record.deletion.is_none());
+        all.retain(|row| filters.iter().all(|filter| matches(filter, &row.record)));
+        Ok(page_after(all, &order, after.as_ref(), size))
+    })
+    .map_err(|e: VaultError| super::internal(&e))?;
+    let next_token = rows.last().filter(|_| more).map(|(key, row)| {
+        let cursor = Cursor { order: order.name, key: key.clone(), name: row.record.name.clone() };
+        vault.seal_cursor(&serde_json::to_vec(&cursor).unwrap_or_default())
+    });
+    Ok(Page { rows: rows.into_iter().map(|(_, row)| row).collect(), next_token })
+}
+
+/// A secret, and what it is sorted by.
+type Entry = (String, Arc<Row<SecretRecord>>);
+
+/// The page after `after`, and whether there are more.
+fn page_after(
+    all: Vec<Arc<Row<SecretRecord>>>,
+    order: &Order,
+    after: Option<&Cursor>,
+    size: usize,
+) -> (Vec<Entry>, bool) {
+    let descending = order.descending;
+    let mut rows: Vec<Entry> = all.into_iter().map(|row| (sort_key(order.by, &row.record), row)).collect();
     rows.sort_by(|(a, x), (b, y)| (a, &x.record.name).cmp(&(b, &y.record.name)));
     if descending {
         rows.reverse();
     }
-    if let Some(cursor) = &after {
+    if let Some(cursor) = after {
         let shown = |key: &str, name: &str| {
             let (here, last) = ((key, name), (cursor.key.as_str(), cursor.name.as_str()));
             if descending { here >= last } else { here <= last }
@@ -111,11 +129,7 @@ pub(super) fn select(
     }
     let more = rows.len() > size;
     rows.truncate(size);
-    let next_token = rows.last().filter(|_| more).map(|(key, row)| {
-        let cursor = Cursor { order, key: key.clone(), name: row.record.name.clone() };
-        vault.seal_cursor(&serde_json::to_vec(&cursor).unwrap_or_default())
-    });
-    Ok(Page { rows: rows.into_iter().map(|(_, row)| row).collect(), next_token })
+    (rows, more)
 }
 
 fn sort_key(by: SortBy, record: &SecretRecord) -> String {

@@ -13,12 +13,11 @@ const MAX_TAGS: usize = 50;
 
 pub(super) async fn tag(exchange: &mut Exchange<'_>) -> Answer {
     let request = TagResourceRequest::decode(exchange.body)?;
-    exchange.context.parameters =
-        Some(json!({ "secretId": request.secret_id, "tags": tag_list(Some(&request.tags)) }));
+    let tags = checked_tags(request.tags)?;
+    exchange.context.parameters = Some(json!({ "secretId": request.secret_id, "tags": tag_list(&tags) }));
     let named = Named::new(exchange, request.secret_id);
     let permit = named.authorize(exchange, Operation::TagResource).await?;
     let secret = named.existing()?;
-    let tags = checked_tags(request.tags)?;
     let secrets = exchange.broker.vault().secrets();
     blocking(|| secrets.tag(&permit, &secret, tags)).map_err(refused)?;
     exchange.answer(&TagsChanged)
@@ -61,6 +60,6 @@ fn not_reserved(key: &str) -> Result<(), ApiError> {
 }
 
 /// Tags as the audit log shows them.
-pub(super) fn tag_list(tags: Option<&[Tag]>) -> serde_json::Value {
-    tags.map(|tags| tags.iter().map(|t| json!({ "key": t.key, "value": t.value })).collect::<Vec<_>>()).into()
+pub(super) fn tag_list(tags: &[(String, String)]) -> Vec<serde_json::Value> {
+    tags.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect()
 }

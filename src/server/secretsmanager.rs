@@ -109,13 +109,14 @@ pub(super) fn shown(read: SecretVersionValue) -> GetSecretValueResponse {
 async fn create(exchange: &mut Exchange<'_>) -> Answer {
     let request = CreateSecretRequest::decode(exchange.body)?;
     let token = token(request.client_request_token);
+    let tags = checked_tags(request.tags.unwrap_or_default())?;
     exchange.context.parameters = Some(json!({
         "name": request.name, "clientRequestToken": token, "description": request.description,
-        "kmsKeyId": request.kms_key_id, "tags": tag_list(request.tags.as_deref()),
+        "kmsKeyId": request.kms_key_id, "tags": tag_list(&tags),
     }));
     let arn = Secrets::hypothetical_arn(&exchange.scope, &request.name);
     let permit = exchange.authorize(&Operation::CreateSecret.action(), &arn, &request.name).await?;
-    if request.tags.as_ref().is_some_and(|tags| !tags.is_empty()) {
+    if !tags.is_empty() {
         let _tags = exchange.authorize("secretsmanager:TagResource", &arn, &request.name).await?;
     }
     unsupported(request.add_replica_regions.is_some(), "AddReplicaRegions")?;
@@ -125,7 +126,7 @@ async fn create(exchange: &mut Exchange<'_>) -> Answer {
         token,
         description: request.description,
         kms_key_id: request.kms_key_id.filter(|id| !id.is_empty()),
-        tags: checked_tags(request.tags.unwrap_or_default())?,
+        tags,
         content: request.content.map(content),
     };
     let secrets = exchange.broker.vault().secrets();

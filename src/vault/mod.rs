@@ -54,6 +54,7 @@ use seal::{Keys, random};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use table::{Change, Table};
 
 /// Why the vault cannot do what it is asked.
@@ -90,6 +91,9 @@ pub enum VaultError {
 
 const HEADER: &[u8] = b"H";
 const FORMAT: u32 = 1;
+
+/// Longest time that one round of maintenance spends on the days of reads.
+const FLUSH: Duration = Duration::from_secs(20);
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -208,7 +212,7 @@ impl Vault {
     /// # Errors
     /// [`VaultError`]; what is left over is due again the next time.
     pub fn maintain(&self) -> Result<Vec<String>, VaultError> {
-        self.flush_touched()?;
+        self.flush_touched(FLUSH)?;
         self.secrets().purge()
     }
 
@@ -227,9 +231,17 @@ impl Vault {
         }
     }
 
-    fn flush_touched(&self) -> Result<(), VaultError> {
-        let touched = std::mem::take(&mut *self.touched.lock().unwrap_or_else(PoisonError::into_inner));
-        for ((id, version), day) in touched {
+    /// Writes down the days of recent reads, for at most `patience`: each is a commit of its own, and a
+    /// broker that stops must not keep its operator waiting for metadata.
+    ///
+    /// # Errors
+    /// [`VaultError`]; what is left over is due again the next time.
+    pub fn flush_touched(&self, patience: Duration) -> Result<(), VaultError> {
+        let begun = Instant::now();
+        let next = || self.touched.lock().unwrap_or_else(PoisonError::into_inner).pop_first();
+        while begun.elapsed() < patience
+            && let Some(((id, version), day)) = next()
+        {
             self.secrets.change(&id, |current| {
                 let Some(mut record) = current.cloned() else {
                     return Ok::<_, VaultError>((Change::Keep, ()));

@@ -16,7 +16,7 @@ def secret(secrets, name, value):
 
 
 def found(secrets, name):
-    return secrets.describe_secret(SecretId=name)["Tags"]
+    return secrets.describe_secret(SecretId=name).get("Tags", [])
 
 
 def test_tags_come_change_and_go(secrets, secret):
