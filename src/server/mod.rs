@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `listener.rs` and its companions, `tls.rs` | sockets, TLS, HTTP, limits |
 //! | `api.rs`, `authenticate.rs`, `exchange.rs` | from an HTTP request to a proven caller and an answer |
-//! | `secretsmanager.rs`, `list_secrets.rs`, `ssm.rs`, `sealdock.rs` | one function an operation |
+//! | `secretsmanager.rs`, `list_secrets.rs`, `secret_*.rs`, `ssm.rs`, `sealdock.rs` | one function an operation |
 
 mod api;
 mod authenticate;
@@ -15,6 +15,9 @@ mod limits;
 mod list_secrets;
 pub mod listener;
 mod sealdock;
+mod secret_batch;
+mod secret_tags;
+mod secret_versions;
 mod secretsmanager;
 mod ssm;
 pub mod tls;

@@ -18,10 +18,14 @@ mod bindings;
 mod blobs;
 mod parameter_record;
 mod parameters;
+mod password;
 mod root;
 mod scope;
 mod seal;
+mod secret_deletion;
+mod secret_edits;
 mod secret_record;
+mod secret_versions;
 mod secrets;
 mod table;
 mod tokens;
@@ -33,9 +37,11 @@ pub use parameter_record::{
     parameter_arn,
 };
 pub use parameters::{NewParameter, ParameterFailure, ParameterValue, Parameters};
+pub use password::{PasswordError, PasswordRules};
 pub use root::{KeySource, MIN_PASSPHRASE, RootKeyError, Unlock, create_key_file};
 pub use scope::Scope;
 pub use secret_record::{AWSCURRENT, AWSPREVIOUS, Deletion, SecretError, SecretRecord, VersionRecord};
+pub use secret_versions::StageMove;
 pub use secrets::{NewSecret, SecretContent, SecretFailure, SecretVersionValue, Secrets, Written};
 pub use table::Row;
 pub use tokens::{SessionClaims, TokenError};

@@ -18,6 +18,8 @@ pub const AWSCURRENT: &str = "AWSCURRENT";
 pub const AWSPREVIOUS: &str = "AWSPREVIOUS";
 /// Most stages that one version may have.
 pub(crate) const MAX_STAGES: usize = 20;
+/// Most tags of a secret.
+pub(crate) const MAX_TAGS: usize = 50;
 /// Versions without a stage are kept up to about this many ...
 const KEPT_VERSIONS: usize = 100;
 /// ... and never removed when younger than this.
@@ -127,6 +129,35 @@ pub enum SecretError {
     /// Too many staging labels.
     #[error("You can't have more than {MAX_STAGES} staging labels attached to a version.")]
     TooManyStages,
+    /// A label is to be taken from a version that is not named.
+    #[error(
+        "The parameter RemoveFromVersionId can't be empty. Staging label {stage} is currently attached to version {version}, so you must explicitly reference that version in RemoveFromVersionId."
+    )]
+    StageHeld {
+        /// The staging label.
+        stage: String,
+        /// The version that has it.
+        version: String,
+    },
+    /// A label is to be taken from a version that does not have it.
+    #[error("Staging label {stage} is not currently attached to version {version}.")]
+    StageNotThere {
+        /// The staging label.
+        stage: String,
+        /// The version that was named.
+        version: String,
+    },
+    /// Neither a version to give the label to nor one to take it from.
+    #[error("You must provide either MoveToVersionId or RemoveFromVersionId.")]
+    NothingToMove,
+    /// AWSCURRENT is always on a version.
+    #[error(
+        "You can only move staging label AWSCURRENT to a different secret version. It can't be completely removed."
+    )]
+    CurrentRemoved,
+    /// Too many tags.
+    #[error("You can't have more than {MAX_TAGS} tags on a secret.")]
+    TooManyTags,
 }
 
 impl Stored for SecretRecord {
@@ -171,7 +202,7 @@ impl SecretRecord {
         self.versions.iter().find(|v| v.id == id)
     }
 
-    fn staged(&self, stage: &str) -> Option<&VersionRecord> {
+    pub(super) fn staged(&self, stage: &str) -> Option<&VersionRecord> {
         self.versions.iter().find(|v| v.has(stage))
     }
 
@@ -243,7 +274,7 @@ impl SecretRecord {
         blobs
     }
 
-    fn detach(&mut self, stage: &str) {
+    pub(super) fn detach(&mut self, stage: &str) {
         for version in &mut self.versions {
             version.stages.retain(|s| s != stage);
         }
@@ -258,11 +289,11 @@ impl VersionRecord {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn record() -> SecretRecord {
+    pub(in crate::vault) fn record() -> SecretRecord {
         SecretRecord {
             scope: Scope::new("111122223333", "us-east-1"),
             name: "db".into(),
@@ -291,12 +322,12 @@ mod tests {
         }
     }
 
-    fn put(record: &mut SecretRecord, id: &str, stages: &[&str]) {
+    pub(in crate::vault) fn put(record: &mut SecretRecord, id: &str, stages: &[&str]) {
         let stages = stages.iter().map(|&s| s.to_owned()).collect();
         record.add_version(version(id, record.created), stages, record.created).unwrap();
     }
 
-    fn at<'a>(record: &'a SecretRecord, stage: &str) -> Option<&'a str> {
+    pub(in crate::vault) fn at<'a>(record: &'a SecretRecord, stage: &str) -> Option<&'a str> {
         record.staged(stage).map(|v| v.id.as_str())
     }
 
