@@ -5,6 +5,8 @@
 //! | `listener.rs` and its companions, `tls.rs` | sockets, TLS, HTTP, limits |
 //! | `api.rs`, `authenticate.rs`, `exchange.rs` | from an HTTP request to a proven caller and an answer |
 //! | `secretsmanager.rs`, `list_secrets.rs`, `ssm.rs`, `sealdock.rs` | one function an operation |
+//! | `ssm_listing.rs`, `ssm_labels.rs`, `ssm_tags.rs` | the same, for lists, labels and tags of parameters |
+//! | `parameter_filters.rs` | which parameters match the filters of a list |
 
 mod api;
 mod authenticate;
@@ -14,9 +16,13 @@ mod exchange;
 mod limits;
 mod list_secrets;
 pub mod listener;
+mod parameter_filters;
 mod sealdock;
 mod secretsmanager;
 mod ssm;
+mod ssm_labels;
+mod ssm_listing;
+mod ssm_tags;
 pub mod tls;
 mod unix_socket;
 
