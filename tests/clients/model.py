@@ -19,7 +19,11 @@ OPERATIONS = {
         "CreateSecret", "PutSecretValue", "UpdateSecret", "GetSecretValue", "DescribeSecret", "ListSecrets",
         "DeleteSecret",
     ),
-    "ssm": ("PutParameter", "GetParameter", "GetParameters", "DeleteParameter"),
+    "ssm": (
+        "PutParameter", "GetParameter", "GetParameters", "GetParametersByPath", "GetParameterHistory",
+        "DescribeParameters", "LabelParameterVersion", "UnlabelParameterVersion", "AddTagsToResource",
+        "RemoveTagsFromResource", "ListTagsForResource", "DeleteParameter", "DeleteParameters",
+    ),
 }  # fmt: skip
 
 # Every JSON type, with a value that fits no constraint of the model by accident.
