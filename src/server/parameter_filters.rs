@@ -28,13 +28,13 @@ pub(super) struct Criteria(Vec<Criterion>);
 
 #[derive(Debug)]
 struct Criterion {
-    key: Key,
+    key: Field,
     option: Match,
     values: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Key {
+enum Field {
     Name,
     Path,
     Type,
@@ -57,7 +57,7 @@ enum Match {
 impl Criteria {
     /// The filters of `GetParametersByPath`.
     pub(super) fn by_path(filters: Vec<ParameterStringFilter>) -> Result<Self, ApiError> {
-        let takes = |key: &Key| matches!(key, Key::Type | Key::KeyId | Key::Label);
+        let takes = |key: &Field| matches!(key, Field::Type | Field::KeyId | Field::Label);
         Self::checked(filters, takes, "Type, KeyId, Label")
     }
 
@@ -74,19 +74,19 @@ impl Criteria {
         if older.is_empty() {
             return Self::checked(
                 newer,
-                |key| *key != Key::Label,
+                |key| *key != Field::Label,
                 "Path, Name, Type, KeyId, Tier, DataType, tag:key",
             );
         }
         let criterion = |filter: ParametersFilter| match filter.key {
             ParametersFilterKey::Name => {
-                Criterion { key: Key::Name, option: Match::BeginsWith, values: filter.values }
+                Criterion { key: Field::Name, option: Match::BeginsWith, values: filter.values }
             }
             ParametersFilterKey::Type => {
-                Criterion { key: Key::Type, option: Match::Equals, values: filter.values }
+                Criterion { key: Field::Type, option: Match::Equals, values: filter.values }
             }
             ParametersFilterKey::KeyId => {
-                Criterion { key: Key::KeyId, option: Match::Equals, values: filter.values }
+                Criterion { key: Field::KeyId, option: Match::Equals, values: filter.values }
             }
         };
         Ok(Self(older.into_iter().map(criterion).collect()))
@@ -94,18 +94,18 @@ impl Criteria {
 
     fn checked(
         filters: Vec<ParameterStringFilter>,
-        takes: impl Fn(&Key) -> bool,
+        takes: impl Fn(&Field) -> bool,
         valid: &str,
     ) -> Result<Self, ApiError> {
         let mut criteria: Vec<Criterion> = Vec::new();
         for filter in filters {
-            let key = Key::parse(&filter.key).filter(&takes).ok_or_else(|| {
+            let key = Field::parse(&filter.key).filter(&takes).ok_or_else(|| {
                 invalid_filter_key(format!(
                     "The following filter key is not valid: {}. Valid filter keys include: [{valid}].",
                     filter.key
                 ))
             })?;
-            if filter.values.is_none() && !matches!(key, Key::Tag(_)) {
+            if filter.values.is_none() && !matches!(key, Field::Tag(_)) {
                 return Err(invalid_filter_value(format!(
                     "The following filter values are missing : null for filter key {}.",
                     filter.key
@@ -128,7 +128,7 @@ impl Criteria {
 
     /// The version by which a parameter matches all filters, if it does.
     pub(super) fn select<'r>(&self, record: &'r ParameterRecord) -> Option<&'r ParameterVersion> {
-        let labels = self.0.iter().find(|c| c.key == Key::Label);
+        let labels = self.0.iter().find(|c| c.key == Field::Label);
         let version = match labels {
             None => record.latest(),
             Some(labels) => record.versions.iter().rev().find(|v| labels.is_one_of(&v.labels)),
@@ -141,22 +141,22 @@ impl Criterion {
     fn matches(&self, record: &ParameterRecord, version: &ParameterVersion) -> bool {
         match &self.key {
             // It has picked the version.
-            Key::Label => true,
-            Key::Name if self.option == Match::Contains => self.accepts(&record.name),
-            Key::Name => {
+            Field::Label => true,
+            Field::Name if self.option == Match::Contains => self.accepts(&record.name),
+            Field::Name => {
                 let bare = |name: &str| name.strip_prefix('/').unwrap_or(name).to_owned();
                 let name = bare(&record.name);
                 self.values.iter().any(|value| compare(self.option, &name, &bare(value)))
             }
-            Key::Path => self.values.iter().any(|path| {
+            Field::Path => self.values.iter().any(|path| {
                 let rest = below(path.trim_end_matches('/'), &record.name);
                 rest.is_some_and(|rest| self.option == Match::Recursive || !rest.contains('/'))
             }),
-            Key::Type => self.accepts(version.kind.as_str()),
-            Key::KeyId => version.key_id.as_deref().is_some_and(|key| self.accepts(key)),
-            Key::Tier => self.accepts(version.tier.as_str()),
-            Key::DataType => self.accepts(&version.data_type),
-            Key::Tag(key) => {
+            Field::Type => self.accepts(version.kind.as_str()),
+            Field::KeyId => version.key_id.as_deref().is_some_and(|key| self.accepts(key)),
+            Field::Tier => self.accepts(version.tier.as_str()),
+            Field::DataType => self.accepts(&version.data_type),
+            Field::Tag(key) => {
                 let tag = record.tags.iter().find(|(k, _)| k == key);
                 tag.is_some_and(|(_, value)| self.values.is_empty() || self.accepts(value))
             }
@@ -180,7 +180,7 @@ fn compare(option: Match, text: &str, value: &str) -> bool {
     }
 }
 
-impl Key {
+impl Field {
     fn parse(text: &str) -> Option<Self> {
         Some(match text {
             "Name" => Self::Name,

@@ -112,16 +112,16 @@ pub(super) async fn history(exchange: &mut Exchange<'_>) -> Answer {
     };
     let limit = request.max_results.unwrap_or(ENTRIES);
     let parameters = exchange.broker.vault().parameters();
-    let (versions, next) =
+    let found =
         parameters.history(&permit, parameter, after, limit, request.with_decryption).map_err(refused)?;
-    let shown = versions.into_iter().map(|(version, value)| ParameterHistory {
+    let shown = found.entries.into_iter().map(|(version, value)| ParameterHistory {
         metadata: metadata(name, &version),
         value,
         labels: version.labels,
     });
     exchange.answer(&GetParameterHistoryResponse {
         parameters: shown.collect(),
-        next_token: next.map(|after| sealed(exchange, list, after.to_string())),
+        next_token: found.next.map(|after| sealed(exchange, list, after.to_string())),
     })
 }
 

@@ -31,11 +31,11 @@ pub struct Page<'a> {
 
 /// Entries of a list, and where to go on.
 #[derive(Debug)]
-pub struct Listed<T> {
+pub struct Listed<T, P = String> {
     /// The entries.
     pub entries: Vec<T>,
-    /// The name to go on after; `None` at the end of the list.
-    pub next: Option<String>,
+    /// The name or version to go on after; `None` at the end of the list.
+    pub next: Option<P>,
 }
 
 /// The part of a name below `path`, if it is below. `path` has no slash at its end: the top is empty.
@@ -92,8 +92,7 @@ impl Parameters<'_> {
         Ok(Listed { entries, next: found.next })
     }
 
-    /// `GetParameterHistory`: versions later than `after`, oldest first, and the version
-    /// to go on after if there are more than `limit`.
+    /// `GetParameterHistory`: versions later than `after`, oldest first.
     pub fn history(
         &self,
         permit: &Permit,
@@ -101,7 +100,7 @@ impl Parameters<'_> {
         after: i64,
         limit: usize,
         decrypt: bool,
-    ) -> Result<(Vec<(ParameterVersion, SecretValue)>, Option<i64>), ParameterFailure> {
+    ) -> Result<Listed<(ParameterVersion, SecretValue), i64>, ParameterFailure> {
         permitted(permit, &["ssm:GetParameterHistory"], &parameter.record.arn())?;
         let mut versions = parameter.record.versions.iter().filter(|v| v.version > after);
         let mut entries = Vec::new();
@@ -115,7 +114,7 @@ impl Parameters<'_> {
                 Err(error) => return Err(error),
             }
         }
-        Ok((entries, versions.next().map(|_| last)))
+        Ok(Listed { entries, next: versions.next().map(|_| last) })
     }
 
     /// Whether the version is still the one that was found.
