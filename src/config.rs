@@ -7,8 +7,10 @@ use crate::arn::{is_account_id, is_region};
 use crate::diagnostic::Diagnostic;
 use serde::Deserialize;
 use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use toml::Spanned;
 use zeroize::Zeroizing;
 
 use crate::server::Limits;
@@ -36,6 +38,8 @@ pub struct Config {
     pub http: Option<SocketAddr>,
     /// Unix socket.
     pub socket: Option<PathBuf>,
+    /// Permission bits of the socket; 0600 unless `[[peer]]`s are to reach it.
+    pub socket_mode: u32,
     /// Further names in the server's certificate.
     pub server_names: Vec<String>,
     /// Directory of the audit log.
@@ -84,12 +88,17 @@ impl LimitsFile {
     pub fn limits(&self) -> Limits {
         Limits {
             connections: self.connections.max(1),
-            header_time: Duration::from_secs(self.header_seconds.max(1)),
+            header_time: seconds(self.header_seconds),
             body_bytes: self.body_bytes,
-            body_time: Duration::from_secs(self.body_seconds.max(1)),
+            body_time: seconds(self.body_seconds),
             ..Limits::default()
         }
     }
+}
+
+/// A waiting time: at least a second, at most an hour. Longer ones are not sums that a clock can do.
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds.clamp(1, 3600))
 }
 
 /// A user of the host and the principal that it acts as over the Unix socket.
@@ -105,8 +114,8 @@ pub struct PeerEntry {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct File {
-    account: String,
-    region: String,
+    account: Spanned<String>,
+    region: Spanned<String>,
     #[serde(default = "default_policies")]
     policies: PathBuf,
     #[serde(default)]
@@ -125,15 +134,16 @@ struct File {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct UnlockFile {
     key_file: Option<PathBuf>,
-    passphrase_file: Option<PathBuf>,
+    passphrase_file: Option<Spanned<PathBuf>>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct ListenFile {
     tls: Option<SocketAddr>,
-    http: Option<SocketAddr>,
+    http: Option<Spanned<SocketAddr>>,
     socket: Option<PathBuf>,
+    socket_mode: Option<Spanned<String>>,
     #[serde(default)]
     server_names: Vec<String>,
 }
@@ -148,7 +158,7 @@ struct AuditFile {
 
 impl Default for AuditFile {
     fn default() -> Self {
-        Self { directory: "audit".into(), wait_seconds: 5, segment_bytes: 64 * 1024 * 1024 }
+        Self { directory: "audit".into(), wait_seconds: 5, segment_bytes: 16 * 1024 * 1024 }
     }
 }
 
@@ -177,6 +187,14 @@ pub enum ConfigError {
         path: PathBuf,
         /// The system's reason.
         cause: std::io::Error,
+    },
+    /// Others could read the passphrase.
+    #[error("passphrase file `{path}` has mode {mode:04o}: other users may read it; run `chmod 600 {path}`")]
+    PassphrasePermissions {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
     },
 }
 
@@ -207,50 +225,62 @@ impl Config {
             })
         })?;
         let mut problems = Vec::new();
-        if !is_account_id(&file.account) {
-            problems.push(Diagnostic::error(
-                "CONF0002",
-                format!("`{}` is not a 12-digit account id", file.account),
-            ));
+        if !is_account_id(file.account.get_ref()) {
+            let text = format!("`{}` is not a 12-digit account id", file.account.get_ref());
+            problems.push(Diagnostic::error("CONF0002", text).at(file.account.span(), ""));
         }
-        if !is_region(&file.region) {
-            problems.push(Diagnostic::error("CONF0003", format!("`{}` is not a Region code", file.region)));
+        if !is_region(file.region.get_ref()) {
+            let text = format!("`{}` is not a Region code", file.region.get_ref());
+            problems.push(Diagnostic::error("CONF0003", text).at(file.region.span(), ""));
         }
-        if let Some(address) = file.listen.http.filter(|a| !a.ip().is_loopback()) {
+        if let Some(address) = file.listen.http.as_ref().filter(|a| !a.get_ref().ip().is_loopback()) {
+            let text = format!("plain HTTP on `{}` would put secrets on a network", address.get_ref());
             problems.push(
-                Diagnostic::error(
-                    "CONF0004",
-                    format!("plain HTTP on `{address}` would put secrets on a network"),
-                )
-                .help("use a loopback address for `http`, or `tls`"),
+                Diagnostic::error("CONF0004", text)
+                    .at(address.span(), "not a loopback address")
+                    .help("use a loopback address for `http`, or `tls`"),
+            );
+        }
+        let mode = file.listen.socket_mode.as_ref();
+        let bits = mode.map(|m| {
+            u32::from_str_radix(m.get_ref(), 8).ok().filter(|bits| bits & 0o600 == 0o600 && *bits <= 0o666)
+        });
+        if let (Some(mode), Some(None)) = (mode, bits) {
+            problems.push(
+                Diagnostic::error("CONF0006", format!("`{}` is not a mode for a socket", mode.get_ref()))
+                    .at(mode.span(), "")
+                    .help("`\"0600\"` is for the broker's own user, `\"0660\"` for its group too, `\"0666\"` for everybody"),
             );
         }
         let unlock = match (file.unlock.key_file, file.unlock.passphrase_file) {
-            (Some(_), Some(_)) => {
-                problems.push(Diagnostic::error(
-                    "CONF0005",
-                    "`key-file` and `passphrase-file` exclude each other",
-                ));
+            (Some(_), Some(passphrase)) => {
+                problems.push(
+                    Diagnostic::error("CONF0005", "`key-file` and `passphrase-file` exclude each other")
+                        .at(passphrase.span(), "remove one of them"),
+                );
                 UnlockFrom::KeyFile(PathBuf::new())
             }
-            (None, Some(path)) if path.as_os_str() == "-" => UnlockFrom::PassphraseFile(path),
-            (None, Some(path)) => UnlockFrom::PassphraseFile(data.join(path)),
+            (None, Some(path)) if path.get_ref().as_os_str() == "-" => {
+                UnlockFrom::PassphraseFile(path.into_inner())
+            }
+            (None, Some(path)) => UnlockFrom::PassphraseFile(data.join(path.into_inner())),
             (key, None) => UnlockFrom::KeyFile(data.join(key.unwrap_or_else(|| "root.key".into()))),
         };
         if !problems.is_empty() {
             return Err(ConfigError::Invalid(crate::diagnostic::render_all(&problems, path, text)));
         }
         Ok(Self {
-            account: file.account,
-            region: file.region,
+            account: file.account.into_inner(),
+            region: file.region.into_inner(),
             policies: data.join(file.policies),
             unlock,
             tls: file.listen.tls,
-            http: file.listen.http,
+            http: file.listen.http.map(Spanned::into_inner),
             socket: file.listen.socket.map(|p| data.join(p)),
+            socket_mode: bits.flatten().unwrap_or(0o600),
             server_names: file.listen.server_names,
             audit: data.join(file.audit.directory),
-            audit_wait: Duration::from_secs(file.audit.wait_seconds.max(1)),
+            audit_wait: seconds(file.audit.wait_seconds),
             audit_segment_bytes: file.audit.segment_bytes.max(4096),
             limits: file.limits,
             peers: file.peer,
@@ -278,14 +308,20 @@ impl UnlockFrom {
         match self {
             Self::KeyFile(path) => Ok(Unlock::KeyFile(path.clone())),
             Self::PassphraseFile(path) => {
+                let failed = |cause| ConfigError::Passphrase { path: path.clone(), cause };
                 let read = if path.as_os_str() == "-" {
                     std::io::read_to_string(std::io::stdin())
                 } else {
-                    std::fs::read_to_string(path)
+                    let file = std::fs::File::open(path).map_err(failed)?;
+                    let meta = file.metadata().map_err(failed)?;
+                    // A pipe is between two processes; a file is as good as the key that it makes.
+                    if meta.is_file() && meta.mode() & 0o077 != 0 {
+                        let mode = meta.mode() & 0o7777;
+                        return Err(ConfigError::PassphrasePermissions { path: path.clone(), mode });
+                    }
+                    std::io::read_to_string(file)
                 };
-                let text = Zeroizing::new(
-                    read.map_err(|cause| ConfigError::Passphrase { path: path.clone(), cause })?,
-                );
+                let text = Zeroizing::new(read.map_err(failed)?);
                 Ok(Unlock::Passphrase(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned())))
             }
         }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 pub enum AuditError {
     /// The log on disk is not what this program wrote.
     #[error(
-        "the audit log does not verify: {finding}; keep `{}` as evidence: move it aside to start a new log", 
+        "the audit log does not verify: {finding}; keep `{}` as evidence: move it aside and start with `sealdock serve --new-audit-log` to begin a new one", 
         dir.display()
     )]
     Broken {

@@ -37,7 +37,7 @@ pub struct Filter {
     pub request_id: Option<String>,
     /// `readOnly` is this.
     pub read_only: Option<bool>,
-    /// The name of the caller's session, or a `taskId` among the request's parameters, is this.
+    /// The name of the caller's session, or a `taskId` or `roleSessionName` among the request's parameters, is this.
     pub task: Option<String>,
     /// The line contains this text.
     pub text: Option<String>,
@@ -87,7 +87,7 @@ impl Filter {
 const PRINCIPALS: [&str; 3] =
     ["/userIdentity/arn", "/userIdentity/sessionContext/sessionIssuer/arn", "/sealdock/policy/principal"];
 /// Where the id of a task stands: what launches a task names it there.
-const TASKS: [&str; 2] = ["/requestParameters/taskId", "/requestParameters/sessionName"];
+const TASKS: [&str; 2] = ["/requestParameters/taskId", "/requestParameters/roleSessionName"];
 
 /// One event that was found.
 #[derive(Clone, Debug, PartialEq)]

@@ -51,6 +51,8 @@ pub struct Settings {
     pub audit_wait: Duration,
     /// Size of a segment of the audit log, in bytes.
     pub audit_segment_bytes: u64,
+    /// Begin a new log although the vault remembers another; the first record says so.
+    pub new_audit_log: bool,
 }
 
 /// Why a broker does not start.
@@ -81,7 +83,9 @@ impl Broker {
     /// [`BrokerError`].
     pub fn open(settings: Settings, vault: Vault, clock: Arc<dyn Clock>) -> Result<Self, BrokerError> {
         let policies = Arc::new(Policies::open(&settings.policies)?);
+        let remembered = vault.audit_anchor();
         let audit = AuditLog::open(Options {
+            expected_head: remembered.clone().filter(|_| !settings.new_audit_log),
             segment_bytes: settings.audit_segment_bytes,
             wait: settings.audit_wait,
             clock: Arc::clone(&clock),
@@ -90,10 +94,14 @@ impl Broker {
         let broker = Self { settings, vault, audit, policies, clock };
         let digest = broker.policies.current().digest().to_owned();
         let version = env!("CARGO_PKG_VERSION");
-        broker.note_own(
-            "StartBroker",
-            json!({ "version": version, "vaultId": broker.vault.id(), "policyDigest": digest }),
-        )?;
+        let mut detail = json!({ "version": version, "vaultId": broker.vault.id(), "policyDigest": digest });
+        if let (true, Some((sequence, hash)), Some(detail)) =
+            (broker.settings.new_audit_log, remembered, detail.as_object_mut())
+        {
+            detail
+                .insert("earlierLog".into(), json!({ "lastKnownSequence": sequence, "lastKnownHash": hash }));
+        }
+        broker.note_own("StartBroker", detail)?;
         Ok(broker)
     }
 
@@ -164,7 +172,15 @@ impl Broker {
                 json!({ "secretId": arn, "reason": "the recovery window has ended" }),
             )?;
         }
+        self.anchor()?;
         Ok(())
+    }
+
+    /// Tells the vault how far the log has come, so that a log whose end is cut off while
+    /// the broker is down does not pass for whole at the next start.
+    fn anchor(&self) -> Result<(), VaultError> {
+        let (sequence, hash) = self.audit.head();
+        self.vault.set_audit_anchor(sequence, &hash)
     }
 
     /// Records the end. Nothing is released afterwards.
@@ -173,8 +189,11 @@ impl Broker {
     /// [`AuditError`] when the record could not be written.
     pub fn close(&self) -> Result<(), AuditError> {
         // Days of reads that could not be written are only less precise metadata.
-        let _ = self.vault.maintain();
-        self.note_own("StopBroker", Value::Null)
+        let _ = self.vault.flush_touched(Duration::from_secs(1));
+        self.note_own("StopBroker", Value::Null)?;
+        // Without it the anchor is an older record of the same log, which holds as well.
+        let _ = self.anchor();
+        Ok(())
     }
 
     /// Records something that the broker does unasked.

@@ -70,7 +70,7 @@ pub(crate) struct SearchArguments {
     /// ARN of the secret, parameter or role
     #[arg(long, value_name = "ARN")]
     resource: Option<String>,
-    /// Error code, such as AccessDeniedException
+    /// Error code, such as AccessDenied
     #[arg(long, value_name = "CODE")]
     error: Option<String>,
     /// Task id: everything that a launch did

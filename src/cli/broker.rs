@@ -18,9 +18,9 @@ pub(crate) struct BrokerArguments {
     /// Certificate of the broker's authority, for https
     #[arg(long, env = "SEALDOCK_CA", value_name = "FILE")]
     ca: Option<PathBuf>,
-    /// Region to ask
-    #[arg(long, env = "AWS_DEFAULT_REGION", default_value = "us-east-1")]
-    region: String,
+    /// Region to ask; the broker's own unless given
+    #[arg(long, env = "AWS_DEFAULT_REGION")]
+    region: Option<String>,
 }
 
 impl BrokerArguments {
@@ -28,6 +28,18 @@ impl BrokerArguments {
     /// AWS_SECRET_ACCESS_KEY; over a Unix socket it may go unsigned, as the user
     /// that runs the command.
     pub(crate) fn client(&self) -> Result<Client, Failure> {
+        match &self.region {
+            Some(region) => self.client_for(region),
+            None => {
+                // Any Region will do to ask for the right one.
+                let asked = self.client_for("us-east-1")?;
+                let own = block_on(async { asked.who_am_i().await })?.map_err(|e| refused(&e))?;
+                self.client_for(&own.region)
+            }
+        }
+    }
+
+    fn client_for(&self, region: &str) -> Result<Client, Failure> {
         let text = match (&self.socket, &self.endpoint) {
             (Some(path), _) => {
                 let path = std::path::absolute(path)
@@ -51,7 +63,7 @@ impl BrokerArguments {
             Endpoint::Unix(_) => None,
             _ => Some(from_environment()?),
         };
-        Client::new(endpoint, credentials, &self.region).map_err(|e| refused(&e))
+        Client::new(endpoint, credentials, region).map_err(|e| refused(&e))
     }
 }
 

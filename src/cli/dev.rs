@@ -49,7 +49,7 @@ pub(crate) fn run(arguments: &DevArguments) -> Result<ExitCode, Failure> {
         }
     };
     let config = prepare(data, arguments)?;
-    let broker = running::open(&config)?;
+    let broker = running::open(&config, false)?;
     let principal = format!("arn:aws:iam::{}:user/dev", config.account);
     if !broker.knows(&principal) {
         let place = config.policies.display();
@@ -64,7 +64,7 @@ pub(crate) fn run(arguments: &DevArguments) -> Result<ExitCode, Failure> {
     }
     let (key, secret) = broker.create_access_key(&principal).map_err(|e| Failure::new(3, e))?;
     let binds = vec![Bind::Tcp(address), Bind::unix(data.join("sealdock.sock"))];
-    running::serve(&config, &broker, binds, |ready| {
+    running::serve(&config, &broker, binds, running::Hangup::Stops, |ready| {
         let url = ready.urls.first().cloned().unwrap_or_default();
         #[expect(
             clippy::disallowed_methods,

@@ -8,7 +8,8 @@ use crate::config::{self, Config, UnlockFrom};
 use crate::store::EmbeddedStore;
 use crate::vault::{Vault, VaultError, create_key_file};
 use clap::Args;
-use std::os::unix::fs::DirBuilderExt;
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -83,20 +84,22 @@ pub(crate) fn create(data: &Path, plan: &Plan<'_>, unlock: &UnlockFrom) -> Resul
     let failed = |what: &Path, e: &dyn std::fmt::Display| {
         Failure::new(2, format!("cannot make `{}`: {e}", what.display()))
     };
-    if std::fs::read_dir(data).is_ok_and(|mut entries| entries.next().is_some()) {
-        let already = data.join(config::FILE).exists();
-        let why = if already {
-            "there is a vault here already; it was left as it is"
-        } else {
-            "the directory is not empty"
-        };
-        return Err(Failure::new(3, format!("`{}`: {why}", data.display())));
-    }
+    refuse_used(data)?;
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(|e| failed(data, &e))?;
+    // Two at once would otherwise take each other's files away.
+    let lock = std::fs::File::open(data).map_err(|e| failed(data, &e))?;
+    lock.try_lock().map_err(|_| failed(data, &"another process is making a vault there"))?;
+    refuse_used(data)?;
+    if let UnlockFrom::KeyFile(path) = unlock {
+        create_key_file(path).map_err(|e| Failure::new(2, e))?;
+    }
     let made = populate(data, plan, unlock);
     if made.is_err() {
+        if let UnlockFrom::KeyFile(path) = unlock {
+            let _ = std::fs::remove_file(path);
+        }
         // Only what this call put into the directory that was empty before.
-        for name in ["vault.redb", config::FILE, "root.key"] {
+        for name in ["vault.redb", "vault.redb.new", config::FILE] {
             let _ = std::fs::remove_file(data.join(name));
         }
         for name in ["tls", "policies", "audit"] {
@@ -106,15 +109,25 @@ pub(crate) fn create(data: &Path, plan: &Plan<'_>, unlock: &UnlockFrom) -> Resul
     made
 }
 
+fn refuse_used(data: &Path) -> Result<(), Failure> {
+    if std::fs::read_dir(data).is_ok_and(|mut entries| entries.next().is_some()) {
+        let already = data.join(config::FILE).exists();
+        let why = if already {
+            "there is a vault here already; it was left as it is"
+        } else {
+            "the directory is not empty"
+        };
+        return Err(Failure::new(3, format!("`{}`: {why}", data.display())));
+    }
+    Ok(())
+}
+
 fn populate(data: &Path, plan: &Plan<'_>, unlock: &UnlockFrom) -> Result<Config, Failure> {
     let failed = |what: &Path, e: &dyn std::fmt::Display| {
         Failure::new(2, format!("cannot make `{}`: {e}", what.display()))
     };
     let text = configuration(plan, unlock, data);
     let config = Config::parse(data, config::FILE, &text).map_err(|e| Failure::new(2, e))?;
-    if let UnlockFrom::KeyFile(path) = unlock {
-        create_key_file(path).map_err(|e| Failure::new(2, e))?;
-    }
     let unlock = unlock.read().map_err(|e| Failure::new(2, e))?;
     let store = Arc::new(EmbeddedStore::create(&config.vault_file()).map_err(|e| Failure::new(3, e))?);
     let vault = Vault::create(store.as_ref(), &unlock)
@@ -125,12 +138,18 @@ fn populate(data: &Path, plan: &Plan<'_>, unlock: &UnlockFrom) -> Result<Config,
         std::fs::DirBuilder::new().mode(0o700).create(directory).map_err(|e| failed(directory, &e))?;
     }
     let policy = config.policies.join("account.json");
-    std::fs::write(&policy, plan.policies.replace("ACCOUNT", plan.account))
-        .map_err(|e| failed(&policy, &e))?;
+    write_new(&policy, &plan.policies.replace("ACCOUNT", plan.account)).map_err(|e| failed(&policy, &e))?;
     // The configuration comes last: a directory that has one is complete.
     let path = data.join(config::FILE);
-    std::fs::write(&path, text).map_err(|e| failed(&path, &e))?;
+    write_new(&path, &text).map_err(|e| failed(&path, &e))?;
     Ok(config)
+}
+
+/// Who may write these files decides who may do what: nobody else may, whatever the umask.
+fn write_new(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, Failure> {

@@ -5,14 +5,14 @@ use super::output::tell;
 use crate::broker::{Broker, BrokerError, Settings};
 use crate::clock::SystemClock;
 use crate::config::Config;
-use crate::server::{self, Bind, Listener};
+use crate::server::{self, Bind, Limits, Listener};
 use crate::store::{EmbeddedStore, StoreError};
 use crate::vault::{Vault, VaultError};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Opens everything that the configuration names.
-pub(crate) fn open(config: &Config) -> Result<Arc<Broker>, Failure> {
+pub(crate) fn open(config: &Config, new_audit_log: bool) -> Result<Arc<Broker>, Failure> {
     crate::memory::forbid_dumps();
     log_to_stderr();
     let unlock = config.unlock.read().map_err(|e| Failure::new(2, e))?;
@@ -31,6 +31,7 @@ pub(crate) fn open(config: &Config) -> Result<Arc<Broker>, Failure> {
         audit: config.audit.clone(),
         audit_wait: config.audit_wait,
         audit_segment_bytes: config.audit_segment_bytes,
+        new_audit_log,
     };
     let broker = Broker::open(settings, vault, clock).map_err(|e| match e {
         BrokerError::Policy(_) => Failure::new(2, e),
@@ -44,16 +45,16 @@ fn store_text(path: &std::path::Path, error: &StoreError) -> String {
 }
 
 /// The broker's own log: what the operator has to know goes to standard error, at the
-/// level that `RUST_LOG` names (`warn` when unset). It never holds a value.
+/// level that `RUST_LOG` names (`warn` when unset). It never holds a value, and nothing of the
+/// libraries: at a level for debugging they write headers, which hold session tokens.
 fn log_to_stderr() {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    use tracing_subscriber::filter::{EnvFilter, FilterExt, filter_fn};
+    use tracing_subscriber::prelude::*;
+    let level = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    let own = filter_fn(|metadata| metadata.target().starts_with("sealdock"));
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
     // A subscriber that is there already, as in a test, stays.
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(false)
-        .try_init();
+    let _ = tracing_subscriber::registry().with(lines.with_filter(level.and(own))).try_init();
 }
 
 /// Where the broker can be reached, once it can.
@@ -67,9 +68,12 @@ pub(crate) fn serve(
     config: &Config,
     broker: &Arc<Broker>,
     binds: Vec<Bind>,
+    hangup: Hangup,
     ready: impl FnOnce(&Ready) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
+    let limits = within_descriptors(config.limits.limits(), binds.len());
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers())
         .enable_all()
         .build()
         .map_err(|e| Failure::new(2, format!("cannot start the runtime: {e}")))?;
@@ -80,11 +84,11 @@ pub(crate) fn serve(
         }
         let urls = listeners.iter().map(Listener::url).collect();
         let _watch = broker.watch_policies(tell);
-        let stop = stop_signal(Arc::clone(broker))?;
+        let stop = stop_signal(Arc::clone(broker), hangup)?;
         let maintenance = tokio::spawn(maintain(Arc::clone(broker)));
         ready(&Ready { urls })?;
         let handler = server::Api::new(Arc::clone(broker));
-        server::serve(listeners, Arc::new(handler), config.limits.limits(), stop).await;
+        server::serve(listeners, Arc::new(handler), limits, stop).await;
         maintenance.abort();
         Ok(())
     });
@@ -93,8 +97,49 @@ pub(crate) fn serve(
     outcome.and_then(|()| closed.map_err(|e| Failure::new(3, e)))
 }
 
-/// Ends with SIGINT or SIGTERM. SIGHUP reloads the policies at once.
-fn stop_signal(broker: Arc<Broker>) -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
+/// One core is left to the audit log's writer, which every request waits for.
+fn workers() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| (cores.get() - 1).max(1))
+}
+
+/// Descriptors that connections must leave: vault, audit log with its next segment, policy files,
+/// listeners, the runtime's own.
+const RESERVED_DESCRIPTORS: usize = 64;
+
+/// Raises the limit on open files as far as it goes, and allows no more connections than that leaves
+/// room for: clients must not be able to take the descriptor that the audit log needs next.
+fn within_descriptors(mut limits: Limits, listeners: usize) -> Limits {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let now = getrlimit(Resource::Nofile);
+    // A refusal leaves the limit as it was, which is then what counts.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: now.maximum, maximum: now.maximum });
+    let Some(files) = getrlimit(Resource::Nofile).current else { return limits };
+    let files = usize::try_from(files).unwrap_or(usize::MAX);
+    let room = (files.saturating_sub(RESERVED_DESCRIPTORS) / listeners.max(1)).max(1);
+    if limits.connections > room {
+        tell(format_args!(
+            "only {room} connections at a time for each listener instead of {}: the limit on open files is {files}",
+            limits.connections
+        ));
+        limits.connections = room;
+    }
+    limits
+}
+
+/// What SIGHUP does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hangup {
+    /// Reloads the policies at once: a service.
+    Reloads,
+    /// Stops: a program that belongs to its terminal.
+    Stops,
+}
+
+/// Ends with SIGINT or SIGTERM; a second one ends the process at once.
+fn stop_signal(
+    broker: Arc<Broker>,
+    on_hangup: Hangup,
+) -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
     use tokio::signal::unix::{SignalKind, signal};
     let on = |kind| signal(kind).map_err(|e| Failure::new(2, format!("cannot wait for signals: {e}")));
     let (mut interrupt, mut terminate) = (on(SignalKind::interrupt())?, on(SignalKind::terminate())?);
@@ -102,9 +147,12 @@ fn stop_signal(broker: Arc<Broker>) -> Result<impl Future<Output = ()> + Send + 
     Ok(async move {
         loop {
             tokio::select! {
-                _ = interrupt.recv() => return,
-                _ = terminate.recv() => return,
+                _ = interrupt.recv() => break,
+                _ = terminate.recv() => break,
                 _ = hangup.recv() => {
+                    if on_hangup == Hangup::Stops {
+                        break;
+                    }
                     let broker = Arc::clone(&broker);
                     let reloaded = tokio::task::spawn_blocking(move || broker.reload_policies()).await;
                     if let Ok(Some(text)) = reloaded {
@@ -113,6 +161,14 @@ fn stop_signal(broker: Arc<Broker>) -> Result<impl Future<Output = ()> + Send + 
                 }
             }
         }
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            // Whatever is acknowledged is durable, so there is nothing to lose.
+            std::process::exit(130);
+        });
     })
 }
 

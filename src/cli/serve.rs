@@ -23,6 +23,10 @@ pub(crate) struct ServeArguments {
     /// Serve on this Unix socket instead of the configured one
     #[arg(long, value_name = "PATH")]
     socket: Option<PathBuf>,
+    /// Begin a new audit log although the vault remembers another, after that one was moved
+    /// aside or lost; the first record of the new log names the last one that was known
+    #[arg(long)]
+    new_audit_log: bool,
 }
 
 pub(crate) fn run(arguments: &ServeArguments) -> Result<ExitCode, Failure> {
@@ -37,7 +41,7 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<ExitCode, Failure> {
         binds.push(Bind::Tcp(PlainLoopback::new(address).map_err(|e| Failure::new(2, e))?));
     }
     if let Some(path) = arguments.socket.clone().or_else(|| config.socket.clone()) {
-        binds.push(Bind::unix(path));
+        binds.push(Bind::Unix { path, mode: config.socket_mode });
     }
     if binds.is_empty() {
         return Err(Failure::new(
@@ -45,8 +49,8 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<ExitCode, Failure> {
             "no listener is configured: set `tls`, `http` or `socket` under [listen]",
         ));
     }
-    let broker = running::open(&config)?;
-    running::serve(&config, &broker, binds, |ready| {
+    let broker = running::open(&config, arguments.new_audit_log)?;
+    running::serve(&config, &broker, binds, running::Hangup::Reloads, |ready| {
         for url in &ready.urls {
             say(format_args!("listening on {url}"));
         }

@@ -29,6 +29,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use zeroize::Zeroize as _;
 
+/// Most broken constraints that one refusal names; the rest are counted. A body of many small
+/// mistakes must not make an answer, and an audit record, of many times its size.
+const NAMED: usize = 20;
+
 /// Longest request value repeated in an error text, in characters.
 const SHOWN: usize = 1024;
 
@@ -40,6 +44,8 @@ pub struct Fields {
     /// Whether members that nobody takes are refused.
     strict: bool,
     violations: Vec<String>,
+    /// How many there are, with those beyond [`NAMED`].
+    violated: usize,
 }
 
 impl fmt::Debug for Fields {
@@ -59,7 +65,7 @@ impl Fields {
         } else {
             serde_json::from_slice(body).map_err(|e| unreadable(&e))?
         };
-        Ok(Self { members, path: String::new(), strict: true, violations: Vec::new() })
+        Ok(Self { members, path: String::new(), strict: true, violations: Vec::new(), violated: 0 })
     }
 
     /// Reads an answer: what a newer server adds is ignored.
@@ -76,7 +82,7 @@ impl Fields {
     /// One `ValidationException` that lists everything.
     pub fn finish<T>(mut self, request: T) -> Result<T, ApiError> {
         self.refuse_leftovers();
-        if self.violations.is_empty() { Ok(request) } else { Err(self.refusal()) }
+        if self.violated == 0 { Ok(request) } else { Err(self.refusal()) }
     }
 
     /// An optional text.
@@ -229,8 +235,9 @@ impl Fields {
     pub fn required<T>(&mut self, name: &str, value: Option<T>) -> Option<T> {
         if value.is_none() {
             let at = self.at(name);
-            self.violations
-                .push(format!("Value null at '{at}' failed to satisfy constraint: Member must not be null"));
+            self.violate(format!(
+                "Value null at '{at}' failed to satisfy constraint: Member must not be null"
+            ));
         }
         value
     }
@@ -274,10 +281,12 @@ impl Fields {
     ) -> Result<T, ApiError> {
         let Value::Object(object) = value else { return Err(mismatch(value, "a structure")) };
         let members = Members(object.into_iter().collect());
-        let mut inner = Self { members, path, strict: self.strict, violations: Vec::new() };
+        let mut inner = Self { members, path, strict: self.strict, violations: Vec::new(), violated: 0 };
         let read = read(&mut inner)?;
         inner.refuse_leftovers();
-        self.violations.append(&mut inner.violations);
+        let unnamed = inner.violated.saturating_sub(inner.violations.len());
+        inner.violations.drain(..).for_each(|text| self.violate(text));
+        self.violated += unnamed;
         Ok(read)
     }
 
@@ -315,19 +324,31 @@ impl Fields {
                 Some(text) => format!("Value '{}'", clip(text)),
                 None => "Value".to_owned(),
             };
-            self.violations.push(format!("{shown} at '{at}' failed to satisfy constraint: {constraint}"));
+            self.violate(format!("{shown} at '{at}' failed to satisfy constraint: {constraint}"));
         }
     }
 
     fn refuse_leftovers(&mut self) {
-        for name in self.members.0.keys().filter(|_| self.strict) {
-            let name = clip(name);
-            self.violations.push(format!("'{}{name}' is not a member of this operation's input", self.path));
+        if !self.strict {
+            return;
+        }
+        let unknown = |name: &String| {
+            format!("'{}{}' is not a member of this operation's input", self.path, clip(name))
+        };
+        let unknown: Vec<String> = self.members.0.keys().take(NAMED).map(unknown).collect();
+        self.violated += self.members.0.len() - unknown.len();
+        unknown.into_iter().for_each(|text| self.violate(text));
+    }
+
+    fn violate(&mut self, text: String) {
+        self.violated += 1;
+        if self.violations.len() < NAMED {
+            self.violations.push(text);
         }
     }
 
     fn refusal(&self) -> ApiError {
-        let count = self.violations.len();
+        let count = self.violated;
         let plural = if count == 1 { "error" } else { "errors" };
         ApiError::validation(format!("{count} validation {plural} detected: {}", self.violations.join("; ")))
     }
@@ -468,6 +489,17 @@ mod tests {
             });
             assert!(!text.contains("hunter2") && text != "ok", "{text}");
         }
+    }
+
+    #[test]
+    fn many_mistakes_make_no_long_answer() {
+        let unknown: Vec<String> = (0..5_000).map(|i| format!("\"m{i}\": 1")).collect();
+        let text = message(&format!("{{{}}}", unknown.join(", ")), |_| Ok(()));
+        assert!(text.contains("5000 validation errors detected: ") && text.len() < 4_096, "{}", text.len());
+        let text = message(&format!("{{\"L\": [{}]}}", vec!["{}"; 5_000].join(", ")), |f| {
+            f.structures("L", (0, usize::MAX), |inner| inner.required_text("K", Text::any())).map(drop)
+        });
+        assert!(text.contains("5000 validation errors detected: ") && text.len() < 4_096, "{}", text.len());
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! the gate; any other failure is recorded by [`crate::server::api`], unless it is
 //! on record already ([`Failure::Recorded`]).
 
-use crate::audit::Permit;
+use crate::audit::{AuditError, Permit};
 use crate::broker::{Broker, Context, Deny};
 use crate::protocol::ApiError;
 use crate::protocol::writer::Encode;
@@ -64,10 +64,15 @@ impl Exchange<'_> {
             Deny::Refused(decision) => {
                 let who = self.context.caller.as_ref().map_or("unknown", |c| c.arn.as_str());
                 let (action, reason) = (decision.action(), decision.reason());
+                // An action without a resource is refused without naming one.
+                let on = if shown == "*" { String::new() } else { format!(" on resource: {shown}") };
                 Failure::Recorded(ApiError::access_denied_text(format!(
-                    "User: {who} is not authorized to perform: {action} on resource: {shown} {reason}"
+                    "User: {who} is not authorized to perform: {action}{on} {reason}"
                 )))
             }
+            Deny::Unrecorded(AuditError::TooLong(_)) => Failure::Unrecorded(ApiError::validation(
+                "the request is too long to be recorded in the audit log",
+            )),
             Deny::Unrecorded(error) => {
                 tracing::error!(%error, request_id = %self.context.request_id, "request refused: no audit record");
                 Failure::Recorded(unavailable())

@@ -7,13 +7,13 @@
 //! Filters: Secrets Manager API Reference, `Filter`; values of one filter are
 //! alternatives, filters add up, and a leading `!` excludes.
 
-use super::exchange::{Answer, Exchange};
+use super::exchange::{Answer, Exchange, blocking};
 use super::secretsmanager::metadata;
 use crate::protocol::Operation;
 use crate::protocol::secretsmanager::{
     Filter, FilterKey, ListSecretsRequest, ListSecretsResponse, SortBy, SortOrder, invalid_next_token,
 };
-use crate::vault::{Row, SecretRecord};
+use crate::vault::{Row, SecretRecord, VaultError};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -49,9 +49,37 @@ pub(super) async fn list(exchange: &mut Exchange<'_>) -> Answer {
             Some(opened.filter(|c| c.order == order).ok_or_else(invalid_next_token)?)
         }
     };
-    let all =
-        vault.secrets().page(&permit, &exchange.scope, None, usize::MAX).map_err(|e| super::internal(&e))?;
-    let mut rows: Vec<(String, Arc<Row<SecretRecord>>)> = all
+    // A large vault takes its time to go through; other connections do not wait for that.
+    let (rows, more) = blocking(|| {
+        let all = vault.secrets().page(&permit, &exchange.scope, None, usize::MAX)?;
+        Ok(select(all, &request, sort_by, after.as_ref()))
+    })
+    .map_err(|e: VaultError| super::internal(&e))?;
+    let next_token = rows.last().filter(|_| more).map(|(key, row)| {
+        let cursor = Cursor { order, key: key.clone(), name: row.record.name.clone() };
+        vault.seal_cursor(&serde_json::to_vec(&cursor).unwrap_or_default())
+    });
+    exchange.answer(&ListSecretsResponse {
+        secret_list: rows
+            .iter()
+            .map(|(_, row)| metadata(&row.record, vault.last_accessed(&row.record)))
+            .collect(),
+        next_token,
+    })
+}
+
+/// A secret, and what it is sorted by.
+type Entry = (String, Arc<Row<SecretRecord>>);
+
+/// The page after `after`, and whether there are more.
+fn select(
+    all: Vec<Arc<Row<SecretRecord>>>,
+    request: &ListSecretsRequest,
+    sort_by: SortBy,
+    after: Option<&Cursor>,
+) -> (Vec<Entry>, bool) {
+    let descending = request.sort_order == Some(SortOrder::Desc);
+    let mut rows: Vec<Entry> = all
         .into_iter()
         .filter(|row| request.include_planned_deletion || row.record.deletion.is_none())
         .filter(|row| request.filters.iter().all(|filter| matches(filter, &row.record)))
@@ -61,7 +89,7 @@ pub(super) async fn list(exchange: &mut Exchange<'_>) -> Answer {
     if descending {
         rows.reverse();
     }
-    if let Some(cursor) = &after {
+    if let Some(cursor) = after {
         let shown = |key: &str, name: &str| {
             let (here, last) = ((key, name), (cursor.key.as_str(), cursor.name.as_str()));
             if descending { here >= last } else { here <= last }
@@ -71,14 +99,7 @@ pub(super) async fn list(exchange: &mut Exchange<'_>) -> Answer {
     let size = request.max_results.unwrap_or(PAGE);
     let more = rows.len() > size;
     rows.truncate(size);
-    let next_token = rows.last().filter(|_| more).map(|(key, row)| {
-        let cursor = Cursor { order, key: key.clone(), name: row.record.name.clone() };
-        vault.seal_cursor(&serde_json::to_vec(&cursor).unwrap_or_default())
-    });
-    exchange.answer(&ListSecretsResponse {
-        secret_list: rows.iter().map(|(_, row)| metadata(&row.record)).collect(),
-        next_token,
-    })
+    (rows, more)
 }
 
 fn sort_key(by: SortBy, record: &SecretRecord) -> String {

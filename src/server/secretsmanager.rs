@@ -11,6 +11,7 @@ use crate::protocol::secretsmanager::{
 };
 use crate::protocol::{ApiError, Operation};
 use crate::vault::{NewSecret, Row, SecretContent, SecretError, SecretFailure, SecretRecord, Secrets};
+use jiff::Timestamp;
 use serde_json::json;
 use std::sync::Arc;
 
@@ -88,14 +89,15 @@ async fn get_value(exchange: &mut Exchange<'_>) -> Answer {
 
 async fn create(exchange: &mut Exchange<'_>) -> Answer {
     let request = CreateSecretRequest::decode(exchange.body)?;
-    let token = token(request.client_request_token);
+    let token = token(request.client_request_token, request.content.is_some())?;
+    let tags = checked_tags(request.tags.unwrap_or_default())?;
     exchange.context.parameters = Some(json!({
         "name": request.name, "clientRequestToken": token, "description": request.description,
-        "kmsKeyId": request.kms_key_id, "tags": tag_list(request.tags.as_deref()),
+        "kmsKeyId": request.kms_key_id, "tags": tag_list(&tags),
     }));
     let arn = Secrets::hypothetical_arn(&exchange.scope, &request.name);
     let permit = exchange.authorize(&Operation::CreateSecret.action(), &arn, &request.name).await?;
-    if request.tags.as_ref().is_some_and(|tags| !tags.is_empty()) {
+    if !tags.is_empty() {
         let _tags = exchange.authorize("secretsmanager:TagResource", &arn, &request.name).await?;
     }
     unsupported(request.add_replica_regions.is_some(), "AddReplicaRegions")?;
@@ -105,7 +107,7 @@ async fn create(exchange: &mut Exchange<'_>) -> Answer {
         token,
         description: request.description,
         kms_key_id: request.kms_key_id.filter(|id| !id.is_empty()),
-        tags: checked_tags(request.tags.unwrap_or_default())?,
+        tags,
         content: request.content.map(content),
     };
     let secrets = exchange.broker.vault().secrets();
@@ -120,7 +122,7 @@ async fn create(exchange: &mut Exchange<'_>) -> Answer {
 
 async fn put_value(exchange: &mut Exchange<'_>) -> Answer {
     let request = PutSecretValueRequest::decode(exchange.body)?;
-    let token = token(request.client_request_token);
+    let token = token(request.client_request_token, true)?;
     exchange.context.parameters = Some(json!({
         "secretId": request.secret_id, "clientRequestToken": token, "versionStages": request.version_stages,
     }));
@@ -141,7 +143,7 @@ async fn put_value(exchange: &mut Exchange<'_>) -> Answer {
 
 async fn update(exchange: &mut Exchange<'_>) -> Answer {
     let request = UpdateSecretRequest::decode(exchange.body)?;
-    let token = token(request.client_request_token);
+    let token = token(request.client_request_token, request.content.is_some())?;
     exchange.context.parameters = Some(json!({
         "secretId": request.secret_id, "clientRequestToken": token, "description": request.description,
         "kmsKeyId": request.kms_key_id,
@@ -168,7 +170,10 @@ async fn describe(exchange: &mut Exchange<'_>) -> Answer {
     let named = Named::new(exchange, request.secret_id);
     let _permit = named.authorize(exchange, Operation::DescribeSecret).await?;
     let secret = named.existing()?;
-    exchange.answer(&DescribeSecretResponse { metadata: metadata(&secret.record), replication_status: None })
+    exchange.answer(&DescribeSecretResponse {
+        metadata: metadata(&secret.record, exchange.broker.vault().last_accessed(&secret.record)),
+        replication_status: None,
+    })
 }
 
 async fn delete(exchange: &mut Exchange<'_>) -> Answer {
@@ -203,23 +208,19 @@ async fn delete(exchange: &mut Exchange<'_>) -> Answer {
 }
 
 /// A secret as `DescribeSecret` and `ListSecrets` show it.
-pub(super) fn metadata(record: &SecretRecord) -> SecretMetadata {
+pub(super) fn metadata(record: &SecretRecord, accessed: Option<Timestamp>) -> SecretMetadata {
     let staged = record.versions.iter().filter(|v| !v.stages.is_empty());
+    let tag = |(key, value): &(String, String)| wire::Tag { key: key.clone(), value: value.clone() };
+    let tags: Vec<wire::Tag> = record.tags.iter().map(tag).collect();
     SecretMetadata {
         arn: record.arn(),
         name: record.name.clone(),
         description: record.description.clone(),
         kms_key_id: record.kms_key_id.clone(),
         last_changed_date: Some(record.changed),
-        last_accessed_date: record.accessed,
+        last_accessed_date: accessed,
         deleted_date: record.deletion.as_ref().map(|d| d.requested),
-        tags: Some(
-            record
-                .tags
-                .iter()
-                .map(|(key, value)| wire::Tag { key: key.clone(), value: value.clone() })
-                .collect(),
-        ),
+        tags: (!tags.is_empty()).then_some(tags),
         versions_to_stages: staged.map(|v| (v.id.clone(), v.stages.clone())).collect(),
         created_date: Some(record.created),
         ..SecretMetadata::default()
@@ -252,9 +253,16 @@ fn content(content: wire::SecretContent) -> SecretContent {
     }
 }
 
-/// The request's own token, or a fresh one, as the CLI and the SDKs make it.
-fn token(given: Option<String>) -> String {
-    given.unwrap_or_else(|| uuid::Uuid::new_v4().to_string())
+/// The request's token. The CLI and the SDKs always make one; a request that is made by
+/// hand needs it as soon as it has a value.
+fn token(given: Option<String>, has_value: bool) -> Result<String, ApiError> {
+    match given {
+        Some(token) => Ok(token),
+        None if has_value => Err(wire::invalid_request(
+            "You must provide a ClientRequestToken value. We recommend a UUID-type value.",
+        )),
+        None => Ok(String::new()),
+    }
 }
 
 /// Members whose effect is not there yet are refused, never ignored.
@@ -287,8 +295,8 @@ fn checked_tags(tags: Vec<wire::Tag>) -> Result<Vec<(String, String)>, ApiError>
     Ok(tags.into_iter().map(|tag| (tag.key, tag.value)).collect())
 }
 
-fn tag_list(tags: Option<&[wire::Tag]>) -> serde_json::Value {
-    tags.map(|tags| tags.iter().map(|t| json!({ "key": t.key, "value": t.value })).collect::<Vec<_>>()).into()
+fn tag_list(tags: &[(String, String)]) -> Vec<serde_json::Value> {
+    tags.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect()
 }
 
 fn insert(parameters: &mut serde_json::Value, name: &str, value: Option<&str>) {

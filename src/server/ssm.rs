@@ -231,10 +231,11 @@ fn own_name(exchange: &Exchange<'_>, text: &str) -> Result<(Scope, String), ApiE
 /// The value must match the whole pattern. The engine takes time linear in the value.
 fn check_pattern(pattern: Option<&str>, value: &SecretValue) -> Result<(), ApiError> {
     let Some(pattern) = pattern.filter(|p| !p.is_empty()) else { return Ok(()) };
-    let regex =
-        regex::RegexBuilder::new(&format!("^(?:{pattern})$")).size_limit(1 << 20).build().map_err(|_| {
-            wire::invalid_allowed_pattern("The request does not meet the regular expression requirement.")
-        })?;
+    let build = |text: &str| regex::RegexBuilder::new(text).size_limit(1 << 20).build();
+    // Alone first: a pattern must not be able to close the group that is put around it.
+    let regex = build(pattern).and_then(|_| build(&format!("^(?:{pattern})$"))).map_err(|_| {
+        wire::invalid_allowed_pattern("The request does not meet the regular expression requirement.")
+    })?;
     #[expect(
         clippy::disallowed_methods,
         reason = "the pattern is checked against the value, which goes nowhere from here"

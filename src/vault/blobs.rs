@@ -13,8 +13,8 @@ use super::table::{Change, Stored, Table};
 use crate::secret::SecretValue;
 use crate::store::Store;
 use serde::{Deserialize, Serialize};
-use std::collections::HashSet;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, PoisonError, RwLock};
 
 const BLOB: u8 = b'V';
 
@@ -34,16 +34,24 @@ impl Stored for KeyRecord {
 }
 
 /// Values and the keys that seal them.
-#[derive(Debug)]
 pub(crate) struct Blobs {
     store: Arc<dyn Store>,
     keys: Arc<Keys>,
     keks: Table<KeyRecord>,
+    /// Opened KEKs, wiped when dropped. They are as secret as the derived keys beside them.
+    opened: RwLock<HashMap<String, Arc<Key>>>,
+}
+
+impl std::fmt::Debug for Blobs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Blobs(..)")
+    }
 }
 
 impl Blobs {
     pub(crate) fn load(store: Arc<dyn Store>, keys: Arc<Keys>) -> Result<Self, VaultError> {
-        Ok(Self { keks: Table::load(Arc::clone(&store), Arc::clone(&keys))?, store, keys })
+        let keks = Table::load(Arc::clone(&store), Arc::clone(&keys))?;
+        Ok(Self { keks, store, keys, opened: RwLock::default() })
     }
 
     /// Seals and stores a value under the KMS key `key_id`; returns the blob's name.
@@ -60,8 +68,11 @@ impl Blobs {
     /// Opens the value in the blob `name`.
     pub(crate) fn get(&self, scope: &Scope, key_id: &str, name: &str) -> Result<SecretValue, VaultError> {
         let key = blob_key(name);
-        let record = self.keks.get(&scope.id(key_id)).ok_or(VaultError::Unreadable)?;
-        let kek = self.open_kek(&record.record)?;
+        let id = scope.id(key_id);
+        let kek = match self.opened(&id) {
+            Some(kek) => kek,
+            None => self.open_kek(&self.keks.get(&id).ok_or(VaultError::Unreadable)?.record)?,
+        };
         let stored = self.store.get(&key)?.ok_or(VaultError::Unreadable)?;
         let mut value = open_value(&kek, &key, &stored.bytes).map_err(|_| VaultError::Unreadable)?;
         Ok(SecretValue::new(std::mem::take(&mut *value)))
@@ -99,8 +110,11 @@ impl Blobs {
     }
 
     /// The KEK of a KMS key id, made at its first use.
-    fn kek(&self, scope: &Scope, key_id: &str) -> Result<Key, VaultError> {
+    fn kek(&self, scope: &Scope, key_id: &str) -> Result<Arc<Key>, VaultError> {
         let id = scope.id(key_id);
+        if let Some(kek) = self.opened(&id) {
+            return Ok(kek);
+        }
         if let Some(row) = self.keks.get(&id) {
             return self.open_kek(&row.record);
         }
@@ -121,10 +135,17 @@ impl Blobs {
         self.open_kek(&record)
     }
 
-    fn open_kek(&self, record: &KeyRecord) -> Result<Key, VaultError> {
+    fn opened(&self, id: &str) -> Option<Arc<Key>> {
+        self.opened.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    fn open_kek(&self, record: &KeyRecord) -> Result<Arc<Key>, VaultError> {
         let sealed = hex::decode(&record.sealed).map_err(|_| VaultError::Unreadable)?;
-        let key = self.keys.store_key(KeyRecord::KIND, &record.id());
-        self.keys.open_kek(&key, &sealed).map_err(|_| VaultError::Unreadable)
+        let id = record.id();
+        let key = self.keys.store_key(KeyRecord::KIND, &id);
+        let kek = Arc::new(self.keys.open_kek(&key, &sealed).map_err(|_| VaultError::Unreadable)?);
+        self.opened.write().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::clone(&kek));
+        Ok(kek)
     }
 }
 

@@ -14,6 +14,7 @@
 //! tells a wrong key from a damaged vault.
 
 mod access_keys;
+mod anchor;
 mod bindings;
 mod blobs;
 mod parameter_labels;
@@ -54,6 +55,7 @@ use seal::{Keys, random};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use table::{Change, Table};
 
 /// Why the vault cannot do what it is asked.
@@ -91,6 +93,9 @@ pub enum VaultError {
 const HEADER: &[u8] = b"H";
 const FORMAT: u32 = 1;
 
+/// Longest time that one round of maintenance spends on the days of reads.
+const FLUSH: Duration = Duration::from_secs(20);
+
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Header {
@@ -111,6 +116,7 @@ pub struct Vault {
     parameters: Table<ParameterRecord>,
     access_keys: AccessKeyTable,
     bindings: Table<BindingRecord>,
+    anchor: Table<anchor::AnchorRecord>,
     /// Reads of secrets whose day is not yet in their record: (secret, version) -> day.
     touched: Mutex<BTreeMap<(String, String), Timestamp>>,
 }
@@ -164,7 +170,8 @@ impl Vault {
             secrets: Table::load(Arc::clone(&store), Arc::clone(&keys))?,
             parameters: Table::load(Arc::clone(&store), Arc::clone(&keys))?,
             access_keys: Table::load(Arc::clone(&store), Arc::clone(&keys))?,
-            bindings: Table::load(store, Arc::clone(&keys))?,
+            bindings: Table::load(Arc::clone(&store), Arc::clone(&keys))?,
+            anchor: Table::load(store, Arc::clone(&keys))?,
             keys,
             touched: Mutex::default(),
         };
@@ -208,12 +215,21 @@ impl Vault {
     /// # Errors
     /// [`VaultError`]; what is left over is due again the next time.
     pub fn maintain(&self) -> Result<Vec<String>, VaultError> {
-        self.flush_touched()?;
+        self.flush_touched(FLUSH)?;
         self.secrets().purge()
     }
 
     fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// The day of the last read of a secret, reads that are not written down yet included.
+    pub fn last_accessed(&self, secret: &SecretRecord) -> Option<Timestamp> {
+        let id = secret.scope.id(&secret.name);
+        let touched = self.touched.lock().unwrap_or_else(PoisonError::into_inner);
+        let from = (id.clone(), String::new());
+        let pending = touched.range(from..).take_while(|((of, _), _)| *of == id).map(|(_, day)| *day);
+        pending.max().max(secret.accessed)
     }
 
     /// Notes a read of a secret. LastAccessedDate has the resolution of a day, so
@@ -227,9 +243,17 @@ impl Vault {
         }
     }
 
-    fn flush_touched(&self) -> Result<(), VaultError> {
-        let touched = std::mem::take(&mut *self.touched.lock().unwrap_or_else(PoisonError::into_inner));
-        for ((id, version), day) in touched {
+    /// Writes down the days of recent reads, for at most `patience`: each is a commit of its own, and a
+    /// broker that stops must not keep its operator waiting for metadata.
+    ///
+    /// # Errors
+    /// [`VaultError`]; what is left over is due again the next time.
+    pub fn flush_touched(&self, patience: Duration) -> Result<(), VaultError> {
+        let begun = Instant::now();
+        let next = || self.touched.lock().unwrap_or_else(PoisonError::into_inner).pop_first();
+        while begun.elapsed() < patience
+            && let Some(((id, version), day)) = next()
+        {
             self.secrets.change(&id, |current| {
                 let Some(mut record) = current.cloned() else {
                     return Ok::<_, VaultError>((Change::Keep, ()));

@@ -10,7 +10,7 @@
 //!     │                   └ DEK seals the value of that version
 //!     └ "audit", "session"   seed of the checkpoint signing key, key of the session tokens
 //! sealed = nonce (12 random bytes) || ciphertext || tag (16)
-//! AAD    = "sealdock/1" || purpose || store key (and, for a DEK and a value, the KMS key id)
+//! AAD    = "sealdock/1" || purpose || store key
 //! ```
 //!
 //! Because the AAD names the record, a sealed record that is moved under another

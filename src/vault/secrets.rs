@@ -86,7 +86,10 @@ impl Secrets<'_> {
         let Ok(arn) = secret_id.parse::<Arn>() else {
             return self.0.secrets.get(&scope.id(secret_id));
         };
-        let name = arn.resource.strip_prefix("secret:").filter(|_| arn.service == "secretsmanager")?;
+        let name = arn
+            .resource
+            .strip_prefix("secret:")
+            .filter(|_| arn.partition == "aws" && arn.service == "secretsmanager")?;
         if arn.region != scope.region {
             return None;
         }

@@ -270,7 +270,7 @@ class TestNames:
 
     def test_case_counts(self, parameters, path):
         parameters.put_parameter(Name=path, Value="v", Type="String")
-        with refused("ParameterNotFound", ""):
+        with refused("ParameterNotFound", f"Parameter {path.upper()} not found."):
             get(parameters, path.upper())
 
 
@@ -336,13 +336,13 @@ class TestDelete:
     def test_gone(self, parameters, path):
         parameters.put_parameter(Name=path, Value="v", Type="String")
         assert body(parameters.delete_parameter(Name=path)) == {}
-        with refused("ParameterNotFound", ""):
+        with refused("ParameterNotFound", f"Parameter {path} not found."):
             get(parameters, path)
 
     def test_of_nothing(self, parameters, path):
-        with refused("ParameterNotFound", ""):
+        with refused("ParameterNotFound", f"Parameter {path} not found."):
             parameters.delete_parameter(Name=path)
-        with refused("ParameterNotFound", ""):
+        with refused("ParameterNotFound", f"Parameter {path} not found."):
             get(parameters, path)
 
     def test_a_name_that_comes_back_begins_at_one(self, parameters, path):

@@ -8,7 +8,9 @@ use sealdock::client::{Client, ClientError, Credentials, Endpoint};
 use sealdock::protocol::Operation;
 use sealdock::secret::SecretValue;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Name and text of an error.
 #[track_caller]
@@ -43,8 +45,6 @@ fn an_access_key_ends_at_once_when_it_is_disabled_or_deleted() {
     assert!(broker.stop().success());
     broker = kit.start();
     let root = broker.root();
-    let operator = broker.caller(Endpoint::parse(&broker.url("http:")).unwrap(), None).client;
-    drop(operator);
     let keys = root.call(Operation::ListAccessKeys, &json!({})).unwrap();
     assert_eq!(keys["AccessKeys"][0]["Status"], "Inactive", "{keys}");
     root.call(Operation::DeleteAccessKey, &json!({ "AccessKeyId": id })).unwrap();
@@ -271,6 +271,48 @@ fn regions_are_separate_namespaces() {
     here.call(Operation::DeleteSecret, &json!({ "SecretId": "db", "ForceDeleteWithoutRecovery": true }))
         .unwrap();
     assert_eq!(there.value("db"), second);
+}
+
+#[test]
+fn a_read_that_meets_a_deletion_is_answered_as_one_that_came_later() {
+    let kit = Kit::new();
+    let value = kit.canary("race");
+    let broker = kit.start();
+    let root = broker.root();
+    let done = AtomicBool::new(false);
+    let codes = std::thread::scope(|scope| {
+        let read = |operation, request: Value| {
+            let (caller, done) = (broker.root(), &done);
+            scope.spawn(move || {
+                let mut codes = BTreeSet::new();
+                while !done.load(Ordering::SeqCst) {
+                    codes.insert(code(&caller.call(operation, &request)).to_owned());
+                }
+                codes
+            })
+        };
+        let readers = [
+            read(Operation::GetSecretValue, json!({ "SecretId": "db" })),
+            read(Operation::GetSecretValue, json!({ "SecretId": "db" })),
+            read(Operation::GetParameter, json!({ "Name": "p", "WithDecryption": true })),
+            read(Operation::GetParameter, json!({ "Name": "p" })),
+        ];
+        for _ in 0..60 {
+            root.create("db", &value);
+            let put = json!({ "Name": "p", "Value": value, "Type": "SecureString" });
+            root.call(Operation::PutParameter, &put).unwrap();
+            root.call(Operation::DeleteParameter, &json!({ "Name": "p" })).unwrap();
+            let delete = json!({ "SecretId": "db", "ForceDeleteWithoutRecovery": true });
+            root.call(Operation::DeleteSecret, &delete).unwrap();
+        }
+        done.store(true, Ordering::SeqCst);
+        readers.map(|reader| reader.join().unwrap()).into_iter().flatten().collect::<BTreeSet<_>>()
+    });
+    let expected = ["ParameterNotFound", "ResourceNotFoundException", "ok"].map(str::to_owned);
+    assert_eq!(codes, BTreeSet::from(expected));
+    // A client repeats a read that failed; the log has each attempt.
+    let failed = kit.audit(0).into_iter().filter(|r| r["errorCode"] == "InternalFailure").count();
+    assert_eq!((failed, broker.told().as_str()), (0, ""), "nothing that an operator must look into");
 }
 
 #[test]

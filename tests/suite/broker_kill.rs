@@ -91,7 +91,8 @@ fn plan(prefix: &str, shared: &str, canary: &str, step: usize) -> Write {
     let parameter = |kind: &str| format!("/{prefix}/{kind}{number}");
     let token = format!("{prefix}-{step}-token-that-is-long-enough").replace('/', "-");
     // Some values are larger than a page of the store.
-    let value = format!("{canary}:{prefix}:{step}:{}", "x".repeat([0, 100, 9000][step % 3]));
+    let length = [0, 100, if matches!(step % 10, 2 | 5 | 6) { 3000 } else { 9000 }][step % 3];
+    let value = format!("{canary}:{prefix}:{step}:{}", "x".repeat(length));
     let put = |name: String| Write::Put { name, token: token.clone(), value: value.clone() };
     match step % 10 {
         0 => Write::Create { name: name("kept"), token, value },
@@ -128,7 +129,7 @@ fn write(caller: &Caller, prefix: &str, shared: &str, canary: &str) -> Writer {
                 writer.doubt = Some(write);
                 return writer;
             }
-            Err(other) => panic!("{write:?}: {other}"),
+            Err(other) => panic!("{:?}: {other}", write.trace()),
         }
     }
     unreachable!()
@@ -276,7 +277,7 @@ fn crowd(broker: &Broker, users: &[Caller], round: usize, shared: &str, canary: 
                 scope.spawn(move || write(caller, &format!("r{round}w{number}"), shared, canary))
             })
             .collect();
-        thread::sleep(Duration::from_millis([20, 45, 70, 100, 140, 30, 180, 60, 120, 250][round % 10]));
+        thread::sleep(Duration::from_millis([30, 70, 120, 200, 300, 50, 400, 90, 250, 500][round % 10]));
         broker.signal(rustix::process::Signal::KILL);
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     })

@@ -23,6 +23,7 @@ mod docker_task;
 mod ecs_vectors;
 mod hostile_clients;
 mod kit;
+mod kit_broker;
 mod listener;
 mod needles;
 mod policy_matrix;

@@ -1,6 +1,7 @@
 //! What time does to a vault, with a clock that the test moves: recovery windows, days of
 //! access, sessions, old versions; and that nothing stays in the store that no version names.
 
+use jiff::{SignedDuration, Timestamp};
 use sealdock::audit::{AuditLog, Options, Permit};
 use sealdock::clock::{Clock, ManualClock};
 use sealdock::policy::{PolicySet, Request, evaluate};
@@ -13,8 +14,6 @@ use sealdock::vault::{
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-
-use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
@@ -129,7 +128,7 @@ fn a_deleted_secret_is_destroyed_when_its_recovery_window_has_ended() {
     house.clock.advance(DAY * 7 - SignedDuration::from_secs(1));
     assert_eq!(vault.maintain().unwrap(), [""; 0]);
     house.clock.advance(SignedDuration::from_secs(1));
-    assert_eq!(vault.maintain().unwrap(), [arn.clone()]);
+    assert_eq!(vault.maintain().unwrap(), std::slice::from_ref(&arn));
     assert_eq!(vault.maintain().unwrap(), [""; 0]);
     assert!(vault.secrets().find(&house.scope, "gone").is_none());
     assert_eq!(house.read(&vault, "kept").unwrap(), 5);

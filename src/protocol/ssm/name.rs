@@ -58,7 +58,9 @@ impl ParameterName {
             None => (None, text.to_owned()),
             Some(_) => {
                 let arn: Arn = text.parse().map_err(|_| ApiError::validation(NAME_RULE))?;
-                let path = arn.resource.strip_prefix("parameter").filter(|path| path.starts_with('/'));
+                let ours = arn.partition == "aws" && arn.service == "ssm";
+                let path =
+                    arn.resource.strip_prefix("parameter").filter(|path| ours && path.starts_with('/'));
                 let path = path.ok_or_else(|| ApiError::validation(NAME_RULE))?.to_owned();
                 // One level: the slash belongs to the ARN. More: to the name.
                 let one_level = path.matches('/').count() == 1;
