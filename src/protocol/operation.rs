@@ -118,14 +118,32 @@ operations! {
     UpdateSecret: SecretsManager writes;
     /// Moves a staging label.
     UpdateSecretVersionStage: SecretsManager writes;
+    /// Adds and overwrites tags of a parameter.
+    AddTagsToResource: Ssm writes;
     /// Deletes a parameter.
     DeleteParameter: Ssm writes;
+    /// Deletes up to ten parameters.
+    DeleteParameters: Ssm writes;
+    /// Metadata of parameters that match filters, in pages.
+    DescribeParameters: Ssm reads;
     /// One parameter.
     GetParameter: Ssm reads;
+    /// The versions of one parameter, in pages.
+    GetParameterHistory: Ssm reads;
     /// Up to ten parameters.
     GetParameters: Ssm reads;
+    /// The parameters under a path, in pages.
+    GetParametersByPath: Ssm reads;
+    /// Puts labels on a version.
+    LabelParameterVersion: Ssm writes;
+    /// The tags of a parameter.
+    ListTagsForResource: Ssm reads;
     /// Makes a parameter or a new version of one.
     PutParameter: Ssm writes;
+    /// Removes tags of a parameter.
+    RemoveTagsFromResource: Ssm writes;
+    /// Takes labels off a version.
+    UnlabelParameterVersion: Ssm writes;
     /// Credentials of a role for one task.
     CreateTaskSession: Sealdock writes;
     /// Records which values went into which container.
@@ -303,6 +321,6 @@ mod tests {
     #[test]
     fn covers_both_models() {
         assert_eq!(Operation::coverage().count(), 39);
-        assert_eq!(Operation::coverage().filter(|row| row.implemented).count(), 19);
+        assert_eq!(Operation::coverage().filter(|row| row.implemented).count(), 28);
     }
 }

@@ -35,6 +35,8 @@ patterns! {
     FILTER_VALUE = r"^\!?[a-zA-Z0-9 :_@\/\+\=\.\-\!]*$";
     /// SSM `ParameterKeyId`.
     KEY_ID = r"^([a-zA-Z0-9:/_-]+)$";
+    /// SSM `ParameterStringFilterKey`.
+    FILTER_KEY = r"tag:.+|Name|Type|KeyId|Path|Label|Tier|DataType";
     /// SSM `TagKey` and `TagValue`.
     TAG = r"^([\p{L}\p{Z}\p{N}_.:/=+\-@]*)$";
     /// Sealdock: an AWS account's user, role or root.

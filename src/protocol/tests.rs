@@ -38,14 +38,36 @@ fn decoders() -> Vec<(Operation, Decoder, Value)> {
             "SecretId": "a", "ClientRequestToken": token, "Description": "d", "KmsKeyId": "k", "SecretString": "s",
             "Type": "t"
         }),
+        row!(AddTagsToResource, ssm::AddTagsToResourceRequest, {
+            "ResourceType": "Parameter", "ResourceId": "a", "Tags": [{"Key": "k", "Value": "v"}]
+        }),
         row!(DeleteParameter, ssm::DeleteParameterRequest, {"Name": "a"}),
+        row!(DeleteParameters, ssm::DeleteParametersRequest, {"Names": ["a"]}),
+        row!(DescribeParameters, ssm::DescribeParametersRequest, {
+            "Filters": [{"Key": "Name", "Values": ["a"]}],
+            "ParameterFilters": [{"Key": "Name", "Option": "Equals", "Values": ["a"]}],
+            "MaxResults": 1, "NextToken": "t", "Shared": false
+        }),
         row!(GetParameter, ssm::GetParameterRequest, {"Name": "a", "WithDecryption": true}),
+        row!(GetParameterHistory, ssm::GetParameterHistoryRequest, {
+            "Name": "a", "WithDecryption": true, "MaxResults": 1, "NextToken": "t"
+        }),
         row!(GetParameters, ssm::GetParametersRequest, {"Names": ["a"], "WithDecryption": true}),
+        row!(GetParametersByPath, ssm::GetParametersByPathRequest, {
+            "Path": "/a", "Recursive": true, "ParameterFilters": [{"Key": "Type", "Option": "Equals", "Values": ["String"]}],
+            "WithDecryption": true, "MaxResults": 1, "NextToken": "t"
+        }),
+        row!(LabelParameterVersion, ssm::LabelParameterVersionRequest, {"Name": "a", "ParameterVersion": 1, "Labels": ["l"]}),
+        row!(ListTagsForResource, ssm::ListTagsForResourceRequest, {"ResourceType": "Parameter", "ResourceId": "a"}),
         row!(PutParameter, ssm::PutParameterRequest, {
             "Name": "a", "Description": "d", "Value": "v", "Type": "String", "KeyId": "k", "Overwrite": true,
             "AllowedPattern": "v", "Tags": [{"Key": "k", "Value": "v"}], "Tier": "Standard", "Policies": "[]",
             "DataType": "text"
         }),
+        row!(RemoveTagsFromResource, ssm::RemoveTagsFromResourceRequest, {
+            "ResourceType": "Parameter", "ResourceId": "a", "TagKeys": ["k"]
+        }),
+        row!(UnlabelParameterVersion, ssm::UnlabelParameterVersionRequest, {"Name": "a", "ParameterVersion": 1, "Labels": ["l"]}),
         row!(CreateTaskSession, sealdock::CreateTaskSessionRequest, {"RoleArn": arn, "SessionName": "0a", "TaskDefinition": "web"}),
         row!(RecordInjections, sealdock::RecordInjectionsRequest, {
             "TaskId": "t", "Family": "f", "ContainerName": "c", "ContainerId": "i", "DockerName": "n",

@@ -4,7 +4,9 @@
 //! |---|---|
 //! | `listener.rs` and its companions, `tls.rs` | sockets, TLS, HTTP, limits |
 //! | `api.rs`, `authenticate.rs`, `exchange.rs` | from an HTTP request to a proven caller and an answer |
-//! | `secretsmanager.rs`, `list_secrets.rs`, `secret_*.rs`, `ssm.rs`, `sealdock.rs` | one function an operation |
+//! | `secretsmanager.rs`, `list_secrets.rs`, `secret_*.rs` | Secrets Manager, one function an operation |
+//! | `ssm.rs`, `ssm_*.rs`, `parameter_filters.rs` | Parameter Store, likewise |
+//! | `sealdock.rs` | our own operations |
 
 mod api;
 mod authenticate;
@@ -14,12 +16,16 @@ mod exchange;
 mod limits;
 mod list_secrets;
 pub mod listener;
+mod parameter_filters;
 mod sealdock;
 mod secret_batch;
 mod secret_tags;
 mod secret_versions;
 mod secretsmanager;
 mod ssm;
+mod ssm_labels;
+mod ssm_listing;
+mod ssm_tags;
 pub mod tls;
 mod unix_socket;
 

@@ -1,12 +1,16 @@
 //! Parameter Store on the vault: one function an operation, in the same four steps
-//! as [`super::secretsmanager`].
+//! as [`super::secretsmanager`]. Lists are in [`super::ssm_listing`], labels and tags in
+//! [`super::ssm_labels`] and [`super::ssm_tags`].
 
 use super::exchange::{Answer, Exchange, Failure, blocking};
+use super::{ssm_labels, ssm_listing, ssm_tags};
 use crate::arn::Arn;
+use crate::audit::Permit;
 use crate::protocol::ssm::{
-    self as wire, DeleteParameterRequest, DeleteParameterResponse, GetParameterRequest, GetParameterResponse,
-    GetParametersRequest, GetParametersResponse, Parameter, ParameterName, ParameterTier, ParameterType,
-    PutParameterRequest, PutParameterResponse, check_new_name,
+    self as wire, DeleteParameterRequest, DeleteParameterResponse, DeleteParametersRequest,
+    DeleteParametersResponse, GetParameterRequest, GetParameterResponse, GetParametersRequest,
+    GetParametersResponse, Parameter, ParameterName, ParameterTier, ParameterType, PutParameterRequest,
+    PutParameterResponse, check_new_name,
 };
 use crate::protocol::{ApiError, Operation};
 use crate::secret::SecretValue;
@@ -20,24 +24,34 @@ use std::sync::Arc;
 /// Serves one operation.
 pub(super) async fn serve(operation: Operation, exchange: &mut Exchange<'_>) -> Answer {
     match operation {
+        Operation::AddTagsToResource => ssm_tags::add(exchange).await,
         Operation::DeleteParameter => delete(exchange).await,
+        Operation::DeleteParameters => delete_several(exchange).await,
+        Operation::DescribeParameters => ssm_listing::describe(exchange).await,
         Operation::GetParameter => get(exchange).await,
+        Operation::GetParameterHistory => ssm_listing::history(exchange).await,
         Operation::GetParameters => get_several(exchange).await,
+        Operation::GetParametersByPath => ssm_listing::by_path(exchange).await,
+        Operation::LabelParameterVersion => ssm_labels::label(exchange).await,
+        Operation::ListTagsForResource => ssm_tags::list(exchange).await,
         Operation::PutParameter => put(exchange).await,
+        Operation::RemoveTagsFromResource => ssm_tags::remove(exchange).await,
+        Operation::UnlabelParameterVersion => ssm_labels::unlabel(exchange).await,
         other => Err(ApiError::unknown_operation(other.name()).into()),
     }
 }
 
 /// A parameter that a request names.
-struct Named {
+pub(super) struct Named {
     text: String,
     name: ParameterName,
-    arn: String,
+    /// The ARN to authorise.
+    pub(super) arn: String,
     found: Option<Arc<Row<ParameterRecord>>>,
 }
 
 impl Named {
-    fn new(exchange: &Exchange<'_>, text: String) -> Result<Self, ApiError> {
+    pub(super) fn new(exchange: &Exchange<'_>, text: String) -> Result<Self, ApiError> {
         let name = ParameterName::parse(&text)?;
         let scope = match &name.arn {
             Some(Arn { account, region, .. }) => Scope::new(account.as_str(), region.as_str()),
@@ -51,6 +65,16 @@ impl Named {
         };
         let arn = found.as_ref().map_or_else(|| parameter_arn(&scope, &name.name), |row| row.record.arn());
         Ok(Self { text, name, arn, found })
+    }
+
+    /// The parameter as a whole: operations on that take no selector.
+    pub(super) fn whole(&self) -> Option<&Arc<Row<ParameterRecord>>> {
+        self.found.as_ref().filter(|_| self.name.selector.is_none())
+    }
+
+    /// As [`Named::whole`], which has to be there.
+    pub(super) fn require(&self) -> Result<&Arc<Row<ParameterRecord>>, ApiError> {
+        self.whole().ok_or_else(|| wire::parameter_not_found(format!("Parameter {} not found.", self.text)))
     }
 
     fn selector(&self) -> Selector {
@@ -81,21 +105,10 @@ async fn get_several(exchange: &mut Exchange<'_>) -> Answer {
     let request = GetParametersRequest::decode(exchange.body)?;
     exchange.context.parameters =
         Some(json!({ "names": request.names, "withDecryption": request.with_decryption }));
-    let mut named: Vec<Named> = Vec::new();
-    for name in request.names {
-        let one = Named::new(exchange, name)?;
-        // A name that is given twice is answered once.
-        if !named.iter().any(|n| n.text == one.text) {
-            named.push(one);
-        }
-    }
-    // One record for each parameter; the log writes them together.
-    let action = Operation::GetParameters.action();
-    let gates = named.iter().map(|n| exchange.authorize(&action, &n.arn, &n.arn));
-    let permits = futures_util::future::join_all(gates).await.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let permitted = authorize_each(exchange, Operation::GetParameters, request.names).await?;
     let parameters = exchange.broker.vault().parameters();
     let mut response = GetParametersResponse::default();
-    for (one, permit) in named.into_iter().zip(permits) {
+    for (one, permit) in permitted {
         let Some(parameter) = &one.found else {
             response.invalid_parameters.push(one.text);
             continue;
@@ -107,6 +120,26 @@ async fn get_several(exchange: &mut Exchange<'_>) -> Answer {
         }
     }
     exchange.answer(&response)
+}
+
+/// Permits for each of several names. A name that is given twice counts once.
+async fn authorize_each(
+    exchange: &Exchange<'_>,
+    operation: Operation,
+    names: Vec<String>,
+) -> Result<Vec<(Named, Permit)>, Failure> {
+    let mut named: Vec<Named> = Vec::new();
+    for name in names {
+        let one = Named::new(exchange, name)?;
+        if !named.iter().any(|n| n.text == one.text) {
+            named.push(one);
+        }
+    }
+    // One record for each parameter; the log writes them together.
+    let action = operation.action();
+    let gates = named.iter().map(|n| exchange.authorize(&action, &n.arn, &n.arn));
+    let permits = futures_util::future::join_all(gates).await.into_iter().collect::<Result<Vec<_>, _>>()?;
+    Ok(named.into_iter().zip(permits).collect())
 }
 
 async fn put(exchange: &mut Exchange<'_>) -> Answer {
@@ -146,11 +179,7 @@ async fn put(exchange: &mut Exchange<'_>) -> Answer {
     };
     let parameters = exchange.broker.vault().parameters();
     let (version, tier) = blocking(|| parameters.put(&permit, &arn, &scope, new)).map_err(refused)?;
-    let tier = match tier {
-        Tier::Standard => ParameterTier::Standard,
-        Tier::Advanced => ParameterTier::Advanced,
-    };
-    exchange.answer(&PutParameterResponse { version, tier })
+    exchange.answer(&PutParameterResponse { version, tier: shown_tier(tier) })
 }
 
 async fn delete(exchange: &mut Exchange<'_>) -> Answer {
@@ -158,14 +187,27 @@ async fn delete(exchange: &mut Exchange<'_>) -> Answer {
     exchange.context.parameters = Some(json!({ "name": request.name }));
     let named = Named::new(exchange, request.name)?;
     let permit = exchange.authorize(&Operation::DeleteParameter.action(), &named.arn, &named.arn).await?;
-    let not_found = || wire::parameter_not_found(format!("Parameter {} not found.", named.text));
-    if named.name.selector.is_some() {
-        return Err(not_found().into());
-    }
-    let parameter = named.found.as_ref().ok_or_else(not_found)?;
+    let parameter = named.require()?;
     let parameters = exchange.broker.vault().parameters();
     blocking(|| parameters.delete(&permit, parameter)).map_err(refused)?;
     exchange.answer(&DeleteParameterResponse)
+}
+
+async fn delete_several(exchange: &mut Exchange<'_>) -> Answer {
+    let request = DeleteParametersRequest::decode(exchange.body)?;
+    exchange.context.parameters = Some(json!({ "names": request.names }));
+    let permitted = authorize_each(exchange, Operation::DeleteParameters, request.names).await?;
+    let parameters = exchange.broker.vault().parameters();
+    let mut response = DeleteParametersResponse::default();
+    for (one, permit) in permitted {
+        let deleted = one.whole().map(|parameter| blocking(|| parameters.delete(&permit, parameter)));
+        match deleted {
+            Some(Ok(())) => response.deleted_parameters.push(one.text),
+            None | Some(Err(ParameterFailure::Refused(_))) => response.invalid_parameters.push(one.text),
+            Some(Err(ParameterFailure::Vault(error))) => return Err(super::internal(&error).into()),
+        }
+    }
+    exchange.answer(&response)
 }
 
 /// The name to write, which may be given as an ARN of the caller's own account and Region.
@@ -213,7 +255,7 @@ fn check_data_type(data_type: Option<&str>) -> Result<(), ApiError> {
 
 const MAX_TAGS: usize = 50;
 
-fn checked_tags(tags: Vec<wire::Tag>) -> Result<Vec<(String, String)>, ApiError> {
+pub(super) fn checked_tags(tags: Vec<wire::Tag>) -> Result<Vec<(String, String)>, ApiError> {
     if tags.len() > MAX_TAGS {
         return Err(wire::too_many_tags(format!("A parameter can have at most {MAX_TAGS} tags.")));
     }
@@ -237,15 +279,29 @@ fn kind(kind: ParameterType) -> ParameterKind {
     }
 }
 
-fn shown(read: ParameterValue) -> Parameter {
+/// A tier, as the API has it.
+pub(super) fn shown_tier(tier: Tier) -> ParameterTier {
+    match tier {
+        Tier::Standard => ParameterTier::Standard,
+        Tier::Advanced => ParameterTier::Advanced,
+    }
+}
+
+/// A type, as the API has it.
+pub(super) fn shown_type(kind: ParameterKind) -> ParameterType {
+    match kind {
+        ParameterKind::String => ParameterType::String,
+        ParameterKind::StringList => ParameterType::StringList,
+        ParameterKind::SecureString => ParameterType::SecureString,
+    }
+}
+
+/// A value, as the API has it.
+pub(super) fn shown(read: ParameterValue) -> Parameter {
     let record = &read.parameter.record;
     Parameter {
         name: record.name.clone(),
-        parameter_type: match read.version.kind {
-            ParameterKind::String => ParameterType::String,
-            ParameterKind::StringList => ParameterType::StringList,
-            ParameterKind::SecureString => ParameterType::SecureString,
-        },
+        parameter_type: shown_type(read.version.kind),
         value: read.value,
         version: read.version.version,
         selector: read.selector,
@@ -256,7 +312,8 @@ fn shown(read: ParameterValue) -> Parameter {
     }
 }
 
-fn refused(failure: ParameterFailure) -> Failure {
+/// The answer to a refusal of the vault.
+pub(super) fn refused(failure: ParameterFailure) -> Failure {
     let error = match failure {
         ParameterFailure::Refused(error) => error,
         ParameterFailure::Vault(error) => return super::internal(&error).into(),
@@ -271,6 +328,8 @@ fn refused(failure: ParameterFailure) -> Failure {
         ParameterError::OldestIsLabelled { name, version } => {
             wire::parameter_max_version_limit_exceeded(&name, version)
         }
+        ParameterError::TooManyLabels => wire::parameter_version_label_limit_exceeded(text),
+        ParameterError::TooManyTags => wire::too_many_tags(text),
         ParameterError::TypeMissing
         | ParameterError::TagsWithOverwrite
         | ParameterError::KeyWithoutSecureString

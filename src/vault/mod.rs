@@ -6,6 +6,7 @@
 //! | `seal.rs` | key hierarchy and sealing |
 //! | `table.rs`, `blobs.rs` | metadata records, sealed values |
 //! | `secret_record.rs`, `parameter_record.rs` | AWS's rules, pure |
+//! | `parameter_labels.rs`, `parameter_tags.rs`, `parameter_listing.rs` | what else parameters have, and lists of them |
 //! | `secrets.rs`, `parameters.rs` | the operations, each behind a [`Permit`](crate::audit::Permit) |
 //!
 //! The header (store key `H`) is the one record that is not sealed: format
@@ -16,7 +17,10 @@ mod access_keys;
 mod anchor;
 mod bindings;
 mod blobs;
+mod parameter_labels;
+mod parameter_listing;
 mod parameter_record;
+mod parameter_tags;
 mod parameters;
 mod password;
 mod root;
@@ -32,6 +36,8 @@ mod tokens;
 
 pub use access_keys::{AccessKeyRecord, AccessKeys};
 pub use bindings::{Binding, BindingRecord, Bindings};
+pub use parameter_labels::{Labelled, Unlabelled};
+pub use parameter_listing::{Listed, Page, below};
 pub use parameter_record::{
     ParameterError, ParameterKind, ParameterRecord, ParameterVersion, Selector, Tier, WantedTier,
     parameter_arn,

@@ -183,6 +183,14 @@ pub enum ParameterError {
         /// Its oldest version.
         version: i64,
     },
+    /// Ten labels are on the version.
+    #[error(
+        "A parameter version can have maximum 10 labels.Move one or more labels to another version and try again."
+    )]
+    TooManyLabels,
+    /// Fifty tags are on the parameter.
+    #[error("A parameter can have at most 50 tags.")]
+    TooManyTags,
 }
 
 impl Stored for ParameterRecord {

@@ -105,7 +105,8 @@ impl Parameters<'_> {
         }
     }
 
-    fn read(
+    /// The value of a version, for whoever has checked the permit.
+    pub(super) fn read(
         &self,
         parameter: &Arc<Row<ParameterRecord>>,
         selector: &Selector,

@@ -43,6 +43,16 @@ pub(crate) enum Change<R> {
     Keep,
 }
 
+/// Where a walk goes after a record.
+pub(crate) enum Step {
+    /// To the one that follows.
+    Next,
+    /// To the first one whose id is not smaller than this, which is greater than the record's own.
+    Jump(String),
+    /// Nowhere.
+    Stop,
+}
+
 /// All records of one kind.
 pub(crate) struct Table<R> {
     store: Arc<dyn Store>,
@@ -109,6 +119,41 @@ impl<R: Stored> Table<R> {
             .take(limit)
             .map(|(_, row)| Arc::clone(row))
             .collect()
+    }
+
+    /// Visits the records whose id begins with `prefix`, in order of id, after `after`,
+    /// as far as `visit` goes. A jump costs as much as looking up one record.
+    pub(crate) fn walk(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        mut visit: impl FnMut(&Arc<Row<R>>) -> Step,
+    ) {
+        let rows = self.rows.read().unwrap_or_else(PoisonError::into_inner);
+        let mut from = match after {
+            Some(after) if after >= prefix => Bound::Excluded(after.to_owned()),
+            _ => Bound::Included(prefix.to_owned()),
+        };
+        loop {
+            let mut jump = None;
+            for (id, row) in rows.range::<str, _>((from.as_ref().map(String::as_str), Bound::Unbounded)) {
+                if !id.starts_with(prefix) {
+                    return;
+                }
+                match visit(row) {
+                    Step::Next => {}
+                    Step::Jump(to) => {
+                        jump = Some(to);
+                        break;
+                    }
+                    Step::Stop => return,
+                }
+            }
+            match jump {
+                Some(to) => from = Bound::Included(to),
+                None => return,
+            }
+        }
     }
 
     /// Changes the record of `id`: `decide` sees the current record, if there is

@@ -20,7 +20,11 @@ OPERATIONS = {
         "RestoreSecret", "TagResource", "UntagResource", "ListSecretVersionIds", "UpdateSecretVersionStage",
         "GetRandomPassword", "GetResourcePolicy", "BatchGetSecretValue", "DeleteSecret",
     ),
-    "ssm": ("PutParameter", "GetParameter", "GetParameters", "DeleteParameter"),
+    "ssm": (
+        "PutParameter", "GetParameter", "GetParameters", "GetParametersByPath", "GetParameterHistory",
+        "DescribeParameters", "LabelParameterVersion", "UnlabelParameterVersion", "AddTagsToResource",
+        "RemoveTagsFromResource", "ListTagsForResource", "DeleteParameter", "DeleteParameters",
+    ),
 }  # fmt: skip
 
 # Every JSON type, with a value that fits no constraint of the model by accident.

@@ -3,6 +3,7 @@
     admin       may do everything with secrets and parameters
     reader      may read secrets and parameters under allowed/
     careful     may read everything, but an explicit deny covers denied/
+    lister      may list and delete parameters under /paths/open
     nobody      has no policy
 """
 
@@ -10,7 +11,7 @@ import json
 
 from broker import ACCOUNT
 
-USERS = ("admin", "reader", "careful", "nobody")
+USERS = ("admin", "reader", "careful", "lister", "nobody")
 
 
 def _user(name, *statements):
@@ -51,6 +52,13 @@ DOCUMENT = json.dumps(
                         f"arn:aws:ssm:*:{ACCOUNT}:parameter/denied/*",
                     ],
                 },
+            ),
+            _user(
+                "lister",
+                _allow(
+                    ["ssm:GetParametersByPath", "ssm:DeleteParameters"],
+                    [f"arn:aws:ssm:*:{ACCOUNT}:parameter/paths/open", f"arn:aws:ssm:*:{ACCOUNT}:parameter/paths/open/*"],
+                ),
             ),
             _user("nobody"),
         ],

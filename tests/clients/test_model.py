@@ -47,9 +47,21 @@ def right_request(operation, existing):
             return {"Name": "/" + fresh, "Value": "v", "Type": "String"}
         case "GetParameter":
             return {"Name": "/" + existing}
-        case "GetParameters":
+        case "GetParameters" | "DeleteParameters":
             return {"Names": ["/" + existing]}
-        case "DeleteParameter":
+        case "GetParametersByPath":
+            return {"Path": "/" + existing}
+        case "DescribeParameters":
+            return {}
+        case "LabelParameterVersion" | "UnlabelParameterVersion":
+            return {"Name": "/" + existing, "ParameterVersion": 1, "Labels": ["label"]}
+        case "AddTagsToResource":
+            return {"ResourceType": "Parameter", "ResourceId": "/" + existing, "Tags": [{"Key": "k", "Value": "v"}]}
+        case "RemoveTagsFromResource":
+            return {"ResourceType": "Parameter", "ResourceId": "/" + existing, "TagKeys": ["k"]}
+        case "ListTagsForResource":
+            return {"ResourceType": "Parameter", "ResourceId": "/" + existing}
+        case "DeleteParameter" | "GetParameterHistory":
             return {"Name": "/" + existing}
     raise AssertionError(operation)
 

@@ -20,6 +20,12 @@ const PARAMETERS: [&str; 3] = [
     "arn:aws:ssm:us-east-1:111122223333:parameter/dev/db",
     "arn:aws:ssm:eu-west-1:111122223333:parameter/app/db",
 ];
+const PATHS: [&str; 3] = [
+    "arn:aws:ssm:us-east-1:111122223333:parameter/app",
+    "arn:aws:ssm:us-east-1:111122223333:parameter/app/",
+    "arn:aws:ssm:us-east-1:111122223333:parameter/",
+];
+const ALL_PARAMETERS: [&str; 1] = ["arn:aws:ssm:us-east-1:111122223333:*"];
 const ROLES: [&str; 2] =
     ["arn:aws:iam::111122223333:role/ecsTaskExecutionRole", "arn:aws:iam::111122223333:role/admin"];
 const USERS: [&str; 1] = ["arn:aws:iam::111122223333:user/developer"];
@@ -44,7 +50,16 @@ const ACTIONS: &[(&str, &[&str])] = &[
     ("ssm:PutParameter", &PARAMETERS),
     ("ssm:GetParameter", &PARAMETERS),
     ("ssm:GetParameters", &PARAMETERS),
+    ("ssm:GetParameterHistory", &PARAMETERS),
+    ("ssm:GetParametersByPath", &PATHS),
+    ("ssm:DescribeParameters", &ALL_PARAMETERS),
     ("ssm:DeleteParameter", &PARAMETERS),
+    ("ssm:DeleteParameters", &PARAMETERS),
+    ("ssm:LabelParameterVersion", &PARAMETERS),
+    ("ssm:UnlabelParameterVersion", &PARAMETERS),
+    ("ssm:AddTagsToResource", &PARAMETERS),
+    ("ssm:RemoveTagsFromResource", &PARAMETERS),
+    ("ssm:ListTagsForResource", &PARAMETERS),
     ("iam:PassRole", &ROLES),
     ("iam:CreateAccessKey", &USERS),
     ("iam:ListAccessKeys", &USERS),

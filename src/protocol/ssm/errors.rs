@@ -51,7 +51,7 @@ pub fn parameter_max_version_limit_exceeded(name: &str, version: i64) -> ApiErro
     )
 }
 
-/// `ParameterVersionLabelLimitExceeded`
+/// A version would have more than ten labels.
 pub fn parameter_version_label_limit_exceeded(message: impl Into<String>) -> ApiError {
     lower("ParameterVersionLabelLimitExceeded", message)
 }
@@ -138,14 +138,18 @@ pub fn invalid_next_token() -> ApiError {
     upper("InvalidNextToken", "The specified token isn't valid.")
 }
 
-/// `InvalidResourceId`
-pub fn invalid_resource_id(message: impl Into<String>) -> ApiError {
-    lower("InvalidResourceId", message)
+/// There is no such resource to tag. AWS sends no text.
+pub fn invalid_resource_id() -> ApiError {
+    lower("InvalidResourceId", "")
 }
 
-/// `InvalidResourceType`
-pub fn invalid_resource_type(message: impl Into<String>) -> ApiError {
-    lower("InvalidResourceType", message)
+/// Resources of this type are not here.
+pub fn invalid_resource_type() -> ApiError {
+    lower(
+        "InvalidResourceType",
+        "The resource type isn't valid. For example, if you are attempting to tag an EC2 instance, the instance must \
+         be a registered managed node.",
+    )
 }
 
 /// `TooManyTagsError`

@@ -2,17 +2,37 @@
 //! 2014-11-06) that keeps parameters.
 
 mod errors;
+mod history;
+mod labels;
+mod listing;
 mod name;
 mod parameters;
 mod put;
+mod tags;
 
 pub use errors::*;
+pub use history::{
+    GetParameterHistoryRequest, GetParameterHistoryResponse, ParameterHistory, VersionMetadata,
+};
+pub use labels::{
+    LabelParameterVersionRequest, LabelParameterVersionResponse, UnlabelParameterVersionRequest,
+    UnlabelParameterVersionResponse,
+};
+pub use listing::{
+    DescribeParametersRequest, DescribeParametersResponse, GetParametersByPathRequest,
+    GetParametersByPathResponse, ParameterMetadata, ParameterStringFilter, ParametersFilter,
+    ParametersFilterKey,
+};
 pub use name::{ParameterName, Selector, check_new_name};
 pub use parameters::{
-    DeleteParameterRequest, DeleteParameterResponse, GetParameterRequest, GetParameterResponse,
-    GetParametersRequest, GetParametersResponse, Parameter,
+    DeleteParameterRequest, DeleteParameterResponse, DeleteParametersRequest, DeleteParametersResponse,
+    GetParameterRequest, GetParameterResponse, GetParametersRequest, GetParametersResponse, Parameter,
 };
 pub use put::{PutParameterRequest, PutParameterResponse};
+pub use tags::{
+    AddTagsToResourceRequest, ListTagsForResourceRequest, ListTagsForResourceResponse,
+    RemoveTagsFromResourceRequest, ResourceType, Tagged, TagsChangedResponse,
+};
 
 use super::error::ApiError;
 use super::fields::Fields;

@@ -1,4 +1,5 @@
-//! Reading and deleting: `GetParameter`, `GetParameters`, `DeleteParameter`.
+//! Reading and deleting: `GetParameter`, `GetParameters`, `DeleteParameter`,
+//! `DeleteParameters`.
 
 use super::{NAME, ParameterType};
 use crate::protocol::error::ApiError;
@@ -216,6 +217,42 @@ pub struct DeleteParameterResponse;
 
 impl Encode for DeleteParameterResponse {
     fn members<S: Sink>(&self, _: &mut Object<'_, S>) {}
+}
+
+/// Deletes up to ten parameters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeleteParametersRequest {
+    /// The names.
+    pub names: Vec<String>,
+}
+
+impl DeleteParametersRequest {
+    /// Reads the request body.
+    ///
+    /// # Errors
+    /// `SerializationException`, `ValidationException`.
+    pub fn decode(body: &[u8]) -> Result<Self, ApiError> {
+        let mut fields = Fields::parse(body)?;
+        let names = fields.texts("Names", (1, 10), NAME)?;
+        let names = fields.required("Names", names).unwrap_or_default();
+        fields.finish(Self { names })
+    }
+}
+
+/// The names that were deleted, and those that name nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeleteParametersResponse {
+    /// Deleted.
+    pub deleted_parameters: Vec<String>,
+    /// Not found.
+    pub invalid_parameters: Vec<String>,
+}
+
+impl Encode for DeleteParametersResponse {
+    fn members<S: Sink>(&self, object: &mut Object<'_, S>) {
+        object.texts("DeletedParameters", &self.deleted_parameters);
+        object.texts("InvalidParameters", &self.invalid_parameters);
+    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,162 @@
+//! Lists of parameters: `GetParametersByPath`, `DescribeParameters`,
+//! `GetParameterHistory`.
+//!
+//! A page token holds the list that it belongs to and the place where the page ended,
+//! sealed, so that parameters which come and go in between are neither shown twice
+//! nor skipped, and a token serves no other list.
+//!
+//! As in AWS, who may read a path may read all below it: the permit is for the path,
+//! spelled as the request spells it, and no parameter is decided by itself.
+
+use super::exchange::{Answer, Exchange};
+use super::parameter_filters::{Criteria, check_path};
+use super::ssm::{Named, refused, shown, shown_tier, shown_type};
+use crate::arn::Arn;
+use crate::protocol::ssm::{
+    DescribeParametersRequest, DescribeParametersResponse, GetParameterHistoryRequest,
+    GetParameterHistoryResponse, GetParametersByPathRequest, GetParametersByPathResponse, ParameterHistory,
+    ParameterMetadata, ParameterStringFilter, VersionMetadata, invalid_next_token,
+};
+use crate::protocol::{ApiError, Operation};
+use crate::vault::{Listed, Page, ParameterRecord, ParameterVersion, parameter_arn};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// Parameters on a page of values when the request does not say.
+const VALUES: usize = 10;
+
+/// Entries on other pages when the request does not say.
+const ENTRIES: usize = 50;
+
+/// Where a page ended.
+#[derive(Serialize, Deserialize)]
+struct Cursor {
+    /// Which list.
+    list: String,
+    /// The last entry.
+    after: String,
+}
+
+pub(super) async fn by_path(exchange: &mut Exchange<'_>) -> Answer {
+    let request = GetParametersByPathRequest::decode(exchange.body)?;
+    let filters = filters_shown(&request.parameter_filters);
+    exchange.context.parameters = Some(json!({
+        "path": request.path, "recursive": request.recursive, "parameterFilters": filters,
+        "withDecryption": request.with_decryption, "maxResults": request.max_results,
+    }));
+    check_path(&request.path)?;
+    let arn = parameter_arn(&exchange.scope, &request.path);
+    let permit = exchange.authorize(&Operation::GetParametersByPath.action(), &arn, &arn).await?;
+    let criteria = Criteria::by_path(request.parameter_filters)?;
+    let list = list_of(exchange, &json!(["path", request.path, request.recursive, filters]));
+    let after = opened(exchange, &list, request.next_token.as_deref())?;
+    let page = Page { after: after.as_deref(), limit: request.max_results.unwrap_or(VALUES) };
+    let select = |record: &ParameterRecord| criteria.select(record).map(|version| version.version);
+    let path = (request.path.as_str(), request.recursive);
+    let parameters = exchange.broker.vault().parameters();
+    let found = parameters
+        .by_path(&permit, &exchange.scope, path, select, page, request.with_decryption)
+        .map_err(refused)?;
+    exchange.answer(&GetParametersByPathResponse {
+        next_token: found.next.map(|after| sealed(exchange, list, after)),
+        parameters: found.entries.into_iter().map(shown).collect(),
+    })
+}
+
+pub(super) async fn describe(exchange: &mut Exchange<'_>) -> Answer {
+    let request = DescribeParametersRequest::decode(exchange.body)?;
+    let filters = filters_shown(&request.parameter_filters);
+    let older: Vec<Value> =
+        request.filters.iter().map(|f| json!({ "key": f.key.as_str(), "values": f.values })).collect();
+    exchange.context.parameters = Some(json!({
+        "filters": older, "parameterFilters": filters, "maxResults": request.max_results, "shared": request.shared,
+    }));
+    let all = Arn::new("ssm", &exchange.scope.region, &exchange.scope.account, "*").to_string();
+    let permit = exchange.authorize(&Operation::DescribeParameters.action(), &all, &all).await?;
+    let list = list_of(exchange, &json!(["describe", older, filters, request.shared]));
+    let after = opened(exchange, &list, request.next_token.as_deref())?;
+    let criteria = Criteria::describe(request.filters, request.parameter_filters)?;
+    let page = Page { after: after.as_deref(), limit: request.max_results.unwrap_or(ENTRIES) };
+    let matches = |record: &ParameterRecord| criteria.select(record).is_some();
+    let parameters = exchange.broker.vault().parameters();
+    let found = if request.shared {
+        // No other account shares parameters with this one.
+        Listed { entries: Vec::new(), next: None }
+    } else {
+        parameters.describe(&permit, &all, &exchange.scope, matches, page).map_err(refused)?
+    };
+    let shown = found.entries.iter().filter_map(|row| {
+        let version = row.record.latest()?;
+        Some(ParameterMetadata { arn: row.record.arn(), metadata: metadata(&row.record.name, version) })
+    });
+    exchange.answer(&DescribeParametersResponse {
+        parameters: shown.collect(),
+        next_token: found.next.map(|after| sealed(exchange, list, after)),
+    })
+}
+
+pub(super) async fn history(exchange: &mut Exchange<'_>) -> Answer {
+    let request = GetParameterHistoryRequest::decode(exchange.body)?;
+    exchange.context.parameters = Some(json!({
+        "name": request.name, "withDecryption": request.with_decryption, "maxResults": request.max_results,
+    }));
+    let named = Named::new(exchange, request.name)?;
+    let action = Operation::GetParameterHistory.action();
+    let permit = exchange.authorize(&action, &named.arn, &named.arn).await?;
+    let parameter = named.require()?;
+    let name = &parameter.record.name;
+    let list = list_of(exchange, &json!(["history", name]));
+    let after = match opened(exchange, &list, request.next_token.as_deref())? {
+        None => 0,
+        Some(after) => after.parse::<i64>().map_err(|_| invalid_next_token())?,
+    };
+    let limit = request.max_results.unwrap_or(ENTRIES);
+    let parameters = exchange.broker.vault().parameters();
+    let found =
+        parameters.history(&permit, parameter, after, limit, request.with_decryption).map_err(refused)?;
+    let shown = found.entries.into_iter().map(|(version, value)| ParameterHistory {
+        metadata: metadata(name, &version),
+        value,
+        labels: version.labels,
+    });
+    exchange.answer(&GetParameterHistoryResponse {
+        parameters: shown.collect(),
+        next_token: found.next.map(|after| sealed(exchange, list, after.to_string())),
+    })
+}
+
+fn metadata(name: &str, version: &ParameterVersion) -> VersionMetadata {
+    VersionMetadata {
+        name: name.to_owned(),
+        parameter_type: shown_type(version.kind),
+        key_id: version.key_id.clone(),
+        last_modified_date: version.modified,
+        last_modified_user: version.user.clone(),
+        description: version.description.clone(),
+        allowed_pattern: version.allowed_pattern.clone(),
+        version: version.version,
+        tier: shown_tier(version.tier),
+        data_type: version.data_type.clone(),
+    }
+}
+
+fn filters_shown(filters: &[ParameterStringFilter]) -> Vec<Value> {
+    filters.iter().map(|f| json!({ "key": f.key, "option": f.option, "values": f.values })).collect()
+}
+
+/// What tells one list from another: all of a request but the page's size.
+fn list_of(exchange: &Exchange<'_>, request: &Value) -> String {
+    json!([exchange.scope.account, exchange.scope.region, request]).to_string()
+}
+
+fn sealed(exchange: &Exchange<'_>, list: String, after: String) -> String {
+    let cursor = Cursor { list, after };
+    exchange.broker.vault().seal_cursor(&serde_json::to_vec(&cursor).unwrap_or_default())
+}
+
+fn opened(exchange: &Exchange<'_>, list: &str, token: Option<&str>) -> Result<Option<String>, ApiError> {
+    let Some(token) = token else { return Ok(None) };
+    let opened = exchange.broker.vault().open_cursor(token);
+    let cursor = opened.and_then(|text| serde_json::from_slice::<Cursor>(&text).ok());
+    cursor.filter(|c| c.list == list).map(|c| Some(c.after)).ok_or_else(invalid_next_token)
+}

@@ -1,0 +1,75 @@
+//! Tags of parameters: `AddTagsToResource`, `RemoveTagsFromResource`,
+//! `ListTagsForResource`. A resource is a parameter, or it is not here.
+
+use super::exchange::{Answer, Exchange, Failure, blocking};
+use super::ssm::{Named, checked_tags, refused};
+use crate::audit::Permit;
+use crate::protocol::Operation;
+use crate::protocol::ssm::{
+    AddTagsToResourceRequest, ListTagsForResourceRequest, ListTagsForResourceResponse,
+    RemoveTagsFromResourceRequest, ResourceType, Tag, Tagged, TagsChangedResponse, invalid_resource_id,
+    invalid_resource_type,
+};
+use crate::vault::{ParameterError, ParameterFailure, ParameterRecord, Row};
+use serde_json::json;
+use std::sync::Arc;
+
+pub(super) async fn add(exchange: &mut Exchange<'_>) -> Answer {
+    let request = AddTagsToResourceRequest::decode(exchange.body)?;
+    exchange.context.parameters = Some(json!({
+        "resourceType": request.resource.resource_type.as_str(), "resourceId": request.resource.resource_id,
+        "tags": request.tags.iter().map(|t| json!({ "key": t.key, "value": t.value })).collect::<Vec<_>>(),
+    }));
+    let (parameter, permit) = gate(exchange, Operation::AddTagsToResource, request.resource).await?;
+    let tags = checked_tags(request.tags)?;
+    let parameters = exchange.broker.vault().parameters();
+    blocking(|| parameters.add_tags(&permit, &parameter, tags)).map_err(gone)?;
+    exchange.answer(&TagsChangedResponse)
+}
+
+pub(super) async fn remove(exchange: &mut Exchange<'_>) -> Answer {
+    let request = RemoveTagsFromResourceRequest::decode(exchange.body)?;
+    exchange.context.parameters = Some(json!({
+        "resourceType": request.resource.resource_type.as_str(), "resourceId": request.resource.resource_id,
+        "tagKeys": request.tag_keys,
+    }));
+    let (parameter, permit) = gate(exchange, Operation::RemoveTagsFromResource, request.resource).await?;
+    let parameters = exchange.broker.vault().parameters();
+    blocking(|| parameters.remove_tags(&permit, &parameter, &request.tag_keys)).map_err(gone)?;
+    exchange.answer(&TagsChangedResponse)
+}
+
+pub(super) async fn list(exchange: &mut Exchange<'_>) -> Answer {
+    let request = ListTagsForResourceRequest::decode(exchange.body)?;
+    exchange.context.parameters = Some(json!({
+        "resourceType": request.resource.resource_type.as_str(), "resourceId": request.resource.resource_id,
+    }));
+    let (parameter, permit) = gate(exchange, Operation::ListTagsForResource, request.resource).await?;
+    let tags = exchange.broker.vault().parameters().tags(&permit, &parameter).map_err(gone)?;
+    exchange.answer(&ListTagsForResourceResponse {
+        tag_list: tags.into_iter().map(|(key, value)| Tag { key, value }).collect(),
+    })
+}
+
+/// The parameter that a request is about, and the permit for it.
+async fn gate(
+    exchange: &Exchange<'_>,
+    operation: Operation,
+    resource: Tagged,
+) -> Result<(Arc<Row<ParameterRecord>>, Permit), Failure> {
+    if resource.resource_type != ResourceType::Parameter {
+        return Err(invalid_resource_type().into());
+    }
+    let named = Named::new(exchange, resource.resource_id).map_err(|_| invalid_resource_id())?;
+    let permit = exchange.authorize(&operation.action(), &named.arn, &named.arn).await?;
+    let parameter = named.whole().ok_or_else(invalid_resource_id)?;
+    Ok((Arc::clone(parameter), permit))
+}
+
+/// As [`refused`]; a parameter that has gone is a resource that is not there.
+fn gone(failure: ParameterFailure) -> Failure {
+    match failure {
+        ParameterFailure::Refused(ParameterError::NotFound(_)) => invalid_resource_id().into(),
+        other => refused(other),
+    }
+}
