@@ -88,20 +88,36 @@ macro_rules! operations {
 }
 
 operations! {
+    /// The values of up to 20 secrets.
+    BatchGetSecretValue: SecretsManager reads;
     /// Makes a secret, with or without a first version.
     CreateSecret: SecretsManager writes;
     /// Deletes a secret, at once or after a recovery window.
     DeleteSecret: SecretsManager writes;
     /// Metadata of one secret.
     DescribeSecret: SecretsManager reads;
+    /// A password that is kept nowhere.
+    GetRandomPassword: SecretsManager reads;
+    /// The policy that is attached to a secret.
+    GetResourcePolicy: SecretsManager reads;
     /// The value of one version.
     GetSecretValue: SecretsManager reads;
+    /// The versions of one secret, in pages.
+    ListSecretVersionIds: SecretsManager reads;
     /// Metadata of secrets that match filters, in pages.
     ListSecrets: SecretsManager reads;
     /// Makes a new version.
     PutSecretValue: SecretsManager writes;
+    /// Takes a scheduled deletion back.
+    RestoreSecret: SecretsManager writes;
+    /// Adds tags to a secret.
+    TagResource: SecretsManager writes;
+    /// Removes tags from a secret.
+    UntagResource: SecretsManager writes;
     /// Changes metadata and, with a value, makes a new version.
     UpdateSecret: SecretsManager writes;
+    /// Moves a staging label.
+    UpdateSecretVersionStage: SecretsManager writes;
     /// Adds and overwrites tags of a parameter.
     AddTagsToResource: Ssm writes;
     /// Deletes a parameter.
@@ -305,6 +321,6 @@ mod tests {
     #[test]
     fn covers_both_models() {
         assert_eq!(Operation::coverage().count(), 39);
-        assert_eq!(Operation::coverage().filter(|row| row.implemented).count(), 20);
+        assert_eq!(Operation::coverage().filter(|row| row.implemented).count(), 28);
     }
 }

@@ -1,4 +1,4 @@
-//! `ListSecrets`: filters, order, pages.
+//! `ListSecrets`: filters, order, pages; `BatchGetSecretValue` chooses the same way.
 //!
 //! A page token holds the position of the last secret shown, not a page number, so
 //! that secrets which come and go in between are neither shown twice nor skipped. It
@@ -9,10 +9,11 @@
 
 use super::exchange::{Answer, Exchange, blocking};
 use super::secretsmanager::metadata;
-use crate::protocol::Operation;
+use crate::audit::Permit;
 use crate::protocol::secretsmanager::{
     Filter, FilterKey, ListSecretsRequest, ListSecretsResponse, SortBy, SortOrder, invalid_next_token,
 };
+use crate::protocol::{ApiError, Operation};
 use crate::vault::{Row, SecretRecord, VaultError};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -30,61 +31,95 @@ struct Cursor {
     name: String,
 }
 
+/// The order of a list. Page tokens are good for the order of this name only.
+pub(super) struct Order {
+    pub(super) name: String,
+    pub(super) by: SortBy,
+    pub(super) descending: bool,
+}
+
+impl Default for Order {
+    fn default() -> Self {
+        Self { name: String::new(), by: SortBy::CreatedDate, descending: false }
+    }
+}
+
+/// One page of secrets, and the token of the next.
+pub(super) struct Page {
+    pub(super) rows: Vec<Arc<Row<SecretRecord>>>,
+    pub(super) next_token: Option<String>,
+}
+
 pub(super) async fn list(exchange: &mut Exchange<'_>) -> Answer {
     let request = ListSecretsRequest::decode(exchange.body)?;
     exchange.context.parameters = Some(json!({
         "maxResults": request.max_results, "includePlannedDeletion": request.include_planned_deletion,
-        "filters": request.filters.iter().map(|f| json!({ "key": f.key.as_str(), "values": f.values })).collect::<Vec<_>>(),
+        "filters": request.filters.iter().map(Filter::to_json).collect::<Vec<_>>(),
     }));
     let permit = exchange.authorize(&Operation::ListSecrets.action(), "*", "*").await?;
-    let vault = exchange.broker.vault();
-    let sort_by = request.sort_by.unwrap_or(SortBy::CreatedDate);
+    let by = request.sort_by.unwrap_or(SortBy::CreatedDate);
     let descending = request.sort_order == Some(SortOrder::Desc);
-    let order = format!("{}/{descending}", sort_by.as_str());
-    let after = match &request.next_token {
+    let order = Order { name: format!("{}/{descending}", by.as_str()), by, descending };
+    let (token, size) = (request.next_token.as_deref(), request.max_results.unwrap_or(PAGE));
+    let page =
+        select(exchange, &permit, &request.filters, request.include_planned_deletion, order, token, size)?;
+    exchange.answer(&ListSecretsResponse {
+        secret_list: page
+            .rows
+            .iter()
+            .map(|row| metadata(&row.record, exchange.broker.vault().last_accessed(&row.record)))
+            .collect(),
+        next_token: page.next_token,
+    })
+}
+
+/// The secrets of the caller's scope that match every filter: `size` of them after
+/// the position that `token` holds.
+pub(super) fn select(
+    exchange: &Exchange<'_>,
+    permit: &Permit,
+    filters: &[Filter],
+    planned_deletion: bool,
+    order: Order,
+    token: Option<&str>,
+    size: usize,
+) -> Result<Page, ApiError> {
+    let vault = exchange.broker.vault();
+    let after = match token {
         None => None,
         Some(token) => {
             let opened =
                 vault.open_cursor(token).and_then(|text| serde_json::from_slice::<Cursor>(&text).ok());
-            Some(opened.filter(|c| c.order == order).ok_or_else(invalid_next_token)?)
+            Some(opened.filter(|c| c.order == order.name).ok_or_else(invalid_next_token)?)
         }
     };
     // A large vault takes its time to go through; other connections do not wait for that.
     let (rows, more) = blocking(|| {
-        let all = vault.secrets().page(&permit, &exchange.scope, None, usize::MAX)?;
-        Ok(select(all, &request, sort_by, after.as_ref()))
+        let mut all = vault.secrets().page(permit, &exchange.scope, None, usize::MAX)?;
+        all.retain(|row| planned_deletion || row.record.deletion.is_none());
+        all.retain(|row| filters.iter().all(|filter| matches(filter, &row.record)));
+        Ok(page_after(all, &order, after.as_ref(), size))
     })
     .map_err(|e: VaultError| super::internal(&e))?;
     let next_token = rows.last().filter(|_| more).map(|(key, row)| {
-        let cursor = Cursor { order, key: key.clone(), name: row.record.name.clone() };
+        let cursor = Cursor { order: order.name, key: key.clone(), name: row.record.name.clone() };
         vault.seal_cursor(&serde_json::to_vec(&cursor).unwrap_or_default())
     });
-    exchange.answer(&ListSecretsResponse {
-        secret_list: rows
-            .iter()
-            .map(|(_, row)| metadata(&row.record, vault.last_accessed(&row.record)))
-            .collect(),
-        next_token,
-    })
+    Ok(Page { rows: rows.into_iter().map(|(_, row)| row).collect(), next_token })
 }
 
 /// A secret, and what it is sorted by.
 type Entry = (String, Arc<Row<SecretRecord>>);
 
 /// The page after `after`, and whether there are more.
-fn select(
+fn page_after(
     all: Vec<Arc<Row<SecretRecord>>>,
-    request: &ListSecretsRequest,
-    sort_by: SortBy,
+    order: &Order,
     after: Option<&Cursor>,
+    size: usize,
 ) -> (Vec<Entry>, bool) {
-    let descending = request.sort_order == Some(SortOrder::Desc);
-    let mut rows: Vec<Entry> = all
-        .into_iter()
-        .filter(|row| request.include_planned_deletion || row.record.deletion.is_none())
-        .filter(|row| request.filters.iter().all(|filter| matches(filter, &row.record)))
-        .map(|row| (sort_key(sort_by, &row.record), row))
-        .collect();
+    let descending = order.descending;
+    let mut rows: Vec<Entry> = all.into_iter().map(|row| (sort_key(order.by, &row.record), row)).collect();
     rows.sort_by(|(a, x), (b, y)| (a, &x.record.name).cmp(&(b, &y.record.name)));
     if descending {
         rows.reverse();
@@ -96,7 +131,6 @@ fn select(
         };
         rows.retain(|(key, row)| !shown(key, &row.record.name));
     }
-    let size = request.max_results.unwrap_or(PAGE);
     let more = rows.len() > size;
     rows.truncate(size);
     (rows, more)

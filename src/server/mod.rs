@@ -4,9 +4,9 @@
 //! |---|---|
 //! | `listener.rs` and its companions, `tls.rs` | sockets, TLS, HTTP, limits |
 //! | `api.rs`, `authenticate.rs`, `exchange.rs` | from an HTTP request to a proven caller and an answer |
-//! | `secretsmanager.rs`, `list_secrets.rs`, `ssm.rs`, `sealdock.rs` | one function an operation |
-//! | `ssm_listing.rs`, `ssm_labels.rs`, `ssm_tags.rs` | the same, for lists, labels and tags of parameters |
-//! | `parameter_filters.rs` | which parameters match the filters of a list |
+//! | `secretsmanager.rs`, `list_secrets.rs`, `secret_*.rs` | Secrets Manager, one function an operation |
+//! | `ssm.rs`, `ssm_*.rs`, `parameter_filters.rs` | Parameter Store, likewise |
+//! | `sealdock.rs` | our own operations |
 
 mod api;
 mod authenticate;
@@ -18,6 +18,9 @@ mod list_secrets;
 pub mod listener;
 mod parameter_filters;
 mod sealdock;
+mod secret_batch;
+mod secret_tags;
+mod secret_versions;
 mod secretsmanager;
 mod ssm;
 mod ssm_labels;

@@ -4,6 +4,7 @@
 use super::exchange::{Answer, Exchange, Failure, blocking};
 use crate::arn::Arn;
 use crate::broker::{Injected, KeyError, SessionError};
+use crate::policy::IdentityKind;
 use crate::protocol::sealdock::{
     AccessKey, AccessKeyStatus, AccessKeySummary, Binding, CreateAccessKeyRequest, CreateAccessKeyResponse,
     CreateTaskSessionRequest, CreateTaskSessionResponse, DeleteAccessKeyRequest, DeleteAccessKeyResponse,
@@ -123,7 +124,7 @@ async fn create_key(exchange: &mut Exchange<'_>) -> Answer {
     let request = CreateAccessKeyRequest::decode(exchange.body)?;
     let principal = match request.owner {
         KeyOwner::Principal(arn) => arn,
-        KeyOwner::UserName(name) => user_arn(exchange, &name),
+        KeyOwner::UserName(name) => named_user(exchange, &name),
     };
     exchange.context.parameters = Some(json!({ "principalArn": principal }));
     let _permit = exchange.authorize("iam:CreateAccessKey", &principal, &principal).await?;
@@ -230,6 +231,15 @@ async fn gate_for_key(exchange: &Exchange<'_>, action: &str, id: &str) -> Result
 
 fn existing(found: bool, id: &str) -> Result<(), ApiError> {
     if found { Ok(()) } else { Err(not_found(format!("The Access Key with id {id} cannot be found."))) }
+}
+
+/// The user of this name, whatever the path in its ARN.
+fn named_user(exchange: &Exchange<'_>, name: &str) -> String {
+    let policies = exchange.broker.policies();
+    let user = policies
+        .identities()
+        .find(|i| i.kind == IdentityKind::User && i.name == name && i.arn.account == exchange.scope.account);
+    user.map_or_else(|| user_arn(exchange, name), |user| user.arn.to_string())
 }
 
 fn user_arn(exchange: &Exchange<'_>, name: &str) -> String {

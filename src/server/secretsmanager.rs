@@ -4,13 +4,20 @@
 //! act on the vault with the permit.
 
 use super::exchange::{Answer, Exchange, Failure, blocking};
+use super::secret_tags::{checked_tags, tag_list};
+use super::{list_secrets, secret_batch, secret_tags, secret_versions};
 use crate::protocol::secretsmanager::{
     self as wire, CreateSecretRequest, CreateSecretResponse, DeleteSecretRequest, DeleteSecretResponse,
-    Deletion, DescribeSecretRequest, DescribeSecretResponse, GetSecretValueRequest, GetSecretValueResponse,
-    PutSecretValueRequest, PutSecretValueResponse, SecretMetadata, UpdateSecretRequest, UpdateSecretResponse,
+    Deletion, DescribeSecretRequest, DescribeSecretResponse, GetRandomPasswordRequest,
+    GetRandomPasswordResponse, GetResourcePolicyRequest, GetResourcePolicyResponse, GetSecretValueRequest,
+    GetSecretValueResponse, PutSecretValueRequest, PutSecretValueResponse, RestoreSecretRequest,
+    RestoreSecretResponse, SecretMetadata, UpdateSecretRequest, UpdateSecretResponse,
 };
 use crate::protocol::{ApiError, Operation};
-use crate::vault::{NewSecret, Row, SecretContent, SecretError, SecretFailure, SecretRecord, Secrets};
+use crate::vault::{
+    NewSecret, PasswordRules, Row, SecretContent, SecretError, SecretFailure, SecretRecord,
+    SecretVersionValue, Secrets,
+};
 use jiff::Timestamp;
 use serde_json::json;
 use std::sync::Arc;
@@ -18,26 +25,34 @@ use std::sync::Arc;
 /// Serves one operation.
 pub(super) async fn serve(operation: Operation, exchange: &mut Exchange<'_>) -> Answer {
     match operation {
+        Operation::BatchGetSecretValue => secret_batch::get_values(exchange).await,
         Operation::CreateSecret => create(exchange).await,
         Operation::DeleteSecret => delete(exchange).await,
         Operation::DescribeSecret => describe(exchange).await,
+        Operation::GetRandomPassword => random_password(exchange).await,
+        Operation::GetResourcePolicy => resource_policy(exchange).await,
         Operation::GetSecretValue => get_value(exchange).await,
-        Operation::ListSecrets => super::list_secrets::list(exchange).await,
+        Operation::ListSecretVersionIds => secret_versions::list(exchange).await,
+        Operation::ListSecrets => list_secrets::list(exchange).await,
         Operation::PutSecretValue => put_value(exchange).await,
+        Operation::RestoreSecret => restore(exchange).await,
+        Operation::TagResource => secret_tags::tag(exchange).await,
+        Operation::UntagResource => secret_tags::untag(exchange).await,
         Operation::UpdateSecret => update(exchange).await,
+        Operation::UpdateSecretVersionStage => secret_versions::move_stage(exchange).await,
         other => Err(ApiError::unknown_operation(other.name()).into()),
     }
 }
 
 /// A secret that a request names: the record, if there is one, and the ARN to authorise.
-struct Named {
+pub(super) struct Named {
     id: String,
     arn: String,
     found: Option<Arc<Row<SecretRecord>>>,
 }
 
 impl Named {
-    fn new(exchange: &Exchange<'_>, id: String) -> Self {
+    pub(super) fn new(exchange: &Exchange<'_>, id: String) -> Self {
         let found = exchange.broker.vault().secrets().find(&exchange.scope, &id);
         let arn = match &found {
             Some(row) => row.record.arn(),
@@ -46,7 +61,7 @@ impl Named {
         Self { id, arn, found }
     }
 
-    async fn authorize(
+    pub(super) async fn authorize(
         &self,
         exchange: &Exchange<'_>,
         operation: Operation,
@@ -54,7 +69,7 @@ impl Named {
         exchange.authorize(&operation.action(), &self.arn, &self.id).await
     }
 
-    fn existing(self) -> Result<Arc<Row<SecretRecord>>, Failure> {
+    pub(super) fn existing(self) -> Result<Arc<Row<SecretRecord>>, Failure> {
         self.found.ok_or_else(|| wire::secret_not_found().into())
     }
 }
@@ -72,19 +87,24 @@ async fn get_value(exchange: &mut Exchange<'_>) -> Answer {
     let read = secrets
         .get_value(&permit, &secret, request.version_id.as_deref(), request.version_stage.as_deref())
         .map_err(refused)?;
+    exchange.answer(&shown(read))
+}
+
+/// A value as `GetSecretValue` and `BatchGetSecretValue` show it.
+pub(super) fn shown(read: SecretVersionValue) -> GetSecretValueResponse {
     let content = if read.version.binary {
         wire::SecretContent::Binary(read.value)
     } else {
         wire::SecretContent::String(read.value)
     };
-    exchange.answer(&GetSecretValueResponse {
+    GetSecretValueResponse {
         arn: read.secret.record.arn(),
         name: read.secret.record.name.clone(),
         version_id: read.version.id,
         content,
         version_stages: read.version.stages,
         created_date: read.version.created,
-    })
+    }
 }
 
 async fn create(exchange: &mut Exchange<'_>) -> Answer {
@@ -207,6 +227,55 @@ async fn delete(exchange: &mut Exchange<'_>) -> Answer {
     })
 }
 
+async fn restore(exchange: &mut Exchange<'_>) -> Answer {
+    let request = RestoreSecretRequest::decode(exchange.body)?;
+    exchange.context.parameters = Some(json!({ "secretId": request.secret_id }));
+    let named = Named::new(exchange, request.secret_id);
+    let permit = named.authorize(exchange, Operation::RestoreSecret).await?;
+    let secret = named.existing()?;
+    let secrets = exchange.broker.vault().secrets();
+    let record = blocking(|| secrets.restore(&permit, &secret)).map_err(refused)?;
+    exchange.answer(&RestoreSecretResponse { arn: record.arn(), name: record.name })
+}
+
+/// No secret has a resource policy; clients that look for one learn that.
+async fn resource_policy(exchange: &mut Exchange<'_>) -> Answer {
+    let request = GetResourcePolicyRequest::decode(exchange.body)?;
+    exchange.context.parameters = Some(json!({ "secretId": request.secret_id }));
+    let named = Named::new(exchange, request.secret_id);
+    let _permit = named.authorize(exchange, Operation::GetResourcePolicy).await?;
+    let secret = named.existing()?;
+    if secret.record.deletion.is_some() {
+        return Err(wire::marked_for_deletion().into());
+    }
+    exchange.answer(&GetResourcePolicyResponse { arn: secret.record.arn(), name: secret.record.name.clone() })
+}
+
+async fn random_password(exchange: &mut Exchange<'_>) -> Answer {
+    let request = GetRandomPasswordRequest::decode(exchange.body)?;
+    exchange.context.parameters = Some(json!({
+        "passwordLength": request.password_length, "excludeCharacters": request.exclude_characters,
+        "excludeNumbers": request.exclude_numbers, "excludePunctuation": request.exclude_punctuation,
+        "excludeUppercase": request.exclude_uppercase, "excludeLowercase": request.exclude_lowercase,
+        "includeSpace": request.include_space, "requireEachIncludedType": request.require_each_included_type,
+    }));
+    let permit = exchange.authorize(&Operation::GetRandomPassword.action(), "*", "*").await?;
+    let rules = PasswordRules {
+        length: request.password_length,
+        exclude: request.exclude_characters,
+        lowercase: !request.exclude_lowercase,
+        uppercase: !request.exclude_uppercase,
+        numbers: !request.exclude_numbers,
+        punctuation: !request.exclude_punctuation,
+        space: request.include_space,
+        require_each: request.require_each_included_type,
+    };
+    let drawn = exchange.broker.vault().secrets().random_password(&permit, &rules);
+    let password = drawn.map_err(|e| super::internal(&e))?;
+    let random_password = password.map_err(|e| wire::invalid_parameter(e.to_string()))?;
+    exchange.answer(&GetRandomPasswordResponse { random_password })
+}
+
 /// A secret as `DescribeSecret` and `ListSecrets` show it.
 pub(super) fn metadata(record: &SecretRecord, accessed: Option<Timestamp>) -> SecretMetadata {
     let staged = record.versions.iter().filter(|v| !v.stages.is_empty());
@@ -242,7 +311,12 @@ pub(super) fn refused(failure: SecretFailure) -> Failure {
         SecretError::StageMismatch
         | SecretError::NameScheduledForDeletion
         | SecretError::MarkedForDeletion => wire::invalid_request(text),
-        SecretError::TooManyStages => wire::limit_exceeded(text),
+        SecretError::TooManyStages | SecretError::TooManyVersions => wire::limit_exceeded(text),
+        SecretError::StageHeld { .. }
+        | SecretError::StageNotThere { .. }
+        | SecretError::NothingToMove
+        | SecretError::CurrentRemoved
+        | SecretError::TooManyTags => wire::invalid_parameter(text),
     })
 }
 
@@ -271,32 +345,6 @@ fn unsupported(present: bool, member: &str) -> Result<(), ApiError> {
         return Err(wire::invalid_parameter(format!("Sealdock does not support {member} yet.")));
     }
     Ok(())
-}
-
-const MAX_TAGS: usize = 50;
-
-fn checked_tags(tags: Vec<wire::Tag>) -> Result<Vec<(String, String)>, ApiError> {
-    if tags.len() > MAX_TAGS {
-        return Err(wire::invalid_parameter(format!(
-            "You can't have more than {MAX_TAGS} tags on a secret."
-        )));
-    }
-    let mut seen = std::collections::HashSet::new();
-    for tag in &tags {
-        if tag.key.to_ascii_lowercase().starts_with("aws:") {
-            return Err(wire::invalid_parameter(
-                "Tag keys that begin with \"aws:\" are reserved for AWS use.",
-            ));
-        }
-        if !seen.insert(tag.key.as_str()) {
-            return Err(wire::invalid_parameter(format!("Duplicate tag key: {}", tag.key)));
-        }
-    }
-    Ok(tags.into_iter().map(|tag| (tag.key, tag.value)).collect())
-}
-
-fn tag_list(tags: &[(String, String)]) -> Vec<serde_json::Value> {
-    tags.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect()
 }
 
 fn insert(parameters: &mut serde_json::Value, name: &str, value: Option<&str>) {

@@ -7,6 +7,7 @@
 //! `PutSecretValue`, `UpdateSecret`, `DeleteSecret`; User Guide, "Secret versions".
 
 use super::scope::Scope;
+use super::secret_error::SecretError;
 use super::table::Stored;
 use crate::arn::Arn;
 use jiff::{SignedDuration, Timestamp};
@@ -18,10 +19,14 @@ pub const AWSCURRENT: &str = "AWSCURRENT";
 pub const AWSPREVIOUS: &str = "AWSPREVIOUS";
 /// Most stages that one version may have.
 pub(crate) const MAX_STAGES: usize = 20;
+/// Most tags of a secret.
+pub(crate) const MAX_TAGS: usize = 50;
 /// Versions without a stage are kept up to about this many ...
 const KEPT_VERSIONS: usize = 100;
 /// ... and never removed when younger than this.
 const KEPT_AGE: SignedDuration = SignedDuration::from_hours(24);
+/// Most versions of one secret, however young: its record is written whole at each change.
+pub(crate) const MAX_VERSIONS: usize = 1000;
 
 /// A secret without its values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -80,47 +85,6 @@ pub struct VersionRecord {
     pub(crate) blob: String,
 }
 
-/// Why Secrets Manager refuses.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SecretError {
-    /// No such secret.
-    #[error("Secrets Manager can't find the specified secret.")]
-    NotFound,
-    /// No version with that stage.
-    #[error("Secrets Manager can't find the specified secret value for staging label: {0}")]
-    NoSuchStage(String),
-    /// No version with that id.
-    #[error("Secrets Manager can't find the specified secret value for VersionId: {0}")]
-    NoSuchVersion(String),
-    /// Version id and stage do not name the same version.
-    #[error("You provided a VersionStage that is not associated to the provided VersionId.")]
-    StageMismatch,
-    /// The name is taken.
-    #[error("The operation failed because the secret {0} already exists.")]
-    Exists(String),
-    /// The name belongs to a secret that waits for its deletion.
-    #[error(
-        "You can't create this secret because a secret with this name is already scheduled for deletion."
-    )]
-    NameScheduledForDeletion,
-    /// The token made another content.
-    #[error(
-        "You can't use ClientRequestToken {token} because that value is already in use for a version of secret {arn}."
-    )]
-    TokenInUse {
-        /// The ClientRequestToken.
-        token: String,
-        /// The secret.
-        arn: String,
-    },
-    /// The secret waits for its deletion.
-    #[error("You can't perform this operation on the secret because it was marked for deletion.")]
-    MarkedForDeletion,
-    /// Too many staging labels.
-    #[error("You can't have more than {MAX_STAGES} staging labels attached to a version.")]
-    TooManyStages,
-}
-
 impl Stored for SecretRecord {
     const KIND: u8 = b'S';
     fn id(&self) -> String {
@@ -163,7 +127,7 @@ impl SecretRecord {
         self.versions.iter().find(|v| v.id == id)
     }
 
-    fn staged(&self, stage: &str) -> Option<&VersionRecord> {
+    pub(super) fn staged(&self, stage: &str) -> Option<&VersionRecord> {
         self.versions.iter().find(|v| v.has(stage))
     }
 
@@ -185,6 +149,9 @@ impl SecretRecord {
         stages: Vec<String>,
         now: Timestamp,
     ) -> Result<(), SecretError> {
+        if self.versions.len() >= MAX_VERSIONS {
+            return Err(SecretError::TooManyVersions);
+        }
         let mut wanted: Vec<String> = Vec::new();
         for stage in stages {
             if !wanted.contains(&stage) {
@@ -232,7 +199,7 @@ impl SecretRecord {
         blobs
     }
 
-    fn detach(&mut self, stage: &str) {
+    pub(super) fn detach(&mut self, stage: &str) {
         for version in &mut self.versions {
             version.stages.retain(|s| s != stage);
         }
@@ -247,11 +214,11 @@ impl VersionRecord {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn record() -> SecretRecord {
+    pub(in crate::vault) fn record() -> SecretRecord {
         SecretRecord {
             scope: Scope::new("111122223333", "us-east-1"),
             name: "db".into(),
@@ -280,12 +247,12 @@ mod tests {
         }
     }
 
-    fn put(record: &mut SecretRecord, id: &str, stages: &[&str]) {
+    pub(in crate::vault) fn put(record: &mut SecretRecord, id: &str, stages: &[&str]) {
         let stages = stages.iter().map(|&s| s.to_owned()).collect();
         record.add_version(version(id, record.created), stages, record.created).unwrap();
     }
 
-    fn at<'a>(record: &'a SecretRecord, stage: &str) -> Option<&'a str> {
+    pub(in crate::vault) fn at<'a>(record: &'a SecretRecord, stage: &str) -> Option<&'a str> {
         record.staged(stage).map(|v| v.id.as_str())
     }
 
@@ -329,6 +296,16 @@ mod tests {
         assert_eq!(r.repeats("1", "1"), Ok(true));
         assert!(matches!(r.repeats("1", "x"), Err(SecretError::TokenInUse { .. })));
         assert_eq!(r.repeats("2", "x"), Ok(false));
+    }
+
+    #[test]
+    fn versions_have_a_limit() {
+        let mut r = record();
+        for i in 0..MAX_VERSIONS {
+            put(&mut r, &i.to_string(), &[]);
+        }
+        let now = r.created;
+        assert_eq!(r.add_version(version("x", now), Vec::new(), now), Err(SecretError::TooManyVersions));
     }
 
     #[test]

@@ -6,13 +6,14 @@
 
 use super::scope::Scope;
 use super::seal::random;
-use super::secret_record::{Deletion, SecretError, SecretRecord, VersionRecord};
+use super::secret_error::SecretError;
+use super::secret_record::{SecretRecord, VersionRecord};
 use super::table::{Change, Row};
 use super::{Vault, VaultError};
 use crate::arn::Arn;
 use crate::audit::Permit;
 use crate::secret::SecretValue;
-use jiff::{SignedDuration, Timestamp, Unit};
+use jiff::{Timestamp, Unit};
 use std::sync::Arc;
 
 /// Why an operation on a secret fails.
@@ -236,65 +237,6 @@ impl Secrets<'_> {
         })
     }
 
-    /// `DeleteSecret`: schedules the deletion after `window` days, or destroys the
-    /// secret at once when `window` is `None`. Returns the deletion date.
-    pub fn delete(
-        &self,
-        permit: &Permit,
-        secret: &Row<SecretRecord>,
-        window: Option<i64>,
-    ) -> Result<Timestamp, SecretFailure> {
-        permitted(permit, &["secretsmanager:DeleteSecret"], &secret.record.arn())?;
-        let now = self.0.now();
-        let id = secret.record.scope.id(&secret.record.name);
-        match window {
-            Some(days) => self.0.secrets.change(&id, |current| {
-                let mut record = same(current, secret)?.clone();
-                if record.deletion.is_some() {
-                    return Err(SecretError::MarkedForDeletion.into());
-                }
-                let due = now + SignedDuration::from_hours(24 * days);
-                record.deletion = Some(Deletion { requested: now, due });
-                Ok((Change::Write(record), due))
-            }),
-            None => {
-                self.destroy(&id, |record| record.suffix == secret.record.suffix)?;
-                Ok(now)
-            }
-        }
-    }
-
-    /// Destroys the secrets whose recovery window has ended; returns their ARNs.
-    pub(crate) fn purge(&self) -> Result<Vec<String>, VaultError> {
-        let now = self.0.now();
-        let due = |r: &SecretRecord| r.deletion.as_ref().is_some_and(|d| d.due <= now);
-        let mut purged = Vec::new();
-        for row in self.0.secrets.page("", None, usize::MAX).iter().filter(|row| due(&row.record)) {
-            if self.destroy(&row.record.scope.id(&row.record.name), due)? {
-                purged.push(row.record.arn());
-            }
-        }
-        Ok(purged)
-    }
-
-    /// Removes a secret, metadata first: a crash in between leaves unnamed blobs,
-    /// which the next start sweeps.
-    fn destroy(&self, id: &str, wanted: impl Fn(&SecretRecord) -> bool) -> Result<bool, VaultError> {
-        let blobs = self.0.secrets.change(id, |current| {
-            Ok::<_, VaultError>(match current {
-                Some(record) if wanted(record) => {
-                    (Change::Remove, Some(record.versions.iter().map(|v| v.blob.clone()).collect::<Vec<_>>()))
-                }
-                _ => (Change::Keep, None),
-            })
-        })?;
-        let removed = blobs.is_some();
-        for blob in blobs.unwrap_or_default() {
-            self.0.blobs.delete(&blob)?;
-        }
-        Ok(removed)
-    }
-
     fn write(
         &self,
         secret: &Row<SecretRecord>,
@@ -391,7 +333,7 @@ impl Secrets<'_> {
 }
 
 /// The same secret as the caller authorised, not a later one of the same name.
-fn same<'r>(
+pub(super) fn same<'r>(
     current: Option<&'r SecretRecord>,
     secret: &Row<SecretRecord>,
 ) -> Result<&'r SecretRecord, SecretFailure> {

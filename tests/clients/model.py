@@ -17,7 +17,8 @@ _SESSION = botocore.session.get_session()
 OPERATIONS = {
     "secretsmanager": (
         "CreateSecret", "PutSecretValue", "UpdateSecret", "GetSecretValue", "DescribeSecret", "ListSecrets",
-        "DeleteSecret",
+        "RestoreSecret", "TagResource", "UntagResource", "ListSecretVersionIds", "UpdateSecretVersionStage",
+        "GetRandomPassword", "GetResourcePolicy", "BatchGetSecretValue", "DeleteSecret",
     ),
     "ssm": (
         "PutParameter", "GetParameter", "GetParameters", "GetParametersByPath", "GetParameterHistory",

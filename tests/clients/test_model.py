@@ -6,11 +6,15 @@ import pytest
 
 import model
 
+# The version of the secret that the requests are about.
+VERSION = str(uuid.uuid4())
+
+
 @pytest.fixture(scope="module")
 def existing(secrets, parameters):
     """A secret and a parameter for the requests that are about one; returns both names."""
     name = f"model/{uuid.uuid4().hex[:8]}"
-    secrets.create_secret(Name=name, SecretString="canary-8f1d")
+    secrets.create_secret(Name=name, SecretString="canary-8f1d", ClientRequestToken=VERSION)
     parameters.put_parameter(Name="/" + name, Value="v", Type="String")
     return name
 
@@ -25,10 +29,18 @@ def right_request(operation, existing):
             return {"SecretId": existing, "SecretString": "canary-8f1d", "ClientRequestToken": token}
         case "UpdateSecret":
             return {"SecretId": existing, "Description": "d", "ClientRequestToken": token}
-        case "GetSecretValue" | "DescribeSecret":
+        case "GetSecretValue" | "DescribeSecret" | "ListSecretVersionIds" | "GetResourcePolicy" | "RestoreSecret":
             return {"SecretId": existing}
-        case "ListSecrets":
+        case "ListSecrets" | "GetRandomPassword":
             return {}
+        case "TagResource":
+            return {"SecretId": existing, "Tags": [{"Key": "k", "Value": "v"}]}
+        case "UntagResource":
+            return {"SecretId": existing, "TagKeys": ["k"]}
+        case "UpdateSecretVersionStage":
+            return {"SecretId": existing, "VersionStage": "mine", "MoveToVersionId": VERSION}
+        case "BatchGetSecretValue":
+            return {"SecretIdList": [existing]}
         case "DeleteSecret":
             return {"SecretId": existing}
         case "PutParameter":

@@ -1,4 +1,4 @@
-"""DeleteSecret: recovery windows, deletion at once, and what a secret that is marked for deletion answers."""
+"""DeleteSecret and RestoreSecret: recovery windows, deletion at once, and what a secret that is marked for deletion answers."""
 
 import pytest
 
@@ -103,3 +103,29 @@ class TestMarkedForDeletion:
         assert secrets.list_secrets(**chosen)["SecretList"] == []
         (entry,) = secrets.list_secrets(IncludePlannedDeletion=True, **chosen)["SecretList"]
         assert entry["ARN"] == marked and "DeletedDate" in entry
+
+
+class TestRestoring:
+    def test_it_is_as_before(self, secrets, name, value):
+        arn = secrets.create_secret(Name=name, SecretString=value, Description="kept")["ARN"]
+        secrets.delete_secret(SecretId=name)
+        assert body(secrets.restore_secret(SecretId=name)) == {"ARN": arn, "Name": name}
+        described = secrets.describe_secret(SecretId=name)
+        assert "DeletedDate" not in described and described["Description"] == "kept"
+        assert secrets.get_secret_value(SecretId=name)["SecretString"] == value
+        secrets.put_secret_value(SecretId=name, SecretString=value + "2")
+        assert secrets.delete_secret(SecretId=arn, RecoveryWindowInDays=7)["DeletionDate"] == InDays(7)
+        assert body(secrets.restore_secret(SecretId=arn)) == {"ARN": arn, "Name": name}
+
+    def test_what_was_not_deleted(self, secrets, name, value):
+        arn = secrets.create_secret(Name=name, SecretString=value)["ARN"]
+        before = body(secrets.describe_secret(SecretId=name))
+        assert body(secrets.restore_secret(SecretId=name)) == {"ARN": arn, "Name": name}
+        assert body(secrets.describe_secret(SecretId=name)) == before
+
+    def test_what_is_gone(self, secrets, name, value):
+        secrets.create_secret(Name=name, SecretString=value)
+        secrets.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
+        for identifier in (name, name + "x"):
+            with refused("ResourceNotFoundException", NO_SECRET):
+                secrets.restore_secret(SecretId=identifier)

@@ -31,7 +31,7 @@ const ROLES: [&str; 2] =
 const USERS: [&str; 1] = ["arn:aws:iam::111122223333:user/developer"];
 
 /// The actions that the broker asks about, with the resources it asks about.
-const ACTIONS: [(&str, &[&str]); 28] = [
+const ACTIONS: &[(&str, &[&str])] = &[
     ("secretsmanager:CreateSecret", &SECRETS),
     ("secretsmanager:PutSecretValue", &SECRETS),
     ("secretsmanager:UpdateSecret", &SECRETS),
@@ -39,6 +39,14 @@ const ACTIONS: [(&str, &[&str]); 28] = [
     ("secretsmanager:DescribeSecret", &SECRETS),
     ("secretsmanager:DeleteSecret", &SECRETS),
     ("secretsmanager:ListSecrets", &["*"]),
+    ("secretsmanager:RestoreSecret", &SECRETS),
+    ("secretsmanager:TagResource", &SECRETS),
+    ("secretsmanager:UntagResource", &SECRETS),
+    ("secretsmanager:ListSecretVersionIds", &SECRETS),
+    ("secretsmanager:UpdateSecretVersionStage", &SECRETS),
+    ("secretsmanager:GetResourcePolicy", &SECRETS),
+    ("secretsmanager:GetRandomPassword", &["*"]),
+    ("secretsmanager:BatchGetSecretValue", &["*"]),
     ("ssm:PutParameter", &PARAMETERS),
     ("ssm:GetParameter", &PARAMETERS),
     ("ssm:GetParameters", &PARAMETERS),
@@ -82,7 +90,7 @@ fn table(set: &PolicySet) -> String {
     let mut table = String::new();
     for principal in &principals {
         writeln!(table, "{principal}").unwrap();
-        for (action, resources) in ACTIONS {
+        for &(action, resources) in ACTIONS {
             for resource in resources {
                 let decision = evaluate(set, &Request { principal, action, resource });
                 let word = match decision.outcome() {

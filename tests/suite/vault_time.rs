@@ -146,6 +146,32 @@ fn a_deleted_secret_is_destroyed_when_its_recovery_window_has_ended() {
 }
 
 #[test]
+fn a_deleted_secret_can_be_restored_until_its_recovery_window_has_ended() {
+    let house = House::new();
+    let vault = house.open();
+    let arn = house.create(&vault, "back").unwrap().arn();
+    let restore = |vault: &Vault| {
+        let permit = house.permit("secretsmanager:RestoreSecret", &arn);
+        vault.secrets().restore(&permit, &house.row(vault, "back"))
+    };
+    house.delete(&vault, "back", Some(7));
+    house.clock.advance(DAY * 7 - SignedDuration::from_secs(1));
+    drop(vault);
+    let vault = house.open();
+    let record = restore(&vault).unwrap();
+    assert_eq!((record.deletion, record.changed), (None, house.clock.now()));
+    house.clock.advance(DAY * 30);
+    assert_eq!(vault.maintain().unwrap(), [""; 0]);
+    assert_eq!(house.read(&vault, "back").unwrap(), 5);
+
+    house.delete(&vault, "back", Some(7));
+    house.clock.advance(DAY * 7);
+    let late = restore(&vault);
+    assert!(matches!(late, Err(SecretFailure::Refused(SecretError::NotFound))), "{late:?}");
+    assert_eq!(vault.maintain().unwrap(), [arn]);
+}
+
+#[test]
 fn the_day_of_the_last_read_is_kept() {
     let house = House::new();
     let vault = house.open();

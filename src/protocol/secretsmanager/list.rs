@@ -61,6 +61,13 @@ pub struct Filter {
     pub values: Vec<String>,
 }
 
+impl Filter {
+    /// As the audit log shows it.
+    pub fn to_json(&self) -> serde_json::Value {
+        serde_json::json!({ "key": self.key.as_str(), "values": self.values })
+    }
+}
+
 /// Asks for one page of secrets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ListSecretsRequest {
@@ -89,12 +96,17 @@ impl ListSecretsRequest {
             include_planned_deletion: fields.boolean("IncludePlannedDeletion")?.unwrap_or(false),
             max_results: fields.integer("MaxResults", 1, 100)?.and_then(|n| usize::try_from(n).ok()),
             next_token: fields.text("NextToken", Text::length(1, 4096))?,
-            filters: fields.structures("Filters", (0, 10), take_filter)?.unwrap_or_default(),
+            filters: take_filters(&mut fields)?.unwrap_or_default(),
             sort_order: fields.choice("SortOrder", SortOrder::SPELLINGS, SortOrder::from_spelling)?,
             sort_by: fields.choice("SortBy", SortBy::SPELLINGS, SortBy::from_spelling)?,
         };
         fields.finish(request)
     }
+}
+
+/// Takes the filters of `ListSecrets` and of `BatchGetSecretValue`.
+pub(super) fn take_filters(fields: &mut Fields) -> Result<Option<Vec<Filter>>, ApiError> {
+    fields.structures("Filters", (0, 10), take_filter)
 }
 
 fn take_filter(fields: &mut Fields) -> Result<Filter, ApiError> {

@@ -1,23 +1,36 @@
 //! Wire types of AWS Secrets Manager, service model 2017-10-17: one file for each
 //! family of operations, the shapes that they share here.
 
+mod batch;
 mod errors;
 mod list;
 mod metadata;
+mod password;
+mod resource_policy;
 mod secrets;
+mod tags;
 mod values;
+mod versions;
 
+pub use batch::{BatchChoice, BatchError, BatchGetSecretValueResponse};
 pub use errors::*;
 pub use list::{Filter, FilterKey, ListSecretsRequest, ListSecretsResponse, SortBy, SortOrder};
 pub use metadata::{
     DescribeSecretRequest, DescribeSecretResponse, ReplicationStatus, RotationRules, SecretMetadata,
 };
+pub use password::{GetRandomPasswordRequest, GetRandomPasswordResponse};
+pub use resource_policy::{GetResourcePolicyRequest, GetResourcePolicyResponse};
 pub use secrets::{
     CreateSecretRequest, CreateSecretResponse, DeleteSecretRequest, DeleteSecretResponse, Deletion,
-    ReplicaRegion, UpdateSecretRequest, UpdateSecretResponse,
+    ReplicaRegion, RestoreSecretRequest, RestoreSecretResponse, UpdateSecretRequest, UpdateSecretResponse,
 };
+pub use tags::{TagResourceRequest, TagsChanged, UntagResourceRequest};
 pub use values::{
     GetSecretValueRequest, GetSecretValueResponse, PutSecretValueRequest, PutSecretValueResponse,
+};
+pub use versions::{
+    ListSecretVersionIdsRequest, ListSecretVersionIdsResponse, UpdateSecretVersionStageRequest,
+    UpdateSecretVersionStageResponse, VersionEntry,
 };
 
 use super::error::ApiError;
@@ -35,6 +48,7 @@ const TOKEN: Text = Text::length(32, 64);
 const DESCRIPTION: Text = Text::length(0, 2048);
 const KMS_KEY_ID: Text = Text::length(0, 2048);
 const SECRET_TYPE: Text = Text::length(0, 256);
+const TAG_KEY: Text = Text::length(1, 128);
 const STAGE: Text = Text::length(1, 256);
 const VALUE: Text = Text::length(1, MAX_VALUE).in_bytes().sensitive();
 const ROTATION: Text = Text::length(36, 256).matching(&ROTATION_TOKEN).sensitive();
@@ -90,7 +104,7 @@ impl Tag {
     fn take_list(fields: &mut Fields) -> Result<Option<Vec<Self>>, ApiError> {
         fields.structures("Tags", (0, usize::MAX), |tag| {
             Ok(Self {
-                key: tag.required_text("Key", Text::length(1, 128))?,
+                key: tag.required_text("Key", TAG_KEY)?,
                 value: tag.text("Value", Text::length(0, 256))?.unwrap_or_default(),
             })
         })

@@ -1,4 +1,5 @@
-//! Secrets themselves: `CreateSecret`, `UpdateSecret`, `DeleteSecret`.
+//! Secrets themselves: `CreateSecret`, `UpdateSecret`, `DeleteSecret`,
+//! `RestoreSecret`.
 
 use super::{
     DESCRIPTION, KMS_KEY_ID, NAME, ReplicationStatus, SECRET_ID, SECRET_TYPE, SecretContent, TOKEN, Tag,
@@ -226,6 +227,41 @@ impl Encode for DeleteSecretResponse {
         object.text("ARN", &self.arn);
         object.text("Name", &self.name);
         object.timestamp("DeletionDate", self.deletion_date);
+    }
+}
+
+/// Takes a scheduled deletion back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RestoreSecretRequest {
+    /// Name, ARN or partial ARN.
+    pub secret_id: String,
+}
+
+impl RestoreSecretRequest {
+    /// Reads the request body.
+    ///
+    /// # Errors
+    /// `SerializationException`, `ValidationException`.
+    pub fn decode(body: &[u8]) -> Result<Self, ApiError> {
+        let mut fields = Fields::parse(body)?;
+        let request = Self { secret_id: fields.required_text("SecretId", SECRET_ID)? };
+        fields.finish(request)
+    }
+}
+
+/// The secret that stays.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RestoreSecretResponse {
+    /// Its ARN.
+    pub arn: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl Encode for RestoreSecretResponse {
+    fn members<S: Sink>(&self, object: &mut Object<'_, S>) {
+        object.text("ARN", &self.arn);
+        object.text("Name", &self.name);
     }
 }
 
