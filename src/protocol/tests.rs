@@ -18,6 +18,9 @@ fn decoders() -> Vec<(Operation, Decoder, Value)> {
         };
     }
     vec![
+        row!(BatchGetSecretValue, sm::BatchChoice, {
+            "Filters": [{"Key": "all", "Values": ["a"]}], "MaxResults": 1, "NextToken": "t"
+        }),
         row!(CreateSecret, sm::CreateSecretRequest, {
             "Name": "a", "ClientRequestToken": token, "Description": "d", "KmsKeyId": "k", "SecretString": "s",
             "Tags": [{"Key": "k", "Value": "v"}], "AddReplicaRegions": [{"Region": "eu-west-1", "KmsKeyId": "k"}],
@@ -25,7 +28,15 @@ fn decoders() -> Vec<(Operation, Decoder, Value)> {
         }),
         row!(DeleteSecret, sm::DeleteSecretRequest, {"SecretId": "a", "RecoveryWindowInDays": 7, "ForceDeleteWithoutRecovery": false}),
         row!(DescribeSecret, sm::DescribeSecretRequest, {"SecretId": "a"}),
+        row!(GetRandomPassword, sm::GetRandomPasswordRequest, {
+            "PasswordLength": 1, "ExcludeCharacters": "a", "ExcludeNumbers": true, "ExcludePunctuation": true,
+            "ExcludeUppercase": true, "ExcludeLowercase": true, "IncludeSpace": true, "RequireEachIncludedType": false
+        }),
+        row!(GetResourcePolicy, sm::GetResourcePolicyRequest, {"SecretId": "a"}),
         row!(GetSecretValue, sm::GetSecretValueRequest, {"SecretId": "a", "VersionId": token, "VersionStage": "s"}),
+        row!(ListSecretVersionIds, sm::ListSecretVersionIdsRequest, {
+            "SecretId": "a", "MaxResults": 1, "NextToken": "t", "IncludeDeprecated": true
+        }),
         row!(ListSecrets, sm::ListSecretsRequest, {
             "IncludePlannedDeletion": true, "MaxResults": 1, "NextToken": "t", "SortOrder": "desc", "SortBy": "name",
             "Filters": [{"Key": "all", "Values": ["a"]}]
@@ -33,6 +44,12 @@ fn decoders() -> Vec<(Operation, Decoder, Value)> {
         row!(PutSecretValue, sm::PutSecretValueRequest, {
             "SecretId": "a", "ClientRequestToken": token, "SecretBinary": "AA==", "VersionStages": ["s"],
             "RotationToken": token
+        }),
+        row!(RestoreSecret, sm::RestoreSecretRequest, {"SecretId": "a"}),
+        row!(TagResource, sm::TagResourceRequest, {"SecretId": "a", "Tags": [{"Key": "k", "Value": "v"}]}),
+        row!(UntagResource, sm::UntagResourceRequest, {"SecretId": "a", "TagKeys": ["k"]}),
+        row!(UpdateSecretVersionStage, sm::UpdateSecretVersionStageRequest, {
+            "SecretId": "a", "VersionStage": "s", "RemoveFromVersionId": token, "MoveToVersionId": token
         }),
         row!(UpdateSecret, sm::UpdateSecretRequest, {
             "SecretId": "a", "ClientRequestToken": token, "Description": "d", "KmsKeyId": "k", "SecretString": "s",

@@ -67,18 +67,18 @@ pub(super) async fn list(exchange: &mut Exchange<'_>) -> Answer {
         vault.seal_cursor(&serde_json::to_vec(&cursor).unwrap_or_default())
     });
     exchange.answer(&ListSecretVersionIdsResponse {
-        versions: versions.into_iter().map(entry).collect(),
+        versions: versions.into_iter().map(|v| entry(v, vault.version_accessed(&secret.record, v))).collect(),
         next_token,
         arn,
         name: secret.record.name.clone(),
     })
 }
 
-fn entry(version: &VersionRecord) -> VersionEntry {
+fn entry(version: &VersionRecord, accessed: Option<Timestamp>) -> VersionEntry {
     VersionEntry {
         version_id: version.id.clone(),
         version_stages: version.stages.clone(),
-        last_accessed_date: version.accessed,
+        last_accessed_date: accessed,
         created_date: version.created,
         kms_key_ids: vec![version.kms_key_id.clone().unwrap_or_else(|| DEFAULT_KEY.to_owned())],
     }

@@ -3,12 +3,13 @@
 //!
 //! A page token holds the list that it belongs to and the place where the page ended,
 //! sealed, so that parameters which come and go in between are neither shown twice
-//! nor skipped, and a token serves no other list.
+//! nor skipped, and a token serves no other list. Other connections do not wait while a
+//! large vault is gone through.
 //!
 //! As in AWS, who may read a path may read all below it: the permit is for the path,
 //! spelled as the request spells it, and no parameter is decided by itself.
 
-use super::exchange::{Answer, Exchange};
+use super::exchange::{Answer, Exchange, blocking};
 use super::parameter_filters::{Criteria, check_path};
 use super::ssm::{Named, refused, shown, shown_tier, shown_type};
 use crate::arn::Arn;
@@ -54,8 +55,8 @@ pub(super) async fn by_path(exchange: &mut Exchange<'_>) -> Answer {
     let select = |record: &ParameterRecord| criteria.select(record).map(|version| version.version);
     let path = (request.path.as_str(), request.recursive);
     let parameters = exchange.broker.vault().parameters();
-    let found = parameters
-        .by_path(&permit, &exchange.scope, path, select, page, request.with_decryption)
+    let decrypt = request.with_decryption;
+    let found = blocking(|| parameters.by_path(&permit, &exchange.scope, path, select, page, decrypt))
         .map_err(refused)?;
     exchange.answer(&GetParametersByPathResponse {
         next_token: found.next.map(|after| sealed(exchange, list, after)),
@@ -83,7 +84,7 @@ pub(super) async fn describe(exchange: &mut Exchange<'_>) -> Answer {
         // No other account shares parameters with this one.
         Listed { entries: Vec::new(), next: None }
     } else {
-        parameters.describe(&permit, &all, &exchange.scope, matches, page).map_err(refused)?
+        blocking(|| parameters.describe(&permit, &all, &exchange.scope, matches, page)).map_err(refused)?
     };
     let shown = found.entries.iter().filter_map(|row| {
         let version = row.record.latest()?;
@@ -112,8 +113,9 @@ pub(super) async fn history(exchange: &mut Exchange<'_>) -> Answer {
     };
     let limit = request.max_results.unwrap_or(ENTRIES);
     let parameters = exchange.broker.vault().parameters();
+    let decrypt = request.with_decryption;
     let found =
-        parameters.history(&permit, parameter, after, limit, request.with_decryption).map_err(refused)?;
+        blocking(|| parameters.history(&permit, parameter, after, limit, decrypt)).map_err(refused)?;
     let shown = found.entries.into_iter().map(|(version, value)| ParameterHistory {
         metadata: metadata(name, &version),
         value,

@@ -28,6 +28,7 @@ mod scope;
 mod seal;
 mod secret_deletion;
 mod secret_edits;
+mod secret_error;
 mod secret_record;
 mod secret_versions;
 mod secrets;
@@ -46,7 +47,8 @@ pub use parameters::{NewParameter, ParameterFailure, ParameterValue, Parameters}
 pub use password::{PasswordError, PasswordRules};
 pub use root::{KeySource, MIN_PASSPHRASE, RootKeyError, Unlock, create_key_file};
 pub use scope::Scope;
-pub use secret_record::{AWSCURRENT, AWSPREVIOUS, Deletion, SecretError, SecretRecord, VersionRecord};
+pub use secret_error::SecretError;
+pub use secret_record::{AWSCURRENT, AWSPREVIOUS, Deletion, SecretRecord, VersionRecord};
 pub use secret_versions::StageMove;
 pub use secrets::{NewSecret, SecretContent, SecretFailure, SecretVersionValue, Secrets, Written};
 pub use table::Row;
@@ -236,6 +238,13 @@ impl Vault {
         let from = (id.clone(), String::new());
         let pending = touched.range(from..).take_while(|((of, _), _)| *of == id).map(|(_, day)| *day);
         pending.max().max(secret.accessed)
+    }
+
+    /// The day of the last read of one version, likewise.
+    pub fn version_accessed(&self, secret: &SecretRecord, version: &VersionRecord) -> Option<Timestamp> {
+        let key = (secret.scope.id(&secret.name), version.id.clone());
+        let touched = self.touched.lock().unwrap_or_else(PoisonError::into_inner);
+        touched.get(&key).copied().max(version.accessed)
     }
 
     /// Notes a read of a secret. LastAccessedDate has the resolution of a day, so

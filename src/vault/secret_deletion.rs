@@ -4,7 +4,8 @@
 //! ends; `maintain` destroys it then. Forced deletion destroys it at once.
 
 use super::VaultError;
-use super::secret_record::{Deletion, SecretError, SecretRecord};
+use super::secret_error::SecretError;
+use super::secret_record::{Deletion, SecretRecord};
 use super::secrets::{SecretFailure, Secrets, permitted, same};
 use super::table::{Change, Row};
 use crate::audit::Permit;

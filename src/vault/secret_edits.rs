@@ -3,7 +3,8 @@
 //! Tags: a key that is there gets the new value and keeps its place, a new key goes
 //! to the end, and removing a key that is not there changes nothing.
 
-use super::secret_record::{MAX_TAGS, SecretError, SecretRecord};
+use super::secret_error::SecretError;
+use super::secret_record::{MAX_TAGS, SecretRecord};
 use super::secret_versions::StageMove;
 use super::secrets::{SecretFailure, Secrets, permitted, same};
 use super::table::{Change, Row};

@@ -7,6 +7,7 @@
 //! `PutSecretValue`, `UpdateSecret`, `DeleteSecret`; User Guide, "Secret versions".
 
 use super::scope::Scope;
+use super::secret_error::SecretError;
 use super::table::Stored;
 use crate::arn::Arn;
 use jiff::{SignedDuration, Timestamp};
@@ -25,7 +26,7 @@ const KEPT_VERSIONS: usize = 100;
 /// ... and never removed when younger than this.
 const KEPT_AGE: SignedDuration = SignedDuration::from_hours(24);
 /// Most versions of one secret, however young: its record is written whole at each change.
-const MAX_VERSIONS: usize = 1000;
+pub(crate) const MAX_VERSIONS: usize = 1000;
 
 /// A secret without its values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -82,82 +83,6 @@ pub struct VersionRecord {
     pub(crate) digest: String,
     /// Name of the blob that holds the sealed value.
     pub(crate) blob: String,
-}
-
-/// Why Secrets Manager refuses.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SecretError {
-    /// No such secret.
-    #[error("Secrets Manager can't find the specified secret.")]
-    NotFound,
-    /// No version with that stage.
-    #[error("Secrets Manager can't find the specified secret value for staging label: {0}")]
-    NoSuchStage(String),
-    /// No version with that id.
-    #[error("Secrets Manager can't find the specified secret value for VersionId: {0}")]
-    NoSuchVersion(String),
-    /// Version id and stage do not name the same version.
-    #[error("You provided a VersionStage that is not associated to the provided VersionId.")]
-    StageMismatch,
-    /// The name is taken.
-    #[error("The operation failed because the secret {0} already exists.")]
-    Exists(String),
-    /// The name belongs to a secret that waits for its deletion.
-    #[error(
-        "You can't create this secret because a secret with this name is already scheduled for deletion."
-    )]
-    NameScheduledForDeletion,
-    /// The token made another content.
-    #[error(
-        "You can't use ClientRequestToken {token} because that value is already in use for a version of secret {arn}."
-    )]
-    TokenInUse {
-        /// The ClientRequestToken.
-        token: String,
-        /// The secret.
-        arn: String,
-    },
-    /// The secret waits for its deletion.
-    #[error("You can't perform this operation on the secret because it was marked for deletion.")]
-    MarkedForDeletion,
-    /// More versions than are kept within a day.
-    #[error(
-        "You've exceeded the quota of {MAX_VERSIONS} versions for a secret. Versions without a staging label are removed \
-         when they are more than 24 hours old."
-    )]
-    TooManyVersions,
-    /// Too many staging labels.
-    #[error("You can't have more than {MAX_STAGES} staging labels attached to a version.")]
-    TooManyStages,
-    /// A label is to be taken from a version that is not named.
-    #[error(
-        "The parameter RemoveFromVersionId can't be empty. Staging label {stage} is currently attached to version {version}, so you must explicitly reference that version in RemoveFromVersionId."
-    )]
-    StageHeld {
-        /// The staging label.
-        stage: String,
-        /// The version that has it.
-        version: String,
-    },
-    /// A label is to be taken from a version that does not have it.
-    #[error("Staging label {stage} is not currently attached to version {version}.")]
-    StageNotThere {
-        /// The staging label.
-        stage: String,
-        /// The version that was named.
-        version: String,
-    },
-    /// Neither a version to give the label to nor one to take it from.
-    #[error("You must provide either MoveToVersionId or RemoveFromVersionId.")]
-    NothingToMove,
-    /// AWSCURRENT is always on a version.
-    #[error(
-        "You can only move staging label AWSCURRENT to a different secret version. It can't be completely removed."
-    )]
-    CurrentRemoved,
-    /// Too many tags.
-    #[error("You can't have more than {MAX_TAGS} tags on a secret.")]
-    TooManyTags,
 }
 
 impl Stored for SecretRecord {

@@ -11,7 +11,8 @@
 //!
 //! Rules and texts: Secrets Manager API Reference, `UpdateSecretVersionStage`.
 
-use super::secret_record::{AWSCURRENT, AWSPREVIOUS, MAX_STAGES, SecretError, SecretRecord};
+use super::secret_error::SecretError;
+use super::secret_record::{AWSCURRENT, AWSPREVIOUS, MAX_STAGES, SecretRecord};
 use jiff::Timestamp;
 
 /// A change of one staging label.

@@ -6,7 +6,8 @@
 
 use super::scope::Scope;
 use super::seal::random;
-use super::secret_record::{SecretError, SecretRecord, VersionRecord};
+use super::secret_error::SecretError;
+use super::secret_record::{SecretRecord, VersionRecord};
 use super::table::{Change, Row};
 use super::{Vault, VaultError};
 use crate::arn::Arn;

@@ -101,7 +101,7 @@ class TestLabels:
         with refused("ParameterVersionNotFound", gone):
             parameters.unlabel_parameter_version(Name=three, ParameterVersion=4, Labels=["a"])
         for call in (parameters.label_parameter_version, parameters.unlabel_parameter_version):
-            with refused("ParameterNotFound", Matching(".*")):
+            with refused("ParameterNotFound", f"Parameter {three}/x not found."):
                 call(Name=three + "/x", ParameterVersion=1, Labels=["a"])
 
     def test_a_labelled_version_is_not_dropped(self, parameters, path):

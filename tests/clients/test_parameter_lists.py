@@ -349,7 +349,7 @@ class TestHistory:
             parameters.get_parameter_history(Name=path, MaxResults=51)
 
     def test_by_arn_and_of_nothing(self, parameters, path):
-        with refused("ParameterNotFound", Matching(".*")):
+        with refused("ParameterNotFound", f"Parameter {path} not found."):
             parameters.get_parameter_history(Name=path)
         parameters.put_parameter(Name=path, Value="v", Type="String")
         assert len(parameters.get_parameter_history(Name=parameter_arn(path))["Parameters"]) == 1

@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from expect import MARKED, NO_SECRET, RECENTLY, body, refused
+from expect import MARKED, NO_SECRET, RECENTLY, TODAY, body, refused
 
 
 @pytest.fixture
@@ -129,6 +129,14 @@ class TestListSecretVersionIds:
         listed = {"Versions": [entry], "ARN": created["ARN"], "Name": name}
         for identifier in (name, created["ARN"], created["ARN"].rsplit("-", 1)[0]):
             assert body(secrets.list_secret_version_ids(SecretId=identifier)) == listed
+
+    def test_the_day_of_the_last_read(self, secrets, name, versions):
+        secrets.get_secret_value(SecretId=name, VersionId=versions[1])
+        days = {
+            version["VersionId"]: version.get("LastAccessedDate")
+            for version in secrets.list_secret_version_ids(SecretId=name, IncludeDeprecated=True)["Versions"]
+        }
+        assert days == {versions[0]: None, versions[1]: TODAY, versions[2]: None}
 
     def test_a_key_of_ones_own(self, secrets, name, value):
         secrets.create_secret(Name=name, SecretString=value, KmsKeyId="alias/mine")
