@@ -51,7 +51,7 @@ pub(super) async fn get_values(exchange: &mut Exchange<'_>) -> Answer {
         match read {
             Ok(value) => response.secret_values.push(value),
             // What only the operator can mend fails the whole request.
-            Err(error) if error.is_fault() => return Err(Failure::Recorded(error)),
+            Err(error) if error.is_fault() => return Err(error.into()),
             Err(error) => response.errors.push(BatchError { secret_id, error }),
         }
     }
