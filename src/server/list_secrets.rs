@@ -8,7 +8,7 @@
 //! alternatives, filters add up, and a leading `!` excludes.
 
 use super::exchange::{Answer, Exchange, blocking};
-use super::secretsmanager::metadata;
+use super::named_secret::metadata;
 use crate::audit::Permit;
 use crate::protocol::secretsmanager::{
     Filter, FilterKey, ListSecretsRequest, ListSecretsResponse, SortBy, SortOrder, invalid_next_token,

@@ -5,6 +5,7 @@
 //! | `listener.rs` and its companions, `tls.rs` | sockets, TLS, HTTP, limits |
 //! | `api.rs`, `authenticate.rs`, `exchange.rs` | from an HTTP request to a proven caller and an answer |
 //! | `secretsmanager.rs`, `list_secrets.rs`, `secret_*.rs` | Secrets Manager, one function an operation |
+//! | `named_secret.rs`, `named_parameter.rs` | what requests name, and how answers and errors show it |
 //! | `ssm.rs`, `ssm_*.rs`, `parameter_filters.rs` | Parameter Store, likewise |
 //! | `sealdock.rs` | our own operations |
 
@@ -16,6 +17,8 @@ mod exchange;
 mod limits;
 mod list_secrets;
 pub mod listener;
+mod named_parameter;
+mod named_secret;
 mod parameter_filters;
 mod sealdock;
 mod secret_batch;

@@ -6,7 +6,7 @@
 
 use super::exchange::{Answer, Exchange, Failure, unavailable};
 use super::list_secrets::{Order, select};
-use super::secretsmanager::{Named, refused, shown};
+use super::named_secret::{Named, refused, shown};
 use crate::protocol::secretsmanager::{
     BatchChoice, BatchError, BatchGetSecretValueResponse, Filter, GetSecretValueResponse,
 };

@@ -1,7 +1,7 @@
 //! `TagResource`, `UntagResource`, and the rules that tags of a request keep.
 
 use super::exchange::{Answer, Exchange, blocking};
-use super::secretsmanager::{Named, refused};
+use super::named_secret::{Named, refused};
 use crate::protocol::secretsmanager::{
     Tag, TagResourceRequest, TagsChanged, UntagResourceRequest, invalid_parameter,
 };

@@ -5,7 +5,7 @@
 //! shown twice nor skipped; it is sealed, and good for that secret only.
 
 use super::exchange::{Answer, Exchange, blocking};
-use super::secretsmanager::{Named, refused};
+use super::named_secret::{Named, refused};
 use crate::protocol::Operation;
 use crate::protocol::secretsmanager::{
     ListSecretVersionIdsRequest, ListSecretVersionIdsResponse, UpdateSecretVersionStageRequest,

@@ -3,23 +3,20 @@
 //! [`super::ssm_labels`] and [`super::ssm_tags`].
 
 use super::exchange::{Answer, Exchange, Failure, blocking};
+use super::named_parameter::{Named, refused, shown, shown_tier};
+use super::ssm_tags::checked_tags;
 use super::{ssm_labels, ssm_listing, ssm_tags};
-use crate::arn::Arn;
 use crate::audit::Permit;
 use crate::protocol::ssm::{
     self as wire, DeleteParameterRequest, DeleteParameterResponse, DeleteParametersRequest,
     DeleteParametersResponse, GetParameterRequest, GetParameterResponse, GetParametersRequest,
-    GetParametersResponse, Parameter, ParameterName, ParameterTier, ParameterType, PutParameterRequest,
+    GetParametersResponse, ParameterName, ParameterTier, ParameterType, PutParameterRequest,
     PutParameterResponse, check_new_name,
 };
 use crate::protocol::{ApiError, Operation};
 use crate::secret::SecretValue;
-use crate::vault::{
-    NewParameter, ParameterError, ParameterFailure, ParameterKind, ParameterRecord, ParameterValue, Row,
-    Scope, Selector, Tier, WantedTier, parameter_arn,
-};
+use crate::vault::{NewParameter, ParameterFailure, ParameterKind, Scope, WantedTier, parameter_arn};
 use serde_json::json;
-use std::sync::Arc;
 
 /// Serves one operation.
 pub(super) async fn serve(operation: Operation, exchange: &mut Exchange<'_>) -> Answer {
@@ -38,51 +35,6 @@ pub(super) async fn serve(operation: Operation, exchange: &mut Exchange<'_>) -> 
         Operation::RemoveTagsFromResource => ssm_tags::remove(exchange).await,
         Operation::UnlabelParameterVersion => ssm_labels::unlabel(exchange).await,
         other => Err(ApiError::unknown_operation(other.name()).into()),
-    }
-}
-
-/// A parameter that a request names.
-pub(super) struct Named {
-    text: String,
-    name: ParameterName,
-    /// The ARN to authorise.
-    pub(super) arn: String,
-    found: Option<Arc<Row<ParameterRecord>>>,
-}
-
-impl Named {
-    pub(super) fn new(exchange: &Exchange<'_>, text: String) -> Result<Self, ApiError> {
-        let name = ParameterName::parse(&text)?;
-        let scope = match &name.arn {
-            Some(Arn { account, region, .. }) => Scope::new(account.as_str(), region.as_str()),
-            None => exchange.scope.clone(),
-        };
-        let here = scope.region == exchange.scope.region;
-        let found = if here {
-            exchange.broker.vault().parameters().find(&scope, &name.name, name.arn.is_some())
-        } else {
-            None
-        };
-        let arn = found.as_ref().map_or_else(|| parameter_arn(&scope, &name.name), |row| row.record.arn());
-        Ok(Self { text, name, arn, found })
-    }
-
-    /// The parameter as a whole: operations on that take no selector.
-    pub(super) fn whole(&self) -> Option<&Arc<Row<ParameterRecord>>> {
-        self.found.as_ref().filter(|_| self.name.selector.is_none())
-    }
-
-    /// As [`Named::whole`], which has to be there.
-    pub(super) fn require(&self) -> Result<&Arc<Row<ParameterRecord>>, ApiError> {
-        self.whole().ok_or_else(|| wire::parameter_not_found(format!("Parameter {} not found.", self.text)))
-    }
-
-    fn selector(&self) -> Selector {
-        match &self.name.selector {
-            None => Selector::Latest,
-            Some(wire::Selector::Version(version)) => Selector::Version(*version),
-            Some(wire::Selector::Label(label)) => Selector::Label(label.clone()),
-        }
     }
 }
 
@@ -253,88 +205,10 @@ fn check_data_type(data_type: Option<&str>) -> Result<(), ApiError> {
     }
 }
 
-const MAX_TAGS: usize = 50;
-
-pub(super) fn checked_tags(tags: Vec<wire::Tag>) -> Result<Vec<(String, String)>, ApiError> {
-    if tags.len() > MAX_TAGS {
-        return Err(wire::too_many_tags(format!("A parameter can have at most {MAX_TAGS} tags.")));
-    }
-    let mut seen = std::collections::HashSet::new();
-    for tag in &tags {
-        if tag.key.to_ascii_lowercase().starts_with("aws:") {
-            return Err(ApiError::validation("Tag keys that begin with \"aws:\" are reserved for AWS use."));
-        }
-        if !seen.insert(tag.key.as_str()) {
-            return Err(ApiError::validation(format!("Duplicate tag key: {}", tag.key)));
-        }
-    }
-    Ok(tags.into_iter().map(|tag| (tag.key, tag.value)).collect())
-}
-
 fn kind(kind: ParameterType) -> ParameterKind {
     match kind {
         ParameterType::String => ParameterKind::String,
         ParameterType::StringList => ParameterKind::StringList,
         ParameterType::SecureString => ParameterKind::SecureString,
     }
-}
-
-/// A tier, as the API has it.
-pub(super) fn shown_tier(tier: Tier) -> ParameterTier {
-    match tier {
-        Tier::Standard => ParameterTier::Standard,
-        Tier::Advanced => ParameterTier::Advanced,
-    }
-}
-
-/// A type, as the API has it.
-pub(super) fn shown_type(kind: ParameterKind) -> ParameterType {
-    match kind {
-        ParameterKind::String => ParameterType::String,
-        ParameterKind::StringList => ParameterType::StringList,
-        ParameterKind::SecureString => ParameterType::SecureString,
-    }
-}
-
-/// A value, as the API has it.
-pub(super) fn shown(read: ParameterValue) -> Parameter {
-    let record = &read.parameter.record;
-    Parameter {
-        name: record.name.clone(),
-        parameter_type: shown_type(read.version.kind),
-        value: read.value,
-        version: read.version.version,
-        selector: read.selector,
-        source_result: None,
-        last_modified_date: read.version.modified,
-        arn: record.arn(),
-        data_type: read.version.data_type,
-    }
-}
-
-/// The answer to a refusal of the vault.
-pub(super) fn refused(failure: ParameterFailure) -> Failure {
-    let error = match failure {
-        ParameterFailure::Refused(error) => error,
-        ParameterFailure::Vault(error) => return super::internal(&error).into(),
-    };
-    let text = error.to_string();
-    Failure::Unrecorded(match error {
-        ParameterError::NotFound(_) => wire::parameter_not_found(text),
-        ParameterError::NoSuchVersion { name, selector } => {
-            wire::parameter_version_not_found(&name, &selector)
-        }
-        ParameterError::Exists => wire::parameter_already_exists(),
-        ParameterError::OldestIsLabelled { name, version } => {
-            wire::parameter_max_version_limit_exceeded(&name, version)
-        }
-        ParameterError::TooManyLabels => wire::parameter_version_label_limit_exceeded(text),
-        ParameterError::TooManyTags => wire::too_many_tags(text),
-        ParameterError::TypeMissing
-        | ParameterError::TagsWithOverwrite
-        | ParameterError::KeyWithoutSecureString
-        | ParameterError::TooLongForStandard
-        | ParameterError::TooLongForAdvanced
-        | ParameterError::Downgrade => ApiError::validation(text),
-    })
 }

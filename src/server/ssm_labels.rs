@@ -1,7 +1,7 @@
 //! Labels of parameter versions: `LabelParameterVersion`, `UnlabelParameterVersion`.
 
 use super::exchange::{Answer, Exchange, blocking};
-use super::ssm::{Named, refused};
+use super::named_parameter::{Named, refused};
 use crate::protocol::Operation;
 use crate::protocol::ssm::{
     LabelParameterVersionRequest, LabelParameterVersionResponse, UnlabelParameterVersionRequest,

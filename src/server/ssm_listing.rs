@@ -10,8 +10,8 @@
 //! spelled as the request spells it, and no parameter is decided by itself.
 
 use super::exchange::{Answer, Exchange, blocking};
+use super::named_parameter::{Named, refused, shown, shown_tier, shown_type};
 use super::parameter_filters::{Criteria, check_path};
-use super::ssm::{Named, refused, shown, shown_tier, shown_type};
 use crate::arn::Arn;
 use crate::protocol::ssm::{
     DescribeParametersRequest, DescribeParametersResponse, GetParameterHistoryRequest,

@@ -2,14 +2,14 @@
 //! `ListTagsForResource`. A resource is a parameter, or it is not here.
 
 use super::exchange::{Answer, Exchange, Failure, blocking};
-use super::ssm::{Named, checked_tags, refused};
+use super::named_parameter::{Named, refused};
 use crate::audit::Permit;
-use crate::protocol::Operation;
 use crate::protocol::ssm::{
     AddTagsToResourceRequest, ListTagsForResourceRequest, ListTagsForResourceResponse,
     RemoveTagsFromResourceRequest, ResourceType, Tag, Tagged, TagsChangedResponse, invalid_resource_id,
-    invalid_resource_type,
+    invalid_resource_type, too_many_tags,
 };
+use crate::protocol::{ApiError, Operation};
 use crate::vault::{ParameterError, ParameterFailure, ParameterRecord, Row};
 use serde_json::json;
 use std::sync::Arc;
@@ -72,4 +72,23 @@ fn gone(failure: ParameterFailure) -> Failure {
         ParameterFailure::Refused(ParameterError::NotFound(_)) => invalid_resource_id().into(),
         other => refused(other),
     }
+}
+
+/// Most tags of a parameter.
+const MAX_TAGS: usize = 50;
+
+pub(super) fn checked_tags(tags: Vec<Tag>) -> Result<Vec<(String, String)>, ApiError> {
+    if tags.len() > MAX_TAGS {
+        return Err(too_many_tags(format!("A parameter can have at most {MAX_TAGS} tags.")));
+    }
+    let mut seen = std::collections::HashSet::new();
+    for tag in &tags {
+        if tag.key.to_ascii_lowercase().starts_with("aws:") {
+            return Err(ApiError::validation("Tag keys that begin with \"aws:\" are reserved for AWS use."));
+        }
+        if !seen.insert(tag.key.as_str()) {
+            return Err(ApiError::validation(format!("Duplicate tag key: {}", tag.key)));
+        }
+    }
+    Ok(tags.into_iter().map(|tag| (tag.key, tag.value)).collect())
 }
