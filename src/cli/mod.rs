@@ -73,6 +73,11 @@ impl Failure {
     pub(crate) fn new(code: u8, text: impl std::fmt::Display) -> Self {
         Self { code, text: text.to_string() }
     }
+
+    /// The same failure as `task run` counts it: a broker that does not answer has a code of its own there.
+    pub(crate) fn of_launch(self) -> Self {
+        Self { code: if self.code == 4 { 121 } else { self.code }, ..self }
+    }
 }
 
 /// Parses the arguments, runs the command and returns its exit code.

@@ -158,7 +158,7 @@ fn plan(arguments: &PlanArguments) -> Result<ExitCode, Failure> {
     let plan = source.plan()?;
     let mut warnings = plan.warnings.clone();
     if arguments.resolve {
-        let client = arguments.broker.client()?;
+        let client = arguments.broker.client().map_err(Failure::of_launch)?;
         let options = Options { region: client.region().to_owned(), ..Options::default() };
         let checked = block_on(launch::check(&plan, &options, &client))?;
         warnings.extend(checked.map_err(|e| source.failed(&e))?);
@@ -235,7 +235,7 @@ fn launch(arguments: &RunArguments) -> Result<ExitCode, Failure> {
     if !plan.warnings.is_empty() {
         tell(source.render(&plan.warnings));
     }
-    let client = arguments.broker.client()?;
+    let client = arguments.broker.client().map_err(Failure::of_launch)?;
     let docker = arguments.docker.connect()?;
     let options = Options {
         region: client.region().to_owned(),
