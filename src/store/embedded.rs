@@ -18,7 +18,7 @@
 //!
 //! After a write failed, redb serves only what it has in memory: reads of anything else fail too.
 
-use super::group::{Change, Group};
+use super::group::{Change, Group, PATIENCE};
 use super::{Record, Store, StoreError};
 use redb::backends::FileBackend;
 use redb::{
@@ -124,7 +124,7 @@ impl EmbeddedStore {
     fn new(database: Database) -> Result<Self, StoreError> {
         contained(|| check_format(&database))?;
         let database = Arc::new(database);
-        Ok(Self { group: Group::start(Arc::clone(&database))?, database })
+        Ok(Self { group: Group::start(Arc::clone(&database), PATIENCE)?, database })
     }
 }
 

@@ -7,19 +7,26 @@
 //!
 //! A request whose comparison fails changes nothing and does not disturb the others. If
 //! the transaction fails, all its requests fail, and so does every later one: what redb
-//! has on disk is then known only after the file was opened anew.
+//! has on disk is then known only after the file was opened anew. A disk that does not
+//! answer in time is such a failure: callers get an error instead of waiting for ever.
 
 use super::embedded::{META, RECORDS, REVISION, contained, number};
 use super::{Record, StoreError};
 use redb::{Database, ReadableTable, StorageError, Table};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 /// The most requests in one commit.
 const GROUP: usize = 64;
 /// The most requests that wait; further callers block until there is room.
 const QUEUE: usize = 256;
+
+/// How long a commit may take, far beyond what a busy disk needs.
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+/// How often a caller looks for room in the queue.
+const LOOK: Duration = Duration::from_millis(5);
 
 type Answer = Result<u64, StoreError>;
 
@@ -43,10 +50,11 @@ pub(super) struct Group {
     requests: Option<SyncSender<Request>>,
     thread: Option<JoinHandle<()>>,
     failure: Arc<Mutex<Option<String>>>,
+    patience: Duration,
 }
 
 impl Group {
-    pub(super) fn start(database: Arc<Database>) -> Result<Self, StoreError> {
+    pub(super) fn start(database: Arc<Database>, patience: Duration) -> Result<Self, StoreError> {
         let (requests, receiver) = sync_channel(QUEUE);
         let failure = Arc::new(Mutex::new(None));
         let writer = Writer { database, failure: Arc::clone(&failure) };
@@ -54,18 +62,40 @@ impl Group {
             .name("vault-writer".into())
             .spawn(move || writer.run(&receiver))
             .map_err(|source| StoreError::Io { context: "cannot start the writer", source })?;
-        Ok(Self { requests: Some(requests), thread: Some(thread), failure })
+        Ok(Self { requests: Some(requests), thread: Some(thread), failure, patience })
     }
 
     /// Hands over a change and waits until it is durable or refused.
     pub(super) fn submit(&self, key: &[u8], change: Change) -> Answer {
+        let deadline = Instant::now() + self.patience;
         let (reply, answer) = sync_channel(1);
-        let request = Request { key: key.to_vec(), change, reply };
-        let sent = self.requests.as_ref().is_some_and(|requests| requests.send(request).is_ok());
-        match answer.recv() {
-            Ok(answer) if sent => answer,
-            _ => Err(failed(&self.failure, "the writer ended")),
+        let mut request = Request { key: key.to_vec(), change, reply };
+        let Some(requests) = &self.requests else { return Err(failed(&self.failure, "the writer ended")) };
+        loop {
+            if self.failure.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
+                return Err(failed(&self.failure, "a write failed"));
+            }
+            match requests.try_send(request) {
+                Ok(()) => break,
+                Err(TrySendError::Disconnected(_)) => return Err(failed(&self.failure, "the writer ended")),
+                Err(TrySendError::Full(_)) if Instant::now() >= deadline => return Err(self.stalled()),
+                Err(TrySendError::Full(back)) => request = back,
+            }
+            thread::sleep(LOOK);
         }
+        match answer.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            Ok(answer) => answer,
+            Err(RecvTimeoutError::Timeout) => Err(self.stalled()),
+            Err(RecvTimeoutError::Disconnected) => Err(failed(&self.failure, "the writer ended")),
+        }
+    }
+
+    /// The disk does not answer. Whether the change reaches it is not known, so nothing is
+    /// written any more until the file was opened anew.
+    fn stalled(&self) -> StoreError {
+        let reason = format!("the disk did not answer within {} seconds", self.patience.as_secs_f32());
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(reason);
+        failed(&self.failure, "the disk did not answer")
     }
 }
 
@@ -185,4 +215,47 @@ fn apply(
         }
     }
     Ok(Ok(*revision))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use redb::{StorageBackend, backends::InMemoryBackend};
+    use std::io;
+
+    /// A disk whose syncs wait for the gate.
+    #[derive(Debug)]
+    struct Disk(InMemoryBackend, Arc<Mutex<()>>);
+
+    impl StorageBackend for Disk {
+        fn len(&self) -> io::Result<u64> {
+            self.0.len()
+        }
+        fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+            self.0.read(offset, out)
+        }
+        fn set_len(&self, len: u64) -> io::Result<()> {
+            self.0.set_len(len)
+        }
+        fn sync_data(&self) -> io::Result<()> {
+            let _open = self.1.lock().unwrap();
+            self.0.sync_data()
+        }
+        fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+            self.0.write(offset, data)
+        }
+    }
+
+    #[test]
+    fn a_stalled_disk_is_an_error_and_not_a_hang() {
+        let gate = Arc::new(Mutex::new(()));
+        let disk = Disk(InMemoryBackend::new(), Arc::clone(&gate));
+        let database = Database::builder().create_with_backend(disk).unwrap();
+        let group = Group::start(Arc::new(database), Duration::from_millis(200)).unwrap();
+        let put = || group.submit(b"k", Change::Put { expected: None, bytes: vec![1] });
+        let closed = gate.lock().unwrap();
+        assert!(matches!(put(), Err(StoreError::Failed(reason)) if reason.contains("did not answer")));
+        drop(closed);
+        assert!(matches!(put(), Err(StoreError::Failed(_))), "what is on disk is not known any more");
+    }
 }
