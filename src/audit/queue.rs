@@ -24,6 +24,13 @@ use std::time::{Duration, Instant};
 
 type Reply = oneshot::Sender<Result<Durable, AuditError>>;
 
+/// How long the writer gives others the core before it looks whether more has come.
+const ROUND: Duration = Duration::from_micros(100);
+/// How often it does so for one batch.
+const ROUNDS: usize = 15;
+/// A batch that is large enough in any case.
+const BATCH: usize = 256;
+
 /// What is shared by recorders, writer and watchdog.
 #[derive(Debug)]
 pub(super) struct Queue {
@@ -41,6 +48,8 @@ struct State {
     in_flight: Vec<Waiting>,
     head: (u64, Hash),
     failure: Option<AuditError>,
+    /// Records in the batch before.
+    last_batch: usize,
     /// The writer sleeps: only then is there somebody to wake.
     idle: bool,
     stalled: bool,
@@ -63,6 +72,7 @@ impl Queue {
                 in_flight: Vec::new(),
                 head,
                 failure: None,
+                last_batch: 0,
                 idle: false,
                 stalled: false,
                 finishing: false,
@@ -102,7 +112,9 @@ impl Queue {
         state.stalled = false;
         loop {
             if !state.bodies.is_empty() {
+                state = self.gather(state);
                 let state = &mut *state;
+                state.last_batch = state.bodies.len();
                 mem::swap(&mut state.waiting, &mut state.in_flight);
                 return Some(mem::take(&mut state.bodies));
             }
@@ -117,6 +129,26 @@ impl Queue {
             state = self.work.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
             state.idle = false;
         }
+    }
+
+    /// Waits for the clients of the last batch to come back, and as long as more come: on few cores
+    /// the writer would otherwise run ahead of those who record, and pay one sync for two records.
+    /// A lone recorder never waits here; that clients stay away costs one bounded wait.
+    fn gather<'q>(&'q self, mut state: MutexGuard<'q, State>) -> MutexGuard<'q, State> {
+        for _ in 0..ROUNDS {
+            let before = state.bodies.len();
+            if state.last_batch < 2 || before >= BATCH || state.finishing || state.failure.is_some() {
+                break;
+            }
+            drop(state);
+            thread::sleep(ROUND);
+            state = self.lock();
+            let quiet = state.bodies.len() == before;
+            if quiet && before >= state.last_batch {
+                break;
+            }
+        }
+        state
     }
 
     /// For the writer: what it took last is durable; `first` is the sequence number of its first record.
