@@ -42,7 +42,6 @@ pub enum Deny {
 
 impl Broker {
     /// Decides, records, and returns the permit once the record is durable.
-    /// `resources` are for the record; the decision is about `resource`.
     ///
     /// # Errors
     /// [`Deny`].

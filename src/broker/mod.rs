@@ -27,7 +27,7 @@ pub use tasks::{Injected, SessionError, TaskSession};
 use crate::audit::{AuditError, AuditLog, Event, EventType, IdentityType, Options, UserIdentity};
 use crate::clock::Clock;
 use crate::policy::PolicySet;
-use crate::vault::{Scope, Vault, VaultError};
+use crate::vault::{Vault, VaultError};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -108,11 +108,6 @@ impl Broker {
     /// The vault. What it gives out needs a permit.
     pub fn vault(&self) -> &Vault {
         &self.vault
-    }
-
-    /// The account's namespace in a Region.
-    pub fn scope(&self, account: &str, region: &str) -> Scope {
-        Scope::new(account, region)
     }
 
     /// Account and Region of the configuration, and the longest wait for the log.

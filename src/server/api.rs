@@ -16,6 +16,7 @@ use super::listener::{Handler, Incoming, Peer, Refusal, RequestHead};
 use crate::broker::{Broker, Caller, Context};
 use crate::protocol::sigv4::SigningKeys;
 use crate::protocol::{ApiError, Operation, Service, answer};
+use crate::vault::Scope;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, header};
 use http_body_util::Full;
@@ -68,7 +69,7 @@ impl Api {
             Ok(admitted) => admitted,
             Err(error) => return Err((context, error.into())),
         };
-        let scope = self.broker.scope(caller.account(), &region);
+        let scope = Scope::new(caller.account(), region.as_str());
         let context = Context { caller: Some(caller), region, ..context };
         let mut exchange = Exchange { broker: &self.broker, context, scope, body: &incoming.body };
         let answer = match operation.service() {

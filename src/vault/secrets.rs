@@ -58,7 +58,7 @@ pub struct NewSecret {
 pub struct SecretVersionValue {
     /// The secret as it stood.
     pub secret: Arc<Row<SecretRecord>>,
-    /// Index-free copy of the version's metadata.
+    /// The version that was read.
     pub version: VersionRecord,
     /// The plaintext.
     pub value: SecretValue,
