@@ -26,6 +26,7 @@ pub use tasks::{Injected, SessionError, TaskSession};
 
 use crate::audit::{AuditError, AuditLog, Event, EventType, IdentityType, Options, UserIdentity};
 use crate::clock::Clock;
+use crate::metrics::Metrics;
 use crate::policy::PolicySet;
 use crate::vault::{Vault, VaultError};
 use jiff::Timestamp;
@@ -74,6 +75,7 @@ pub struct Broker {
     audit: AuditLog,
     policies: Arc<Policies>,
     clock: Arc<dyn Clock>,
+    metrics: Metrics,
 }
 
 impl Broker {
@@ -91,7 +93,7 @@ impl Broker {
             clock: Arc::clone(&clock),
             ..Options::new(&settings.audit, *vault.audit_seed())
         })?;
-        let broker = Self { settings, vault, audit, policies, clock };
+        let broker = Self { settings, vault, audit, policies, clock, metrics: Metrics::default() };
         let digest = broker.policies.current().digest().to_owned();
         let version = env!("CARGO_PKG_VERSION");
         let mut detail = json!({ "version": version, "vaultId": broker.vault.id(), "policyDigest": digest });
@@ -118,6 +120,11 @@ impl Broker {
     /// The policies in force.
     pub fn policies(&self) -> Arc<PolicySet> {
         self.policies.current()
+    }
+
+    /// What is counted.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// The time of day.
