@@ -2,8 +2,8 @@
 
 use super::{ConditionKeys, ResourcePolicy};
 use crate::arn::Arn;
+use core::net::IpAddr;
 use jiff::Timestamp;
-use std::net::IpAddr;
 
 /// What is asked.
 #[derive(Clone, Copy, Debug)]
