@@ -5,7 +5,7 @@ use crate::audit::{
     AuditError, Event, IdentityType, Permit, Refused, Resource, SessionAttributes, SessionContext,
     SessionIssuer, UserIdentity,
 };
-use crate::policy::{Decision, Request, evaluate};
+use crate::policy::{Circumstances, ConditionKeys, Decision, Request, ResourcePolicy, Session, evaluate};
 use serde_json::Value;
 
 /// What is known of a request when it is recorded.
@@ -25,10 +25,36 @@ pub struct Context {
     pub request_id: String,
     /// Where it came from: an address, or the Unix socket's peer.
     pub source: String,
+    /// Whether it came over TLS, or over a socket that does not leave the host.
+    pub secure: bool,
     /// The client program, as it names itself.
     pub user_agent: Option<String>,
     /// The request's parameters, without any value of a secret.
     pub parameters: Option<Value>,
+}
+
+/// What a handler asks the gate.
+#[derive(Clone, Debug)]
+pub struct Ask<'a> {
+    /// The IAM action, such as `secretsmanager:GetSecretValue`.
+    pub action: &'a str,
+    /// The resource's ARN, or `*` where the action has none.
+    pub resource: &'a str,
+    /// Condition keys of the service and of the resource. The global keys that follow
+    /// from the caller and the connection are known without being set.
+    pub keys: ConditionKeys,
+    /// The policy of the resource, if it has one.
+    pub policy: Option<&'a ResourcePolicy>,
+    /// The service that asks on the caller's behalf, such as
+    /// `secretsmanager.amazonaws.com` for the key of a secret.
+    pub via: Option<&'a str>,
+}
+
+impl<'a> Ask<'a> {
+    /// An action on a resource, with nothing more known.
+    pub fn new(action: &'a str, resource: &'a str) -> Self {
+        Self { action, resource, keys: ConditionKeys::new(), policy: None, via: None }
+    }
 }
 
 /// Why there is no permit.
@@ -45,15 +71,31 @@ impl Broker {
     ///
     /// # Errors
     /// [`Deny`].
-    pub async fn authorize(&self, context: &Context, action: &str, resource: &str) -> Result<Permit, Deny> {
+    pub async fn authorize(&self, context: &Context, ask: &Ask<'_>) -> Result<Permit, Deny> {
         let Some(caller) = &context.caller else {
             return Err(Deny::Unrecorded(AuditError::Closed(
                 "a request without a caller cannot be decided".into(),
             )));
         };
         let set = self.policies.current();
-        let decision = evaluate(&set, &Request { principal: &caller.principal, action, resource });
-        self.record(context, decision).await
+        let session = session(caller);
+        let request = Request {
+            principal: &caller.principal,
+            session: session.as_ref(),
+            action: ask.action,
+            resource: ask.resource,
+            policy: ask.policy,
+            keys: &ask.keys,
+            circumstances: Circumstances {
+                time: Some(self.now()),
+                source_ip: context.source.parse().ok(),
+                secure_transport: Some(context.secure),
+                user_agent: context.user_agent.as_deref(),
+                region: Some(&context.region),
+                via: ask.via,
+            },
+        };
+        self.record(context, evaluate(&set, &request)).await
     }
 
     /// Records a decision that was made elsewhere, such as one about a trust policy.
@@ -107,6 +149,17 @@ impl Broker {
         event.recipient_account_id = account.to_owned();
         event
     }
+}
+
+/// What the caller's session adds to its role.
+fn session(caller: &Caller) -> Option<Session<'_>> {
+    let Proof::Session(claims) = &caller.proof else { return None };
+    Some(Session {
+        arn: &caller.arn,
+        name: &claims.session_name,
+        issued: Some(claims.created),
+        ..Session::default()
+    })
 }
 
 fn identity(caller: Option<&Caller>) -> UserIdentity {

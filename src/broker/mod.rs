@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! credentials or peer uid -> Caller          caller.rs
-//! Caller + action + resource
+//! Caller + Ask (action, resource, condition keys, the resource's policy)
 //!   -> policy::evaluate -> Decision
 //!   -> audit::record    -> Permit            authorize.rs
 //! Permit -> vault                            the handlers call it directly
@@ -14,11 +14,12 @@
 
 mod authorize;
 mod caller;
+mod compiled;
 mod keys;
 pub mod policies;
 mod tasks;
 
-pub use authorize::{Context, Deny};
+pub use authorize::{Ask, Context, Deny};
 pub use caller::{Caller, CredentialError, Proof};
 pub use keys::KeyError;
 pub use policies::{Policies, PolicyError, Watch};
@@ -74,6 +75,7 @@ pub struct Broker {
     vault: Vault,
     audit: AuditLog,
     policies: Arc<Policies>,
+    compiled: compiled::Compiled,
     clock: Arc<dyn Clock>,
     metrics: Metrics,
 }
@@ -93,7 +95,15 @@ impl Broker {
             clock: Arc::clone(&clock),
             ..Options::new(&settings.audit, *vault.audit_seed())
         })?;
-        let broker = Self { settings, vault, audit, policies, clock, metrics: Metrics::default() };
+        let broker = Self {
+            settings,
+            vault,
+            audit,
+            policies,
+            compiled: compiled::Compiled::default(),
+            clock,
+            metrics: Metrics::default(),
+        };
         let digest = broker.policies.current().digest().to_owned();
         let version = env!("CARGO_PKG_VERSION");
         let mut detail = json!({ "version": version, "vaultId": broker.vault.id(), "policyDigest": digest });

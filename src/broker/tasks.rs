@@ -1,7 +1,7 @@
 //! What a launcher asks for: a session of the execution role, and the trail of
 //! what went into which container.
 
-use super::{Broker, Caller, Context, Deny};
+use super::{Ask, Broker, Caller, Context, Deny};
 use crate::arn::Arn;
 use crate::audit::{AuditError, Permit};
 use crate::policy::evaluate_trust;
@@ -69,7 +69,7 @@ impl Broker {
         session_name: &str,
     ) -> Result<TaskSession, SessionError> {
         let _permit: Permit =
-            self.authorize(context, "iam:PassRole", role).await.map_err(SessionError::Denied)?;
+            self.authorize(context, &Ask::new("iam:PassRole", role)).await.map_err(SessionError::Denied)?;
         let untrusted = || SessionError::Untrusted { role: role.to_owned() };
         let arn: Arn = role.parse().map_err(|_| untrusted())?;
         let set = self.policies.current();

@@ -55,6 +55,7 @@ impl Api {
             read_only: operation.is_some_and(Operation::read_only),
             request_id: request_id.to_owned(),
             source: source(peer),
+            secure: !matches!(peer, Peer::Tcp { tls: false, .. }),
             user_agent: agent.map(|text| text.chars().take(USER_AGENT).collect()),
             parameters: None,
         }

@@ -92,7 +92,7 @@ fn table(set: &PolicySet) -> String {
         writeln!(table, "{principal}").unwrap();
         for &(action, resources) in ACTIONS {
             for resource in resources {
-                let decision = evaluate(set, &Request { principal, action, resource });
+                let decision = evaluate(set, &Request::new(principal, action, resource));
                 let word = match decision.outcome() {
                     Outcome::Allow => "allow",
                     Outcome::ExplicitDeny => "DENY",

@@ -57,7 +57,7 @@ impl House {
     /// The account root's permit.
     fn permit(&self, action: &str, resource: &str) -> Permit {
         let principal = "arn:aws:iam::111122223333:root".parse().unwrap();
-        let decision = evaluate(&PolicySet::empty(), &Request { principal: &principal, action, resource });
+        let decision = evaluate(&PolicySet::empty(), &Request::new(&principal, action, resource));
         self.log.record(crate::audit_kit::event(0), decision).wait().unwrap()
     }
 
