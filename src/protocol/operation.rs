@@ -92,6 +92,8 @@ operations! {
     BatchGetSecretValue: SecretsManager reads;
     /// Makes a secret, with or without a first version.
     CreateSecret: SecretsManager writes;
+    /// Takes the policy away from a secret.
+    DeleteResourcePolicy: SecretsManager writes;
     /// Deletes a secret, at once or after a recovery window.
     DeleteSecret: SecretsManager writes;
     /// Metadata of one secret.
@@ -106,6 +108,8 @@ operations! {
     ListSecretVersionIds: SecretsManager reads;
     /// Metadata of secrets that match filters, in pages.
     ListSecrets: SecretsManager reads;
+    /// Attaches a policy to a secret.
+    PutResourcePolicy: SecretsManager writes;
     /// Makes a new version.
     PutSecretValue: SecretsManager writes;
     /// Takes a scheduled deletion back.
@@ -118,6 +122,8 @@ operations! {
     UpdateSecret: SecretsManager writes;
     /// Moves a staging label.
     UpdateSecretVersionStage: SecretsManager writes;
+    /// Checks a policy that is meant for a secret.
+    ValidateResourcePolicy: SecretsManager reads;
     /// Adds and overwrites tags of a parameter.
     AddTagsToResource: Ssm writes;
     /// Deletes a parameter.
@@ -321,6 +327,6 @@ mod tests {
     #[test]
     fn covers_both_models() {
         assert_eq!(Operation::coverage().count(), 39);
-        assert_eq!(Operation::coverage().filter(|row| row.implemented).count(), 28);
+        assert_eq!(Operation::coverage().filter(|row| row.implemented).count(), 31);
     }
 }
