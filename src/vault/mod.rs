@@ -35,7 +35,7 @@ mod secrets;
 mod table;
 mod tokens;
 
-pub use access_keys::{AccessKeyRecord, AccessKeys};
+pub use access_keys::{AccessKeyRecord, AccessKeys, account_of_key};
 pub use bindings::{Binding, BindingRecord, Bindings};
 pub use parameter_labels::{Labelled, Unlabelled};
 pub use parameter_listing::{Listed, Page, below};
