@@ -36,7 +36,7 @@ mod secrets;
 mod table;
 mod tokens;
 
-pub use access_keys::{AccessKeyRecord, AccessKeys};
+pub use access_keys::{AccessKeyRecord, AccessKeys, account_of_key};
 pub use attached_policy::AttachedPolicy;
 pub use bindings::{Binding, BindingRecord, Bindings};
 pub use parameter_labels::{Labelled, Unlabelled};
