@@ -116,8 +116,14 @@ operations! {
     PutResourcePolicy: SecretsManager writes;
     /// Makes a new version.
     PutSecretValue: SecretsManager writes;
+    /// Deletes replicas of a secret.
+    RemoveRegionsFromReplication: SecretsManager writes;
+    /// Makes replicas of a secret in other Regions.
+    ReplicateSecretToRegions: SecretsManager writes;
     /// Takes a scheduled deletion back.
     RestoreSecret: SecretsManager writes;
+    /// Makes a replica a secret of its own.
+    StopReplicationToReplica: SecretsManager writes;
     /// Adds tags to a secret.
     TagResource: SecretsManager writes;
     /// Removes tags from a secret.
@@ -331,6 +337,6 @@ mod tests {
     #[test]
     fn covers_both_models() {
         assert_eq!(Operation::coverage().count(), 39);
-        assert_eq!(Operation::coverage().filter(|row| row.implemented).count(), 31);
+        assert_eq!(Operation::coverage().filter(|row| row.implemented).count(), 34);
     }
 }

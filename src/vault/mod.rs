@@ -24,6 +24,7 @@ mod parameter_record;
 mod parameter_tags;
 mod parameters;
 mod password;
+mod replica_record;
 mod root;
 mod scope;
 mod seal;
@@ -31,6 +32,7 @@ mod secret_deletion;
 mod secret_edits;
 mod secret_error;
 mod secret_record;
+mod secret_replication;
 mod secret_versions;
 mod secrets;
 mod table;
@@ -47,6 +49,7 @@ pub use parameter_record::{
 };
 pub use parameters::{NewParameter, ParameterFailure, ParameterValue, Parameters};
 pub use password::{PasswordError, PasswordRules};
+pub use replica_record::{Replica, ReplicaState};
 pub use root::{KeySource, MIN_PASSPHRASE, RootKeyError, Unlock, create_key_file};
 pub use scope::Scope;
 pub use secret_error::SecretError;
@@ -129,6 +132,10 @@ pub struct Vault {
     anchor: Table<anchor::AnchorRecord>,
     /// Reads of secrets whose day is not yet in their record: (secret, version) -> day.
     touched: Mutex<BTreeMap<(String, String), Timestamp>>,
+    /// Held while replicas are brought in sync.
+    replication: Mutex<()>,
+    /// ARNs of secrets whose name was wanted before maintenance had destroyed them.
+    buried: Mutex<Vec<String>>,
 }
 
 impl Vault {
@@ -184,8 +191,12 @@ impl Vault {
             anchor: Table::load(store, Arc::clone(&keys))?,
             keys,
             touched: Mutex::default(),
+            replication: Mutex::default(),
+            buried: Mutex::default(),
         };
         vault.sweep()?;
+        // What fails here is tried again by maintenance, which reports it.
+        let _ = vault.secrets().replicate_due();
         Ok(vault)
     }
 

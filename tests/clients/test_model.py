@@ -39,7 +39,11 @@ def right_request(operation, existing):
             return {"SecretId": existing, "Description": "d", "ClientRequestToken": token}
         case "GetSecretValue" | "DescribeSecret" | "ListSecretVersionIds" | "GetResourcePolicy" | "RestoreSecret":
             return {"SecretId": existing}
-        case "DeleteResourcePolicy":
+        case "ReplicateSecretToRegions":
+            return {"SecretId": existing, "AddReplicaRegions": [{"Region": "eu-west-1"}]}
+        case "RemoveRegionsFromReplication":
+            return {"SecretId": existing, "RemoveReplicaRegions": ["eu-west-1"]}
+        case "DeleteResourcePolicy" | "StopReplicationToReplica":
             return {"SecretId": existing}
         case "PutResourcePolicy" | "ValidateResourcePolicy":
             return {"SecretId": existing, "ResourcePolicy": POLICY}

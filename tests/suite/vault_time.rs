@@ -65,6 +65,7 @@ impl House {
         let arn = Secrets::hypothetical_arn(&self.scope, name);
         let permit = self.permit("secretsmanager:CreateSecret", &arn);
         let new = NewSecret {
+            replicas: Vec::new(),
             name: name.to_owned(),
             token: "first".into(),
             description: None,
