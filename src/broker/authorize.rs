@@ -79,6 +79,11 @@ impl Broker {
                 "a request without a caller cannot be decided".into(),
             )));
         };
+        self.record(context, self.decide(context, caller, ask)).await
+    }
+
+    /// The decision alone, not recorded yet.
+    pub(super) fn decide(&self, context: &Context, caller: &Caller, ask: &Ask<'_>) -> Decision {
         let set = self.policies.current();
         let session = session(caller);
         let request = Request {
@@ -97,7 +102,7 @@ impl Broker {
                 via: ask.via,
             },
         };
-        self.record(context, evaluate(&set, &request)).await
+        evaluate(&set, &request)
     }
 
     /// Records a decision that was made elsewhere, such as one about a trust policy.
