@@ -118,7 +118,7 @@ impl Broker {
         for (action, _) in needed.into_iter().filter(|(_, needed)| *needed) {
             let ask =
                 Ask { keys: keys.clone(), policy: Some(trust), ..Ask::new(action, wanted.role.as_str()) };
-            let decision = self.decide(context, caller, &ask);
+            let Some(decision) = self.decide(context, &ask) else { continue };
             let slot = if decision.is_allowed() { &mut allowed } else { &mut refused };
             // The first refusal counts; of permissions, that of the operation itself.
             slot.get_or_insert(decision);

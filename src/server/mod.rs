@@ -26,6 +26,8 @@ mod scrape;
 mod sealdock;
 mod sealdock_sessions;
 mod secret_batch;
+mod secret_keys;
+mod secret_policy;
 mod secret_tags;
 mod secret_versions;
 mod secretsmanager;
