@@ -66,7 +66,10 @@ impl Secrets<'_> {
         permitted(permit, &["secretsmanager:StopReplicationToReplica"], &secret.record.arn())?;
         let _serialised = self.replicating();
         let replica = &secret.record;
-        let Some(primary) = primary_id(replica) else { return Err(SecretError::NotReplica.into()) };
+        let Some(primary) = primary_id(replica) else {
+            replica.require_changeable()?;
+            return Err(SecretError::NotReplica.into());
+        };
         self.0.secrets.change(&primary, |current| {
             Ok::<_, SecretFailure>(match current {
                 Some(record) if replica.is_replica_of(record) => {
