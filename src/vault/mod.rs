@@ -7,6 +7,7 @@
 //! | `table.rs`, `blobs.rs` | metadata records, sealed values |
 //! | `secret_record.rs`, `parameter_record.rs` | AWS's rules, pure |
 //! | `parameter_labels.rs`, `parameter_tags.rs`, `parameter_listing.rs` | what else parameters have, and lists of them |
+//! | `replica_record.rs`, `secret_replication.rs`, `secret_table.rs` | replicas of secrets in other Regions |
 //! | `secrets.rs`, `parameters.rs` | the operations, each behind a [`Permit`](crate::audit::Permit) |
 //!
 //! The header (store key `H`) is the one record that is not sealed: format
@@ -34,6 +35,7 @@ mod secret_edits;
 mod secret_error;
 mod secret_record;
 mod secret_replication;
+mod secret_table;
 mod secret_versions;
 mod secrets;
 mod table;
@@ -67,6 +69,7 @@ use access_keys::AccessKeyTable;
 use blobs::Blobs;
 use jiff::Timestamp;
 use seal::{Keys, random};
+use secret_table::SecretTable;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -127,7 +130,7 @@ pub struct Vault {
     keys: Arc<Keys>,
     clock: Arc<dyn Clock>,
     blobs: Blobs,
-    secrets: Table<SecretRecord>,
+    secrets: SecretTable,
     parameters: Table<ParameterRecord>,
     access_keys: AccessKeyTable,
     bindings: Table<BindingRecord>,
@@ -187,7 +190,7 @@ impl Vault {
             id: header.vault_id,
             clock,
             blobs: Blobs::load(Arc::clone(&store), Arc::clone(&keys))?,
-            secrets: Table::load(Arc::clone(&store), Arc::clone(&keys))?,
+            secrets: SecretTable::load(Arc::clone(&store), Arc::clone(&keys))?,
             parameters: Table::load(Arc::clone(&store), Arc::clone(&keys))?,
             access_keys: Table::load(Arc::clone(&store), Arc::clone(&keys))?,
             bindings: Table::load(Arc::clone(&store), Arc::clone(&keys))?,
@@ -292,7 +295,7 @@ impl Vault {
         while begun.elapsed() < patience
             && let Some(((id, version), day)) = next()
         {
-            self.secrets.change(&id, |current| {
+            self.secrets.change_alone(&id, |current| {
                 let Some(mut record) = current.cloned() else {
                     return Ok::<_, VaultError>((Change::Keep, ()));
                 };
