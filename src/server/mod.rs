@@ -24,6 +24,7 @@ mod parameter_filters;
 mod scrape;
 mod sealdock;
 mod secret_batch;
+mod secret_filters;
 mod secret_keys;
 mod secret_policy;
 mod secret_tags;

@@ -11,6 +11,9 @@ use super::table::{Change, Row};
 use crate::audit::Permit;
 use jiff::{SignedDuration, Timestamp};
 
+/// Secrets that are destroyed between two looks at which are due.
+const PURGED: usize = 100;
+
 impl Secrets<'_> {
     /// `DeleteSecret`: schedules the deletion after `window` days, or destroys the
     /// secret at once when `window` is `None`. Returns the deletion date.
@@ -68,12 +71,17 @@ impl Secrets<'_> {
         let now = self.0.now();
         let due = |r: &SecretRecord| r.deletion.as_ref().is_some_and(|d| d.due <= now);
         let mut purged = Vec::new();
-        for row in self.0.secrets.page("", None, usize::MAX).iter().filter(|row| due(&row.record)) {
-            if self.destroy(&row.record.scope.id(&row.record.name), due)? {
-                purged.push(row.record.arn());
+        loop {
+            let ended = self.due_for_deletion(now, PURGED);
+            for row in &ended {
+                if self.destroy(&row.record.scope.id(&row.record.name), due)? {
+                    purged.push(row.record.arn());
+                }
+            }
+            if ended.len() < PURGED {
+                return Ok(purged);
             }
         }
-        Ok(purged)
     }
 
     /// Removes a secret, metadata first: a crash in between leaves unnamed blobs,
