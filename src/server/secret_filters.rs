@@ -6,7 +6,7 @@
 //! | key | what matches |
 //! |---|---|
 //! | name, tag-key, tag-value, primary-region | the beginning, as it is spelled |
-//! | owning-service | the beginning, in any case |
+//! | owning-service | nothing: no AWS service makes secrets here |
 //! | description | every word of the value begins a word of the description, in any case |
 //! | all | every word begins a word of the name, the description or a tag, in any case |
 //!
@@ -44,7 +44,9 @@ fn matches_value(key: FilterKey, value: &str, record: &SecretRecord) -> bool {
         FilterKey::Description => words_begin(value, description().into_iter()),
         FilterKey::TagKey => record.tags.iter().any(|(k, _)| k.starts_with(value)),
         FilterKey::TagValue => record.tags.iter().any(|(_, v)| v.starts_with(value)),
-        FilterKey::PrimaryRegion | FilterKey::OwningService => false,
+        FilterKey::PrimaryRegion => record.shown_primary_region().is_some_and(|r| r.starts_with(value)),
+        // No AWS service makes secrets here.
+        FilterKey::OwningService => false,
         FilterKey::All => {
             let tags = record.tags.iter().flat_map(|(k, v)| [k.as_str(), v.as_str()]);
             words_begin(value, std::iter::once(record.name.as_str()).chain(description()).chain(tags))

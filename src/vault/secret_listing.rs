@@ -1,11 +1,12 @@
 //! Lists of secrets: in which orders they are kept, and how a page is found.
 //!
 //! A secret has a place in the order of creation, of change and of access, beside that
-//! of names, and one in the order of due deletions while it waits for its own:
+//! of names, and others while maintenance has to look at it:
 //!
 //! ```text
 //! c/account/region/TIME/name    m/..    a/..    created, changed, accessed
 //! d/TIME/account/region/name                    deletion due
+//! r/account/region/name                         a replica, or a primary whose replicas are due
 //! ```
 //!
 //! `TIME` is nanoseconds since 1970 in 20 digits, and nothing for a secret that nobody
@@ -17,6 +18,7 @@
 
 use super::Listed;
 use super::VaultError;
+use super::replica_record::Replica;
 use super::scope::Scope;
 use super::secret_record::SecretRecord;
 use super::secrets::{Secrets, permitted};
@@ -104,11 +106,16 @@ fn digits(time: Timestamp) -> String {
 /// What the places of secrets that wait for their deletion begin with.
 const DUE: &str = "d/";
 
+/// What the places of secrets begin with that replication has to look at.
+const REPLICATED: &str = "r/";
+
 /// All places of a secret but that of its id.
 pub(super) fn places(record: &SecretRecord) -> Vec<String> {
     let orders = [SecretOrder::Created, SecretOrder::Changed, SecretOrder::Accessed];
     let due = record.deletion.as_ref().map(|d| format!("{DUE}{}/{}", digits(d.due), record.id()));
-    orders.iter().map(|order| order.place(record)).chain(due).collect()
+    let replicated = record.is_replica() || record.replicas.iter().any(Replica::is_due);
+    let replicated = replicated.then(|| format!("{REPLICATED}{}", record.id()));
+    orders.iter().map(|order| order.place(record)).chain(due).chain(replicated).collect()
 }
 
 impl Secrets<'_> {
@@ -122,10 +129,17 @@ impl Secrets<'_> {
         matches: impl Fn(&SecretRecord) -> bool,
     ) -> Result<Listed<Arc<Row<SecretRecord>>>, VaultError> {
         permitted(permit, &["secretsmanager:ListSecrets"], "*")?;
-        Ok(list(&self.0.secrets, scope, page, USUAL, matches))
+        let listed = |record: &SecretRecord| !self.is_over(record) && matches(record);
+        Ok(list(&self.0.secrets, scope, page, USUAL, listed))
     }
 
-    /// The ids of up to `limit` secrets whose recovery window has ended by `now`, earliest first.
+    /// All replicas, and the primaries whose replicas are due.
+    pub(super) fn replicated(&self) -> Vec<Arc<Row<SecretRecord>>> {
+        let stretch = Stretch { by: By::Place, prefix: REPLICATED, after: None, descending: false };
+        self.0.secrets.stretch(stretch, usize::MAX).into_iter().map(|(_, row)| row).collect()
+    }
+
+    /// Up to `limit` secrets whose recovery window has ended by `now`, earliest first.
     pub(super) fn due_for_deletion(&self, now: Timestamp, limit: usize) -> Vec<Arc<Row<SecretRecord>>> {
         let stretch = Stretch { by: By::Place, prefix: DUE, after: None, descending: false };
         let earliest = self.0.secrets.stretch(stretch, limit).into_iter().map(|(_, row)| row);
