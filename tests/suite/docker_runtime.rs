@@ -193,3 +193,56 @@ fn a_task_under_the_hook() {
     assert!(text.contains("container `b`") && text.contains("`EXTRA` is a reference"), "{text}");
     assert_eq!(set.daemon.containers(), "", "something was left behind");
 }
+
+#[test]
+fn a_reference_becomes_a_file_that_only_the_container_has() {
+    let set = Setting::new(&["--execution-role", ROLE]);
+    set.daemon.import("linked:1", &["USER 1000:1000"]);
+    let sleeper = |name: &str, extra: &[&str], image: &str| {
+        let mut words = vec!["run", "-d", "--name", name, "--network", "none", "--runtime", "sealdock"];
+        words.extend(extra);
+        words.extend([image, "sleep", "600"]);
+        set.daemon.try_docker(&words)
+    };
+    let own = format!("DB_FILE=sealdock-file:{}", set.reference());
+    let other = format!("KEY=sealdock-file(path=/app/conf/key,mode=0440,uid=7,gid=8):{}", set.secret);
+    let started = sleeper(
+        "one",
+        &["--read-only", "-e", &own, "-e", &other, "-e", "TOKEN=sealdock:/app/token"],
+        "linked:1",
+    );
+    assert!(started.status.success(), "{}", String::from_utf8_lossy(&started.stderr));
+    let environment = set.daemon.environment("one");
+    assert!(environment.contains(&"DB_FILE=/run/secrets/DB_FILE".to_owned()), "{environment:?}");
+    assert!(environment.contains(&format!("TOKEN={TOKEN}")), "{environment:?}");
+    assert!(!environment.iter().any(|e| e.contains(FIRST)), "{environment:?}");
+    assert_eq!(set.daemon.docker(&["exec", "one", "cat", "/run/secrets/DB_FILE"]), FIRST);
+    let of = |path: &str| {
+        set.daemon.docker(&["exec", "-u", "0", "one", "busybox", "stat", "-c", "%a %u %g", path])
+    };
+    assert_eq!(of("/run/secrets/DB_FILE"), "400 1000 1000");
+    assert_eq!(of("/app/conf/key"), "440 7 8");
+    let denied = set.daemon.try_docker(&["exec", "one", "cat", "/app/conf/key"]);
+    assert!(!denied.status.success(), "another user reads the file");
+    let written =
+        set.daemon.try_docker(&["exec", "-u", "0", "one", "sh", "-c", "echo x > /run/secrets/DB_FILE"]);
+    assert!(!written.status.success(), "the file can be changed");
+    set.assert_value_is_nowhere("one");
+
+    // A restart makes the file again, with the version that was bound.
+    set.broker().rotate(&set.secret, &format!(r#"{{"password":"{SECOND}"}}"#));
+    set.daemon.docker(&["restart", "-t", "0", "one"]);
+    assert_eq!(set.daemon.docker(&["exec", "one", "cat", "/run/secrets/DB_FILE"]), FIRST);
+
+    // What cannot be is refused, and nothing starts.
+    let taken = sleeper("two", &["-v", "/run/secrets/more", "-e", &own], IMAGE);
+    let text = String::from_utf8_lossy(&taken.stderr).into_owned();
+    assert!(!taken.status.success() && text.contains("`/run/secrets/more` is mounted there"), "{text}");
+    let wrong = sleeper(
+        "three",
+        &["-e", "A=sealdock-file(mode=x):/app/token", "-e", "B=sealdock-file(uid=x):/app/token"],
+        IMAGE,
+    );
+    let text = String::from_utf8_lossy(&wrong.stderr).into_owned();
+    assert!(!wrong.status.success() && text.contains("`A`") && text.contains("`B`"), "{text}");
+}

@@ -25,6 +25,8 @@ spelled! {
     InjectionTarget {
         /// An environment variable.
         Environment = "ENVIRONMENT",
+        /// A file, whose path is the value of the variable.
+        File = "FILE",
         /// An option of the log driver.
         LogOption = "LOG_OPTION",
     }
