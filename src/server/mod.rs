@@ -12,6 +12,7 @@
 
 mod api;
 mod authenticate;
+mod bindings;
 mod body;
 mod connection;
 mod exchange;

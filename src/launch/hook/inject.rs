@@ -206,6 +206,7 @@ mod tests {
             value_from: value_from.into(),
             arn: arn.into(),
             version_id: version_id.into(),
+            current_version_id: None,
         }
     }
 

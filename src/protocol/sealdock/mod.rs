@@ -6,8 +6,8 @@ mod keys;
 mod sessions;
 
 pub use injections::{
-    Binding, Delivery, Injection, InjectionTarget, ListBindingsRequest, ListBindingsResponse,
-    RecordInjectionsRequest, RecordInjectionsResponse,
+    Binding, Delivery, ForgetBindingsRequest, ForgetBindingsResponse, Injection, InjectionTarget,
+    ListBindingsRequest, ListBindingsResponse, RecordInjectionsRequest, RecordInjectionsResponse,
 };
 pub use keys::{
     AccessKey, AccessKeyStatus, AccessKeySummary, CreateAccessKeyRequest, CreateAccessKeyResponse,
