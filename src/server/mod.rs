@@ -13,6 +13,7 @@
 
 mod api;
 mod authenticate;
+mod bindings;
 mod body;
 mod connection;
 mod exchange;
