@@ -7,7 +7,7 @@
 use super::VaultError;
 use super::seal::Keys;
 use super::secret_record::SecretRecord;
-use super::table::{Change, Row, Step, Table};
+use super::table::{Change, Row, Table};
 use crate::store::Store;
 use std::sync::Arc;
 
@@ -26,24 +26,14 @@ impl SecretTable {
         self.0.get(id)
     }
 
-    /// As [`Table::page`].
-    pub(super) fn page(
-        &self,
-        prefix: &str,
-        after: Option<&str>,
-        limit: usize,
-    ) -> Vec<Arc<Row<SecretRecord>>> {
-        self.0.page(prefix, after, limit)
+    /// The records, to be read.
+    pub(super) fn rows(&self) -> &Table<SecretRecord> {
+        &self.0
     }
 
-    /// As [`Table::walk`].
-    pub(super) fn walk(
-        &self,
-        prefix: &str,
-        after: Option<&str>,
-        visit: impl FnMut(&Arc<Row<SecretRecord>>) -> Step,
-    ) {
-        self.0.walk(prefix, after, visit);
+    /// As [`Table::note`]: what is noted belongs to a Region alone.
+    pub(super) fn note(&self, id: &str, edit: impl FnOnce(&mut SecretRecord)) {
+        self.0.note(id, edit);
     }
 
     /// As [`Table::change`], for what replicas do not share: days of reads, how replicas stand,
