@@ -43,6 +43,8 @@ pub struct Ask<'a> {
     /// Condition keys of the service and of the resource. The global keys that follow
     /// from the caller and the connection are known without being set.
     pub keys: ConditionKeys,
+    /// The tags of the resource, for `aws:ResourceTag/..` and the services' own keys.
+    pub resource_tags: &'a [(String, String)],
     /// The policy of the resource, if it has one.
     pub policy: Option<&'a ResourcePolicy>,
     /// The service that asks on the caller's behalf, such as
@@ -53,7 +55,7 @@ pub struct Ask<'a> {
 impl<'a> Ask<'a> {
     /// An action on a resource, with nothing more known.
     pub fn new(action: &'a str, resource: &'a str) -> Self {
-        Self { action, resource, keys: ConditionKeys::new(), policy: None, via: None }
+        Self { action, resource, keys: ConditionKeys::new(), resource_tags: &[], policy: None, via: None }
     }
 }
 
@@ -86,6 +88,7 @@ impl Broker {
             resource: ask.resource,
             policy: ask.policy,
             keys: &ask.keys,
+            resource_tags: ask.resource_tags,
             circumstances: Circumstances {
                 time: Some(self.now()),
                 source_ip: context.source.parse().ok(),

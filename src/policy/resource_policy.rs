@@ -3,7 +3,7 @@
 
 use super::document::{Kind, Statement};
 use super::parse::{self, File, Origin};
-use super::principal::{NamedPrincipal, PrincipalSet};
+use super::principal::NamedPrincipal;
 use super::{Effect, FileFindings};
 use crate::diagnostic::Severity;
 use crate::json;
@@ -69,12 +69,12 @@ impl ResourcePolicy {
     pub fn is_public(&self) -> bool {
         self.statements.iter().any(|statement| {
             statement.matched.effect == Effect::Allow
-                && statement.principals.as_ref().is_some_and(PrincipalSet::is_everyone)
+                && statement.principals.as_ref().is_some_and(|p| p.set().is_everyone())
         })
     }
 
     /// Whom it names.
     pub(super) fn named(&self) -> impl Iterator<Item = &NamedPrincipal> {
-        self.statements.iter().flat_map(|statement| statement.principals.iter().flat_map(|set| set.iter()))
+        self.statements.iter().flat_map(|statement| statement.principals.iter().flat_map(|p| p.set().iter()))
     }
 }
