@@ -23,10 +23,11 @@ pub use authorize::{Ask, Context, Deny};
 pub use caller::{Caller, CredentialError, Proof};
 pub use keys::KeyError;
 pub use policies::{Policies, PolicyError, Watch};
-pub use tasks::{Injected, SessionError, TaskSession};
+pub use tasks::{Injected, RoleSession, ServiceSession, SessionError};
 
 use crate::audit::{AuditError, AuditLog, Event, EventType, IdentityType, Options, UserIdentity};
 use crate::clock::Clock;
+use crate::metrics::Metrics;
 use crate::policy::PolicySet;
 use crate::vault::{Vault, VaultError};
 use jiff::Timestamp;
@@ -76,6 +77,7 @@ pub struct Broker {
     policies: Arc<Policies>,
     compiled: compiled::Compiled,
     clock: Arc<dyn Clock>,
+    metrics: Metrics,
 }
 
 impl Broker {
@@ -93,8 +95,15 @@ impl Broker {
             clock: Arc::clone(&clock),
             ..Options::new(&settings.audit, *vault.audit_seed())
         })?;
-        let broker =
-            Self { settings, vault, audit, policies, compiled: compiled::Compiled::default(), clock };
+        let broker = Self {
+            settings,
+            vault,
+            audit,
+            policies,
+            compiled: compiled::Compiled::default(),
+            clock,
+            metrics: Metrics::default(),
+        };
         let digest = broker.policies.current().digest().to_owned();
         let version = env!("CARGO_PKG_VERSION");
         let mut detail = json!({ "version": version, "vaultId": broker.vault.id(), "policyDigest": digest });
@@ -121,6 +130,11 @@ impl Broker {
     /// The policies in force.
     pub fn policies(&self) -> Arc<PolicySet> {
         self.policies.current()
+    }
+
+    /// What is counted.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// The time of day.

@@ -40,9 +40,9 @@ pub(super) struct Conditions {
 #[derive(Debug)]
 pub(super) struct Condition {
     name: Box<str>,
-    operator: Operator,
-    key: Key,
-    operands: Vec<Operand>,
+    pub(super) operator: Operator,
+    pub(super) key: Key,
+    pub(super) operands: Vec<Operand>,
     /// The values as they stand in the policy.
     texts: Vec<Box<str>>,
 }
@@ -87,22 +87,6 @@ impl Conditions {
 }
 
 impl Condition {
-    pub(super) fn key(&self) -> &str {
-        &self.key.name
-    }
-
-    pub(super) fn operator(&self) -> Operator {
-        self.operator
-    }
-
-    pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
-        self.texts.iter().map(AsRef::as_ref)
-    }
-
-    pub(super) fn operands(&self) -> &[Operand] {
-        &self.operands
-    }
-
     /// The values that the request has, for people.
     pub(super) fn found(&self, facts: &Facts<'_>) -> Option<String> {
         match facts.values(&self.key) {

@@ -26,7 +26,7 @@ use super::document::Statement;
 use super::facts::{Facts, Who, account, service_arn};
 use super::identity::StatementIndex;
 use super::principal::Reach;
-use super::{Basis, Decision, Effect, Matched, Outcome, PolicyKind, PolicySet, Request};
+use super::{Basis, ConditionKeys, Decision, Effect, Matched, Outcome, PolicyKind, PolicySet, Request};
 use crate::arn::Arn;
 
 /// Decides one request.
@@ -46,10 +46,10 @@ pub fn evaluate(set: &PolicySet, request: &Request<'_>) -> Decision {
 
 /// Decides whether the trust policy of `role` lets an AWS service, such as
 /// `ecs-tasks.amazonaws.com`, have the role: `sts:AssumeRole` by that service.
-pub fn evaluate_trust(set: &PolicySet, role: &Arn, service: &str) -> Decision {
+pub fn evaluate_trust(set: &PolicySet, role: &Arn, service: &str, keys: &ConditionKeys) -> Decision {
     let (principal, resource) = (service_arn(service), role.to_string());
     let policy = set.principal(role).and_then(|identity| identity.trust.as_ref());
-    let request = Request { policy, ..Request::new(&principal, "sts:AssumeRole", &resource) };
+    let request = Request { policy, keys, ..Request::new(&principal, "sts:AssumeRole", &resource) };
     let decision = evaluate(set, &request);
     // A role that no file knows trusts nobody.
     if policy.is_none() { Decision { basis: Basis::Trust, ..decision } } else { decision }

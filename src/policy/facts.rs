@@ -150,7 +150,7 @@ fn name(arn: &Arn) -> &str {
 
 /// The account in an ARN.
 pub(super) fn account(resource: &str) -> Option<&str> {
-    resource.splitn(6, ':').nth(4).filter(|account| !account.is_empty())
+    resource.split(':').nth(4).filter(|account| !account.is_empty())
 }
 
 fn who(arn: &Arn) -> Who<'_> {

@@ -12,7 +12,7 @@ use super::identity::{Identity, IdentityKind, StatementIndex, derived_id};
 use super::parse::{self, File, Origin};
 use super::{LoadErrors, PolicyKind, PolicySet, ResourcePolicy, Source, managed};
 use crate::arn::Arn;
-use crate::diagnostic::{Diagnostic, line_column};
+use crate::diagnostic::{Diagnostic, line_column, nearest};
 use crate::json::{self, Node, Value};
 use sha2::{Digest, Sha256};
 use std::collections::{HashMap, HashSet};
@@ -165,15 +165,13 @@ impl Linker<'_> {
         if policies.contains_key(arn) || managed::document(arn).is_some() {
             return true;
         }
-        let built_in: Vec<&str> = managed::names().collect();
+        let near = nearest(arn.rsplit('/').next().unwrap_or(arn), managed::names());
+        let near = near.map(|name| format!("; a similar policy is built in: `{name}`")).unwrap_or_default();
         self.findings.push(
             file,
             Diagnostic::error("IAM0202", format!("the document of policy `{arn}` is missing"))
                 .at(place.clone(), how)
-                .help(format!(
-                    "put the policy into `Policies` of any file; without that only `{}` are known",
-                    built_in.join("`, `")
-                )),
+                .help(format!("put the policy into `Policies` of any file, as it stands in an export{near}")),
         );
         false
     }

@@ -193,6 +193,11 @@ impl Pattern {
         }
     }
 
+    /// The text of the pattern with `*` for whatever is not literal.
+    pub(super) fn literal_parts(&self) -> String {
+        self.tokens.iter().map(|token| if let Token::Lit(text) = token { text } else { "*" }).collect()
+    }
+
     fn without_literal<'a>(&self, text: &'a str, literal: &str) -> Option<&'a str> {
         if !self.fold_case {
             return text.strip_prefix(literal);

@@ -4,7 +4,8 @@
 use super::document::{Kind, Statement};
 use super::parse::{self, File, Origin};
 use super::principal::NamedPrincipal;
-use super::{Effect, FileFindings};
+use super::{FileFindings, PolicySet, public};
+use crate::arn::Arn;
 use crate::diagnostic::Severity;
 use crate::json;
 use std::sync::Arc;
@@ -64,12 +65,20 @@ impl ResourcePolicy {
         self.kind
     }
 
-    /// Whether it gives access to everyone: a statement allows `*` without a condition
-    /// that bounds who that is.
+    /// Whether it lets in people whom nothing bounds, which `BlockPublicPolicy` keeps out.
     pub fn is_public(&self) -> bool {
-        self.statements.iter().any(|statement| {
-            statement.matched.effect == Effect::Allow
-                && statement.principals.as_ref().is_some_and(|p| p.set().is_everyone())
+        self.statements.iter().any(|statement| public::is_public(statement))
+    }
+
+    /// A user or role that it names and that does not exist: one of an account whose users and
+    /// roles are known here. What an unknown account has cannot be told.
+    pub fn missing_principal(&self, set: &PolicySet) -> Option<String> {
+        let known = |arn: &Arn| set.identities().any(|identity| identity.arn.account == arn.account);
+        self.named().find_map(|principal| match principal {
+            NamedPrincipal::Entity(arn) if set.principal(arn).is_none() && known(arn) => {
+                Some(arn.to_string())
+            }
+            _ => None,
         })
     }
 

@@ -13,8 +13,8 @@ use super::{FileFindings, PolicySet, link};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::json;
 
-/// The policies of a session, compiled.
-#[derive(Debug)]
+/// The policies of a session, compiled. The default allows nothing.
+#[derive(Debug, Default)]
 pub struct SessionPolicies {
     pub(super) statements: StatementIndex,
 }

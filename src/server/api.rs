@@ -58,6 +58,7 @@ impl Api {
             secure: !matches!(peer, Peer::Tcp { tls: false, .. }),
             user_agent: agent.map(|text| text.chars().take(USER_AGENT).collect()),
             parameters: None,
+            response: None,
         }
     }
 
@@ -91,6 +92,16 @@ impl Api {
         Ok((operation, caller, region))
     }
 
+    fn counted(&self, response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
+        let metrics = self.broker.metrics();
+        match response.status() {
+            status if status.is_success() => metrics.requests_served.count(),
+            status if status.is_server_error() => metrics.requests_failed.count(),
+            _ => metrics.requests_refused.count(),
+        }
+        response
+    }
+
     /// Puts a failure on record, unless it is, and turns it into the answer.
     async fn fail(&self, context: &Context, failure: Failure) -> ApiError {
         match failure {
@@ -112,14 +123,18 @@ impl Api {
 
 impl Handler for Api {
     async fn handle(&self, incoming: Incoming) -> Response<Full<Bytes>> {
+        if let Some(metrics) = super::scrape::answer(&self.broker, &incoming) {
+            return metrics;
+        }
         let request_id = uuid::Uuid::new_v4().to_string();
         let context = self.context(&incoming.peer, &incoming.headers, &request_id);
-        match self.serve(&incoming, context).await {
+        let response = match self.serve(&incoming, context).await {
             Ok(body) => answer::success(body, &request_id).map(Full::new),
             Err((context, failure)) => {
                 answer::failure(&self.fail(&context, failure).await, &request_id).map(Full::new)
             }
-        }
+        };
+        self.counted(response)
     }
 
     async fn refuse(&self, refusal: Refusal, head: &RequestHead) -> Response<Full<Bytes>> {
@@ -131,7 +146,7 @@ impl Handler for Api {
             Refusal::Broken => ApiError::serialization("the request body could not be read"),
             Refusal::Panicked => ApiError::internal_failure(),
         };
-        answer::failure(&self.fail(&context, error.into()).await, &request_id).map(Full::new)
+        self.counted(answer::failure(&self.fail(&context, error.into()).await, &request_id).map(Full::new))
     }
 }
 

@@ -8,6 +8,7 @@
 //! | `named_secret.rs`, `named_parameter.rs` | what requests name, and how answers and errors show it |
 //! | `ssm.rs`, `ssm_*.rs`, `parameter_filters.rs` | Parameter Store, likewise |
 //! | `sealdock.rs` | our own operations |
+//! | `scrape.rs` | `GET /metrics` |
 
 mod api;
 mod authenticate;
@@ -20,8 +21,11 @@ pub mod listener;
 mod named_parameter;
 mod named_secret;
 mod parameter_filters;
+mod scrape;
 mod sealdock;
 mod secret_batch;
+mod secret_keys;
+mod secret_policy;
 mod secret_tags;
 mod secret_versions;
 mod secretsmanager;

@@ -1,0 +1,20 @@
+//! Condition keys of Secrets Manager: what policies can ask about a secret, and about a
+//! request that carries tags.
+//!
+//! Source: Service Authorization Reference, "Condition keys for AWS Secrets Manager".
+
+use crate::policy::ConditionKeys;
+use crate::vault::SecretRecord;
+
+/// The keys that follow from the secret itself; its ARN and its tags are known without.
+pub(super) fn of_secret(keys: &mut ConditionKeys, secret: &SecretRecord) {
+    keys.set("secretsmanager:SecretPrimaryRegion", secret.scope.region.clone());
+}
+
+/// The keys that follow from tags in the request.
+pub(super) fn of_tags(keys: &mut ConditionKeys, tags: &[(String, String)]) {
+    for (key, value) in tags {
+        keys.set(format!("aws:RequestTag/{key}"), value.clone());
+        keys.add("aws:TagKeys", key.clone());
+    }
+}
