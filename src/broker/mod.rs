@@ -12,6 +12,7 @@
 //! Handlers cannot skip the gate: the vault wants a [`Permit`](crate::audit::Permit),
 //! and only the audit log makes one.
 
+mod assume;
 mod authorize;
 mod caller;
 mod compiled;
@@ -19,6 +20,7 @@ mod keys;
 pub mod policies;
 mod tasks;
 
+pub use assume::{AssumeError, Assumed, NewSession};
 pub use authorize::{Ask, Context, Deny};
 pub use caller::{Caller, CredentialError, Proof};
 pub use keys::KeyError;
@@ -184,6 +186,7 @@ impl Broker {
                 json!({ "secretId": arn, "reason": "the recovery window has ended" }),
             )?;
         }
+        self.vault.secrets().replicate_due()?;
         self.anchor()?;
         Ok(())
     }

@@ -8,7 +8,8 @@ use crate::vault::SecretRecord;
 
 /// The keys that follow from the secret itself; its ARN and its tags are known without.
 pub(super) fn of_secret(keys: &mut ConditionKeys, secret: &SecretRecord) {
-    keys.set("secretsmanager:SecretPrimaryRegion", secret.scope.region.clone());
+    let primary = secret.primary_region.as_deref().unwrap_or(&secret.scope.region);
+    keys.set("secretsmanager:SecretPrimaryRegion", primary);
 }
 
 /// The keys that follow from tags in the request.
