@@ -36,7 +36,7 @@
 //! edges    cli config | server (tokio, hyper) | client | launch (tokio, Docker)
 //! broker   broker: state, callers, the gate, policy reload
 //! records  vault -> audit -> store                  blocking I/O, no runtime
-//! rules    policy, ecs, protocol                    pure: no I/O, no clock
+//! rules    policy, ecs, protocol, schedule          pure: no I/O, no clock
 //! words    arn secret clock diagnostic json memory metrics
 //! ```
 
@@ -55,6 +55,7 @@ pub mod memory;
 pub mod metrics;
 pub mod policy;
 pub mod protocol;
+pub mod schedule;
 pub mod secret;
 pub mod server;
 pub mod store;
