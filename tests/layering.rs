@@ -25,7 +25,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("store", &[]),
         ("schedule", &[]),
         ("audit", &["arn", "clock", "policy"]),
-        ("vault", &["arn", "secret", "clock", "policy", "audit", "store"]),
+        ("vault", &["arn", "secret", "clock", "schedule", "policy", "audit", "store"]),
         ("broker", &["arn", "secret", "clock", "metrics", "policy", "audit", "vault", "store"]),
         (
             "server",

@@ -88,7 +88,10 @@ pub(super) fn refused(failure: SecretFailure) -> Failure {
             wire::resource_not_found(text)
         }
         SecretError::Exists(_) | SecretError::TokenInUse { .. } => wire::resource_exists(text),
-        SecretError::StageMismatch
+        SecretError::NoRotationFunction
+        | SecretError::RotationPending
+        | SecretError::RotationNotConfigured
+        | SecretError::StageMismatch
         | SecretError::NameScheduledForDeletion
         | SecretError::MarkedForDeletion => wire::invalid_request(text),
         SecretError::TooManyStages | SecretError::TooManyVersions => wire::limit_exceeded(text),
@@ -96,6 +99,7 @@ pub(super) fn refused(failure: SecretFailure) -> Failure {
         | SecretError::StageNotThere { .. }
         | SecretError::NothingToMove
         | SecretError::CurrentRemoved
+        | SecretError::Schedule(_)
         | SecretError::TooManyTags => wire::invalid_parameter(text),
     })
 }

@@ -7,6 +7,7 @@
 //! | `table.rs`, `blobs.rs` | metadata records, sealed values |
 //! | `secret_record.rs`, `parameter_record.rs` | AWS's rules, pure |
 //! | `parameter_labels.rs`, `parameter_tags.rs`, `parameter_listing.rs` | what else parameters have, and lists of them |
+//! | `rotation.rs`, `secret_rotation.rs` | rotation of secrets: rules, operations |
 //! | `secrets.rs`, `parameters.rs` | the operations, each behind a [`Permit`](crate::audit::Permit) |
 //!
 //! The header (store key `H`) is the one record that is not sealed: format
@@ -24,12 +25,14 @@ mod parameter_tags;
 mod parameters;
 mod password;
 mod root;
+mod rotation;
 mod scope;
 mod seal;
 mod secret_deletion;
 mod secret_edits;
 mod secret_error;
 mod secret_record;
+mod secret_rotation;
 mod secret_versions;
 mod secrets;
 mod table;
@@ -46,6 +49,9 @@ pub use parameter_record::{
 pub use parameters::{NewParameter, ParameterFailure, ParameterValue, Parameters};
 pub use password::{PasswordError, PasswordRules};
 pub use root::{KeySource, MIN_PASSPHRASE, RootKeyError, Unlock, create_key_file};
+pub use rotation::{
+    ATTEMPTS, AWSPENDING, Attempt, AttemptEnd, Rotation, RotationRules, RotationRun, RotationWanted,
+};
 pub use scope::Scope;
 pub use secret_error::SecretError;
 pub use secret_record::{AWSCURRENT, AWSPREVIOUS, Deletion, SecretRecord, VersionRecord};
@@ -62,6 +68,7 @@ use jiff::Timestamp;
 use seal::{Keys, random};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use table::{Change, Table};
@@ -127,6 +134,8 @@ pub struct Vault {
     anchor: Table<anchor::AnchorRecord>,
     /// Reads of secrets whose day is not yet in their record: (secret, version) -> day.
     touched: Mutex<BTreeMap<(String, String), Timestamp>>,
+    /// Grows whenever a rotation may have become due at once.
+    rotations: AtomicU64,
 }
 
 impl Vault {
@@ -182,6 +191,7 @@ impl Vault {
             anchor: Table::load(store, Arc::clone(&keys))?,
             keys,
             touched: Mutex::default(),
+            rotations: AtomicU64::default(),
         };
         vault.sweep()?;
         Ok(vault)

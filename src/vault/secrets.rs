@@ -175,6 +175,7 @@ impl Secrets<'_> {
             deletion: None,
             tags: new.tags,
             versions: Vec::new(),
+            rotation: None,
         };
         let version = match &new.content {
             Some(content) => Some(self.stage_version(&record, &new.token, content)?),
@@ -283,6 +284,11 @@ impl Secrets<'_> {
             Ok((written, pruned)) => (Ok(written), pruned),
             Err(e) => (Err(e), Vec::new()),
         };
+        if let Ok(written) = &outcome
+            && written.secret.rotation.as_ref().is_some_and(|r| !r.abandoned.is_empty())
+        {
+            self.rotation_may_be_due();
+        }
         for blob in pruned {
             self.0.blobs.delete(&blob)?;
         }
