@@ -31,6 +31,8 @@ pub struct Context {
     pub user_agent: Option<String>,
     /// The request's parameters, without any value of a secret.
     pub parameters: Option<Value>,
+    /// What the request brings about, likewise.
+    pub response: Option<Value>,
 }
 
 /// What a handler asks the gate.
@@ -72,11 +74,22 @@ impl Broker {
     /// # Errors
     /// [`Deny`].
     pub async fn authorize(&self, context: &Context, ask: &Ask<'_>) -> Result<Permit, Deny> {
-        let Some(caller) = &context.caller else {
-            return Err(Deny::Unrecorded(AuditError::Closed(
+        match self.decide(context, ask) {
+            Some(decision) => self.record(context, decision).await,
+            None => Err(Deny::Unrecorded(AuditError::Closed(
                 "a request without a caller cannot be decided".into(),
-            )));
-        };
+            ))),
+        }
+    }
+
+    /// Whether a request would be allowed. Nothing is recorded, and nothing follows from it.
+    pub fn would_allow(&self, context: &Context, ask: &Ask<'_>) -> bool {
+        self.decide(context, ask).is_some_and(|decision| decision.is_allowed())
+    }
+
+    /// The decision about the caller's request; `None` if there is no caller.
+    fn decide(&self, context: &Context, ask: &Ask<'_>) -> Option<Decision> {
+        let caller = context.caller.as_ref()?;
         let set = self.policies.current();
         let session = session(caller);
         let request = Request {
@@ -95,7 +108,7 @@ impl Broker {
                 via: ask.via,
             },
         };
-        self.record(context, evaluate(&set, &request)).await
+        Some(evaluate(&set, &request))
     }
 
     /// Records a decision that was made elsewhere, such as one about a trust policy.
@@ -145,6 +158,7 @@ impl Broker {
         event.source_ip_address.clone_from(&context.source);
         event.user_agent.clone_from(&context.user_agent);
         event.request_parameters.clone_from(&context.parameters);
+        event.response_elements.clone_from(&context.response);
         let account = context.caller.as_ref().map_or(self.settings.account.as_str(), Caller::account);
         event.recipient_account_id = account.to_owned();
         event
@@ -157,8 +171,9 @@ fn session(caller: &Caller) -> Option<Session<'_>> {
     Some(Session {
         arn: &caller.arn,
         name: &claims.session_name,
+        tags: &claims.tags,
+        source_identity: claims.source_identity.as_deref(),
         issued: Some(claims.created),
-        ..Session::default()
     })
 }
 
@@ -173,13 +188,13 @@ fn identity(caller: Option<&Caller>) -> UserIdentity {
         ..UserIdentity::default()
     };
     match &caller.proof {
-        Proof::Session(claims) => {
+        Proof::Session(claims) if !claims.session_name.is_empty() => {
             identity.kind = IdentityType::AssumedRole;
             identity.session_context = Some(SessionContext {
                 session_issuer: SessionIssuer {
                     kind: "Role".into(),
-                    principal_id: claims.role_id.clone(),
-                    arn: claims.role.clone(),
+                    principal_id: claims.principal_id.clone(),
+                    arn: claims.principal.clone(),
                     account_id: caller.account().to_owned(),
                     user_name: name.unwrap_or_default(),
                 },

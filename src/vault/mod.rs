@@ -16,6 +16,7 @@
 
 mod access_keys;
 mod anchor;
+mod attached_policy;
 mod bindings;
 mod blobs;
 mod parameter_labels;
@@ -38,7 +39,8 @@ mod secrets;
 mod table;
 mod tokens;
 
-pub use access_keys::{AccessKeyRecord, AccessKeys};
+pub use access_keys::{AccessKeyRecord, AccessKeys, account_of_key};
+pub use attached_policy::AttachedPolicy;
 pub use bindings::{Binding, BindingRecord, Bindings};
 pub use parameter_labels::{Labelled, Unlabelled};
 pub use parameter_listing::{Listed, Page, below};

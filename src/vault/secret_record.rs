@@ -6,6 +6,7 @@
 //! Rules and texts: Secrets Manager API Reference, actions `CreateSecret`,
 //! `PutSecretValue`, `UpdateSecret`, `DeleteSecret`; User Guide, "Secret versions".
 
+use super::attached_policy::AttachedPolicy;
 use super::rotation::Rotation;
 use super::scope::Scope;
 use super::secret_error::SecretError;
@@ -57,6 +58,9 @@ pub struct SecretRecord {
     /// How it rotates, once that was set up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rotation: Option<Rotation>,
+    /// The resource policy, if one is attached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<AttachedPolicy>,
 }
 
 /// A scheduled deletion.
@@ -253,6 +257,7 @@ pub(super) mod tests {
             tags: Vec::new(),
             versions: Vec::new(),
             rotation: None,
+            policy: None,
         }
     }
 

@@ -176,6 +176,7 @@ impl Secrets<'_> {
             tags: new.tags,
             versions: Vec::new(),
             rotation: None,
+            policy: None,
         };
         let version = match &new.content {
             Some(content) => Some(self.stage_version(&record, &new.token, content)?),
