@@ -64,11 +64,7 @@ pub(super) async fn list(exchange: &mut Exchange<'_>) -> Answer {
     let page =
         select(exchange, &permit, &request.filters, request.include_planned_deletion, order, token, size)?;
     exchange.answer(&ListSecretsResponse {
-        secret_list: page
-            .rows
-            .iter()
-            .map(|row| metadata(&row.record, exchange.broker.vault().last_accessed(&row.record)))
-            .collect(),
+        secret_list: page.rows.iter().map(|row| metadata(exchange, &row.record)).collect(),
         next_token: page.next_token,
     })
 }

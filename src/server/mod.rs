@@ -26,6 +26,7 @@ mod sealdock;
 mod secret_batch;
 mod secret_keys;
 mod secret_policy;
+mod secret_rotation;
 mod secret_tags;
 mod secret_versions;
 mod secretsmanager;

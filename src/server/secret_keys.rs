@@ -12,6 +12,8 @@ pub(super) fn of_secret(keys: &mut ConditionKeys, secret: &SecretRecord) {
         keys.set(format!("secretsmanager:ResourceTag/{key}"), value.clone());
         keys.set(format!("aws:ResourceTag/{key}"), value.clone());
     }
+    let function = secret.rotation.as_ref().map(|rotation| rotation.function.as_str());
+    keys.set_some("secretsmanager:resource/AllowRotationLambdaArn", function);
     keys.set("secretsmanager:SecretPrimaryRegion", secret.scope.region.clone());
 }
 

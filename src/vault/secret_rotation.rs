@@ -9,8 +9,10 @@ use super::secret_record::{AWSCURRENT, SecretRecord};
 use super::secrets::{SecretFailure, Secrets, permitted, same};
 use super::table::{Change, Row, Step};
 use crate::audit::Permit;
+use crate::secret::SecretValue;
 use jiff::Timestamp;
 use std::sync::atomic::Ordering;
+use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
 impl Secrets<'_> {
@@ -103,13 +105,15 @@ impl Secrets<'_> {
         outcome: Result<(), String>,
     ) -> Result<AttemptEnd, VaultError> {
         let now = self.0.now();
-        self.0.secrets.change(id, |current| {
+        let end = self.0.secrets.change(id, |current| {
             let Some(mut record) = current.cloned() else {
                 return Ok((Change::Keep, AttemptEnd::Abandoned));
             };
             let end = record.end_attempt(token, outcome, now);
             Ok((if current == Some(&record) { Change::Keep } else { Change::Write(record) }, end))
-        })
+        });
+        self.rotation_may_be_due();
+        end
     }
 
     /// The secret's ARN and Region, and versions whose rotation was abandoned and is not on record.
@@ -134,12 +138,20 @@ impl Secrets<'_> {
         self.0.rotations.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// The RotationToken of a rotation: whoever shows it was called to make this version.
+    /// The RotationToken that the function gets with the id of the version that it is to make.
     pub fn rotation_token(&self, secret: &str, version: &str) -> String {
         let mac = self.0.keys.mac(&[b"rotation", secret.as_bytes(), version.as_bytes()]);
         let mut id = [0; 16];
         id.iter_mut().zip(mac.as_ref()).for_each(|(to, from)| *to = *from);
         Uuid::from_bytes(id).to_string()
+    }
+
+    /// Whether this RotationToken belongs to the rotation in progress, that makes this version.
+    pub fn is_rotation_token(&self, secret: &SecretRecord, version: &str, shown: &SecretValue) -> bool {
+        let token = self.rotation_token(&secret.arn(), version);
+        #[expect(clippy::disallowed_methods, reason = "the token is compared, in constant time")]
+        let same = bool::from(token.as_bytes().ct_eq(shown.expose()));
+        same && secret.is_rotating(version)
     }
 }
 
