@@ -12,6 +12,7 @@
 //! Handlers cannot skip the gate: the vault wants a [`Permit`](crate::audit::Permit),
 //! and only the audit log makes one.
 
+mod assume;
 mod authorize;
 mod caller;
 mod compiled;
@@ -21,6 +22,7 @@ pub mod policies;
 mod rotation;
 mod tasks;
 
+pub use assume::{AssumeError, Assumed, NewSession};
 pub use authorize::{Ask, Context, Deny};
 pub use caller::{Caller, CredentialError, Proof};
 pub use functions::{Function, Grant, Target};

@@ -37,7 +37,7 @@ impl Secrets<'_> {
         for blob in pruned {
             self.0.blobs.delete(&blob)?;
         }
-        Ok(answer.map_err(SecretFailure::Refused)?)
+        answer.map_err(SecretFailure::Refused)
     }
 
     /// `CancelRotateSecret`: returns the version that an unfinished rotation leaves behind.

@@ -19,7 +19,7 @@ OPERATIONS = {
         "CreateSecret", "PutSecretValue", "UpdateSecret", "GetSecretValue", "DescribeSecret", "ListSecrets",
         "RestoreSecret", "TagResource", "UntagResource", "ListSecretVersionIds", "UpdateSecretVersionStage",
         "GetRandomPassword", "GetResourcePolicy", "PutResourcePolicy", "ValidateResourcePolicy", "DeleteResourcePolicy",
-        "BatchGetSecretValue", "DeleteSecret",
+        "BatchGetSecretValue", "RotateSecret", "CancelRotateSecret", "DeleteSecret",
     ),
     "ssm": (
         "PutParameter", "GetParameter", "GetParameters", "GetParametersByPath", "GetParameterHistory",
