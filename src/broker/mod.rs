@@ -192,6 +192,7 @@ impl Broker {
                 json!({ "secretId": arn, "reason": "the recovery window has ended" }),
             )?;
         }
+        self.vault.secrets().replicate_due()?;
         self.anchor()?;
         Ok(())
     }

@@ -123,10 +123,16 @@ operations! {
     PutResourcePolicy: SecretsManager writes;
     /// Makes a new version.
     PutSecretValue: SecretsManager writes;
+    /// Deletes replicas of a secret.
+    RemoveRegionsFromReplication: SecretsManager writes;
+    /// Makes replicas of a secret in other Regions.
+    ReplicateSecretToRegions: SecretsManager writes;
     /// Takes a scheduled deletion back.
     RestoreSecret: SecretsManager writes;
     /// Sets rotation of a secret up, and starts it.
     RotateSecret: SecretsManager writes;
+    /// Makes a replica a secret of its own.
+    StopReplicationToReplica: SecretsManager writes;
     /// Adds tags to a secret.
     TagResource: SecretsManager writes;
     /// Removes tags from a secret.

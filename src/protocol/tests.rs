@@ -27,6 +27,8 @@ fn decoders() -> Vec<(Operation, Decoder, Value)> {
             "ForceOverwriteReplicaSecret": false, "Type": "t"
         }),
         row!(DeleteSecret, sm::DeleteSecretRequest, {"SecretId": "a", "RecoveryWindowInDays": 7, "ForceDeleteWithoutRecovery": false}),
+        row!(RotateSecret, sm::RotateSecretRequest, {"SecretId": "a"}),
+        row!(CancelRotateSecret, sm::CancelRotateSecretRequest, {"SecretId": "a"}),
         row!(DescribeSecret, sm::DescribeSecretRequest, {"SecretId": "a"}),
         row!(GetRandomPassword, sm::GetRandomPasswordRequest, {
             "PasswordLength": 1, "ExcludeCharacters": "a", "ExcludeNumbers": true, "ExcludePunctuation": true,
@@ -50,6 +52,14 @@ fn decoders() -> Vec<(Operation, Decoder, Value)> {
             "SecretId": "a", "ClientRequestToken": token, "SecretBinary": "AA==", "VersionStages": ["s"],
             "RotationToken": token
         }),
+        row!(RemoveRegionsFromReplication, sm::RemoveRegionsFromReplicationRequest, {
+            "SecretId": "a", "RemoveReplicaRegions": ["eu-west-1"]
+        }),
+        row!(ReplicateSecretToRegions, sm::ReplicateSecretToRegionsRequest, {
+            "SecretId": "a", "AddReplicaRegions": [{"Region": "eu-west-1", "KmsKeyId": "k"}],
+            "ForceOverwriteReplicaSecret": true
+        }),
+        row!(StopReplicationToReplica, sm::StopReplicationToReplicaRequest, {"SecretId": "a"}),
         row!(RestoreSecret, sm::RestoreSecretRequest, {"SecretId": "a"}),
         row!(TagResource, sm::TagResourceRequest, {"SecretId": "a", "Tags": [{"Key": "k", "Value": "v"}]}),
         row!(UntagResource, sm::UntagResourceRequest, {"SecretId": "a", "TagKeys": ["k"]}),

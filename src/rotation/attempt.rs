@@ -7,7 +7,7 @@ use super::invoke::{self, StepFailure};
 use super::{Reach, said};
 use crate::audit::AuditError;
 use crate::broker::{Broker, RotationEvent};
-use crate::vault::{Attempt, AttemptEnd, VaultError};
+use crate::vault::{Attempt, AttemptEnd, SecretFailure};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -41,7 +41,7 @@ pub(super) async fn make(broker: &Arc<Broker>, reach: &Reach, id: &str, stopping
 #[derive(Debug, thiserror::Error)]
 enum Trouble {
     #[error(transparent)]
-    Vault(#[from] VaultError),
+    Vault(#[from] SecretFailure),
     #[error(transparent)]
     Audit(#[from] AuditError),
 }

@@ -28,6 +28,7 @@ mod sealdock_sessions;
 mod secret_batch;
 mod secret_keys;
 mod secret_policy;
+mod secret_replicas;
 mod secret_rotation;
 mod secret_tags;
 mod secret_versions;

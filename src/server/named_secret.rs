@@ -157,6 +157,7 @@ pub(super) fn metadata(exchange: &Exchange<'_>, record: &SecretRecord) -> Secret
         tags: (!tags.is_empty()).then_some(tags),
         versions_to_stages: staged.map(|v| (v.id.clone(), v.stages.clone())).collect(),
         created_date: Some(record.created),
+        primary_region: record.shown_primary_region().map(str::to_owned),
         ..SecretMetadata::default()
     }
 }
@@ -195,6 +196,7 @@ pub(super) fn refused(failure: SecretFailure) -> Failure {
         | SecretError::RotationNotConfigured
         | SecretError::StageMismatch
         | SecretError::NameScheduledForDeletion
+        | SecretError::ReplicaRemoving(_)
         | SecretError::MarkedForDeletion => wire::invalid_request(text),
         SecretError::TooManyStages | SecretError::TooManyVersions => wire::limit_exceeded(text),
         SecretError::StageHeld { .. }
@@ -202,6 +204,10 @@ pub(super) fn refused(failure: SecretFailure) -> Failure {
         | SecretError::NothingToMove
         | SecretError::CurrentRemoved
         | SecretError::Schedule(_)
+        | SecretError::Replica
+        | SecretError::NotReplica
+        | SecretError::HasReplicas { .. }
+        | SecretError::InvalidReplicaRegion
         | SecretError::TooManyTags => wire::invalid_parameter(text),
     })
 }

@@ -14,7 +14,8 @@ pub(super) fn of_secret(keys: &mut ConditionKeys, secret: &SecretRecord) {
     }
     let function = secret.rotation.as_ref().map(|rotation| rotation.function.as_str());
     keys.set_some("secretsmanager:resource/AllowRotationLambdaArn", function);
-    keys.set("secretsmanager:SecretPrimaryRegion", secret.scope.region.clone());
+    let primary = secret.primary_region.as_deref().unwrap_or(&secret.scope.region);
+    keys.set("secretsmanager:SecretPrimaryRegion", primary);
 }
 
 /// The keys that follow from tags in the request.

@@ -10,7 +10,7 @@ use crate::protocol::secretsmanager::{
     self as wire, CancelRotateSecretRequest, RotateSecretRequest, RotationResponse,
 };
 use crate::protocol::{ApiError, Operation};
-use crate::vault::{RotationRules, RotationWanted, SecretError, SecretFailure};
+use crate::vault::{RotationRules, RotationWanted, SecretError};
 use serde_json::json;
 
 /// AWS's words for a function that it may not call.
@@ -48,13 +48,10 @@ pub(super) async fn rotate(exchange: &mut Exchange<'_>) -> Answer {
         .into());
     }
     let record = &secret.record;
-    if record.deletion.is_some() {
-        return Err(refused(SecretFailure::Refused(SecretError::MarkedForDeletion)));
-    }
+    record.require_changeable().map_err(|error| refused(error.into()))?;
     let known = record.rotation.as_ref().map(|rotation| &rotation.function);
     let function = request.rotation_lambda_arn.as_ref().or(known);
-    let function =
-        function.ok_or_else(|| refused(SecretFailure::Refused(SecretError::NoRotationFunction)))?;
+    let function = function.ok_or_else(|| refused(SecretError::NoRotationFunction.into()))?;
     let _may_invoke = exchange.authorize("lambda:InvokeFunction", function, function).await?;
     if exchange.broker.function(function).is_none() {
         tracing::warn!(

@@ -25,6 +25,7 @@ mod parameter_record;
 mod parameter_tags;
 mod parameters;
 mod password;
+mod replica_record;
 mod revocations;
 mod root;
 mod rotation;
@@ -34,6 +35,7 @@ mod secret_deletion;
 mod secret_edits;
 mod secret_error;
 mod secret_record;
+mod secret_replication;
 mod secret_rotation;
 mod secret_versions;
 mod secrets;
@@ -51,6 +53,7 @@ pub use parameter_record::{
 };
 pub use parameters::{NewParameter, ParameterFailure, ParameterValue, Parameters};
 pub use password::{PasswordError, PasswordRules};
+pub use replica_record::{Replica, ReplicaState};
 pub use revocations::{RevocationRecord, Revocations, Subject};
 pub use root::{KeySource, MIN_PASSPHRASE, RootKeyError, Unlock, create_key_file};
 pub use rotation::{
@@ -141,6 +144,10 @@ pub struct Vault {
     touched: Mutex<BTreeMap<(String, String), Timestamp>>,
     /// Grows whenever a rotation may have become due at once.
     rotations: AtomicU64,
+    /// Held while replicas are brought in sync.
+    replication: Mutex<()>,
+    /// ARNs of secrets whose name was wanted before maintenance had destroyed them.
+    buried: Mutex<Vec<String>>,
 }
 
 impl Vault {
@@ -198,8 +205,12 @@ impl Vault {
             keys,
             touched: Mutex::default(),
             rotations: AtomicU64::default(),
+            replication: Mutex::default(),
+            buried: Mutex::default(),
         };
         vault.sweep()?;
+        // What fails here is tried again by maintenance, which reports it.
+        let _ = vault.secrets().replicate_due();
         Ok(vault)
     }
 

@@ -173,9 +173,7 @@ impl SecretRecord {
     /// `RotateSecret`: sets the rotation up and makes it due. Returns the version's id, or
     /// the refusal; the record may change in either case.
     pub(crate) fn rotate(&mut self, wanted: RotationWanted, now: Timestamp) -> Result<String, SecretError> {
-        if self.deletion.is_some() {
-            return Err(SecretError::MarkedForDeletion);
-        }
+        self.require_changeable()?;
         let known = self.rotation.as_ref();
         let function = wanted.function.or_else(|| known.map(|r| r.function.clone()));
         let function = function.ok_or(SecretError::NoRotationFunction)?;
@@ -227,9 +225,7 @@ impl SecretRecord {
     /// `CancelRotateSecret`: no more rotations, by the schedule or of the run in progress.
     /// Returns the id of the version that the run leaves behind.
     pub(crate) fn cancel_rotation(&mut self, now: Timestamp) -> Result<Option<String>, SecretError> {
-        if self.deletion.is_some() {
-            return Err(SecretError::MarkedForDeletion);
-        }
+        self.require_changeable()?;
         let rotation = self.rotation.as_mut().ok_or(SecretError::RotationNotConfigured)?;
         let run = rotation.run.take();
         rotation.enabled = false;

@@ -3,7 +3,6 @@
 //! The scheduler acts for the broker and not for a caller, and gets no value: it needs no
 //! permit. The function that it calls is a caller like any other.
 
-use super::VaultError;
 use super::rotation::{Attempt, AttemptEnd, RotationWanted};
 use super::secret_record::{AWSCURRENT, SecretRecord};
 use super::secrets::{SecretFailure, Secrets, permitted, same};
@@ -26,12 +25,12 @@ impl Secrets<'_> {
     ) -> Result<String, SecretFailure> {
         permitted(permit, &["secretsmanager:RotateSecret"], &secret.record.arn())?;
         let now = self.0.now();
-        let (answer, pruned) = self.0.secrets.change(&id_of(secret), |current| {
+        let (answer, pruned) = self.change(&id_of(secret), |current| {
             let mut record = same(current, secret)?.clone();
             let pruned = record.prune(now);
             let answer = record.rotate(wanted, now);
             let change = if current == Some(&record) { Change::Keep } else { Change::Write(record) };
-            Ok::<_, SecretFailure>((change, (answer, pruned)))
+            Ok((change, (answer, pruned)))
         })?;
         self.rotation_may_be_due();
         for blob in pruned {
@@ -48,7 +47,7 @@ impl Secrets<'_> {
     ) -> Result<Option<String>, SecretFailure> {
         permitted(permit, &["secretsmanager:CancelRotateSecret"], &secret.record.arn())?;
         let now = self.0.now();
-        self.0.secrets.change(&id_of(secret), |current| {
+        self.change(&id_of(secret), |current| {
             let mut record = same(current, secret)?.clone();
             let left = record.cancel_rotation(now)?;
             Ok((Change::Write(record), left))
@@ -76,10 +75,10 @@ impl Secrets<'_> {
     }
 
     /// The attempt that is due for this secret, if one is. It counts as begun.
-    pub fn begin_rotation_attempt(&self, id: &str) -> Result<Option<Attempt>, VaultError> {
+    pub fn begin_rotation_attempt(&self, id: &str) -> Result<Option<Attempt>, SecretFailure> {
         let now = self.0.now();
         let fresh = Uuid::new_v4().to_string();
-        self.0.secrets.change(id, |current| {
+        self.change(id, |current| {
             let Some(mut record) = current.cloned() else { return Ok((Change::Keep, None)) };
             let attempt = record.begin_attempt(&fresh, now);
             Ok((if current == Some(&record) { Change::Keep } else { Change::Write(record) }, attempt))
@@ -103,9 +102,9 @@ impl Secrets<'_> {
         id: &str,
         token: &str,
         outcome: Result<(), String>,
-    ) -> Result<AttemptEnd, VaultError> {
+    ) -> Result<AttemptEnd, SecretFailure> {
         let now = self.0.now();
-        let end = self.0.secrets.change(id, |current| {
+        let end = self.change(id, |current| {
             let Some(mut record) = current.cloned() else {
                 return Ok((Change::Keep, AttemptEnd::Abandoned));
             };
@@ -124,8 +123,8 @@ impl Secrets<'_> {
     }
 
     /// Notes that abandoned rotations are on record.
-    pub fn reported_abandoned(&self, id: &str, reported: &[String]) -> Result<(), VaultError> {
-        self.0.secrets.change(id, |current| {
+    pub fn reported_abandoned(&self, id: &str, reported: &[String]) -> Result<(), SecretFailure> {
+        self.change(id, |current| {
             let Some(mut record) = current.cloned() else { return Ok((Change::Keep, ())) };
             if let Some(rotation) = &mut record.rotation {
                 rotation.abandoned.retain(|token| !reported.contains(token));
