@@ -63,7 +63,7 @@ impl Secrets<'_> {
     pub fn rotations_due(&self) -> Vec<(String, Timestamp)> {
         let now = self.0.now();
         let mut due = Vec::new();
-        self.0.secrets.walk("", None, |row| {
+        self.0.secrets.rows().walk("", None, |row| {
             let record = &row.record;
             let rotation = record.rotation.as_ref().filter(|_| record.deletion.is_none());
             if let Some(when) = rotation.and_then(|rotation| rotation.due(now)) {
