@@ -5,7 +5,7 @@
 //! writes the table anew, and the review reads its difference.
 
 use sealdock::arn::Arn;
-use sealdock::policy::{Outcome, PolicySet, Request, Source, evaluate, evaluate_trust};
+use sealdock::policy::{ConditionKeys, Outcome, PolicySet, Request, Source, evaluate, evaluate_trust};
 use sealdock::protocol::Operation;
 use std::fmt::Write;
 use std::path::Path;
@@ -166,11 +166,10 @@ fn shipped_policies_have_no_warnings_and_one_role_for_each_service() {
     let set = shipped();
     assert!(set.warnings().is_empty(), "{}", set.summary());
     let role: Arn = ROLES[0].parse().unwrap();
-    assert!(evaluate_trust(&set, &role, "ecs-tasks.amazonaws.com").is_allowed());
-    assert!(!evaluate_trust(&set, &role, "lambda.amazonaws.com").is_allowed());
     let function: Arn = "arn:aws:iam::111122223333:role/rotationFunctionRole".parse().unwrap();
-    assert!(evaluate_trust(&set, &function, "lambda.amazonaws.com").is_allowed());
-    assert!(!evaluate_trust(&set, &function, "ecs-tasks.amazonaws.com").is_allowed());
+    let trusts = |role, service| evaluate_trust(&set, role, service, &ConditionKeys::new()).is_allowed();
+    assert!(trusts(&role, "ecs-tasks.amazonaws.com") && !trusts(&role, "lambda.amazonaws.com"));
+    assert!(trusts(&function, "lambda.amazonaws.com") && !trusts(&function, "ecs-tasks.amazonaws.com"));
     let summary = set.summary();
     assert!(summary.starts_with("5 identities\n"), "{summary}");
     assert!(summary.contains("4 statements in 2 policies, trusts ecs-tasks.amazonaws.com"), "{summary}");
