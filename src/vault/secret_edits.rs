@@ -112,6 +112,7 @@ impl SecretRecord {
         let before = self.tags.len();
         self.tags.retain(|(key, _)| !keys.contains(key));
         if self.tags.len() != before {
+            self.untagged = true;
             self.changed = now;
         }
         Ok(())

@@ -55,6 +55,9 @@ pub struct SecretRecord {
     pub deletion: Option<Deletion>,
     /// Key and value, in the order given.
     pub tags: Vec<(String, String)>,
+    /// Whether tags were taken off: answers then show an empty list where AWS shows one.
+    #[serde(default)]
+    pub untagged: bool,
     /// All versions, oldest first.
     pub versions: Vec<VersionRecord>,
     /// How it rotates, once that was set up.
@@ -275,6 +278,7 @@ pub(super) mod tests {
             accessed: None,
             deletion: None,
             tags: Vec::new(),
+            untagged: false,
             versions: Vec::new(),
             rotation: None,
             policy: None,

@@ -1,6 +1,6 @@
 //! Values of secrets: `GetSecretValue`, `PutSecretValue`.
 
-use super::{ROTATION, SECRET_ID, STAGE, SecretContent, TOKEN, invalid_parameter};
+use super::{ROTATION, SECRET_ID, STAGE, SecretContent, TOKEN, invalid_request};
 use crate::protocol::error::ApiError;
 use crate::protocol::fields::Fields;
 use crate::protocol::rules::Text;
@@ -121,7 +121,7 @@ impl PutSecretValueRequest {
         let rotation_token = fields.secret_text("RotationToken", ROTATION)?;
         fields.finish(())?;
         let content = content
-            .ok_or_else(|| invalid_parameter("You must provide either SecretString or SecretBinary."))?;
+            .ok_or_else(|| invalid_request("You must provide either SecretString or SecretBinary."))?;
         Ok(Self { secret_id, client_request_token, content, version_stages, rotation_token })
     }
 }
