@@ -56,7 +56,7 @@ impl Service {
 }
 
 macro_rules! operations {
-    ($($(#[$doc:meta])* $name:ident: $service:ident $access:ident;)*) => {
+    ($($(#[$doc:meta])* $name:ident $(= $text:literal)?: $service:ident $access:ident;)*) => {
         /// An operation that is served.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Operation {
@@ -69,7 +69,7 @@ macro_rules! operations {
 
             /// The name, as in the service model and in IAM actions.
             pub fn name(self) -> &'static str {
-                match self { $(Self::$name => stringify!($name),)* }
+                match self { $(Self::$name => operations!(@ name $name $($text)?),)* }
             }
 
             /// The service that it belongs to.
@@ -83,6 +83,9 @@ macro_rules! operations {
             }
         }
     };
+    // Where two services share a name, one of the variants is called otherwise.
+    (@ name $name:ident) => { stringify!($name) };
+    (@ name $name:ident $text:literal) => { $text };
     (@ reads) => { true };
     (@ writes) => { false };
 }
@@ -124,6 +127,8 @@ operations! {
     DeleteParameter: Ssm writes;
     /// Deletes up to ten parameters.
     DeleteParameters: Ssm writes;
+    /// Ends the sharing of a parameter.
+    DeleteParameterResourcePolicy = "DeleteResourcePolicy": Ssm writes;
     /// Metadata of parameters that match filters, in pages.
     DescribeParameters: Ssm reads;
     /// One parameter.
@@ -134,12 +139,16 @@ operations! {
     GetParameters: Ssm reads;
     /// The parameters under a path, in pages.
     GetParametersByPath: Ssm reads;
+    /// The policy that a parameter is shared by.
+    GetResourcePolicies: Ssm reads;
     /// Puts labels on a version.
     LabelParameterVersion: Ssm writes;
     /// The tags of a parameter.
     ListTagsForResource: Ssm reads;
     /// Makes a parameter or a new version of one.
     PutParameter: Ssm writes;
+    /// Shares a parameter with other accounts.
+    PutParameterResourcePolicy = "PutResourcePolicy": Ssm writes;
     /// Removes tags of a parameter.
     RemoveTagsFromResource: Ssm writes;
     /// Takes labels off a version.
@@ -321,6 +330,6 @@ mod tests {
     #[test]
     fn covers_both_models() {
         assert_eq!(Operation::coverage().count(), 39);
-        assert_eq!(Operation::coverage().filter(|row| row.implemented).count(), 28);
+        assert_eq!(Operation::coverage().filter(|row| row.implemented).count(), 31);
     }
 }
