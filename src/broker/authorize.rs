@@ -31,6 +31,8 @@ pub struct Context {
     pub user_agent: Option<String>,
     /// The request's parameters, without any value of a secret.
     pub parameters: Option<Value>,
+    /// What the request brings about, likewise.
+    pub response: Option<Value>,
 }
 
 /// What a handler asks the gate.
@@ -145,6 +147,7 @@ impl Broker {
         event.source_ip_address.clone_from(&context.source);
         event.user_agent.clone_from(&context.user_agent);
         event.request_parameters.clone_from(&context.parameters);
+        event.response_elements.clone_from(&context.response);
         let account = context.caller.as_ref().map_or(self.settings.account.as_str(), Caller::account);
         event.recipient_account_id = account.to_owned();
         event
@@ -157,8 +160,9 @@ fn session(caller: &Caller) -> Option<Session<'_>> {
     Some(Session {
         arn: &caller.arn,
         name: &claims.session_name,
+        tags: &claims.tags,
+        source_identity: claims.source_identity.as_deref(),
         issued: Some(claims.created),
-        ..Session::default()
     })
 }
 
@@ -173,13 +177,13 @@ fn identity(caller: Option<&Caller>) -> UserIdentity {
         ..UserIdentity::default()
     };
     match &caller.proof {
-        Proof::Session(claims) => {
+        Proof::Session(claims) if !claims.session_name.is_empty() => {
             identity.kind = IdentityType::AssumedRole;
             identity.session_context = Some(SessionContext {
                 session_issuer: SessionIssuer {
                     kind: "Role".into(),
-                    principal_id: claims.role_id.clone(),
-                    arn: claims.role.clone(),
+                    principal_id: claims.principal_id.clone(),
+                    arn: claims.principal.clone(),
                     account_id: caller.account().to_owned(),
                     user_name: name.unwrap_or_default(),
                 },

@@ -33,8 +33,8 @@ pub enum Proof {
         /// `AKIA...`
         id: String,
     },
-    /// A signature with temporary credentials of a role.
-    Session(SessionClaims),
+    /// A signature with temporary credentials.
+    Session(Box<SessionClaims>),
     /// The kernel's word for the peer of the Unix socket.
     Peer {
         /// User id of the peer process.
@@ -108,7 +108,10 @@ impl Broker {
                 if !bool::from(claims.access_key_id.as_bytes().ct_eq(access_key_id.as_bytes())) {
                     return Err(CredentialError::Unrecognized);
                 }
-                Ok(Claimed { caller: self.session_caller(claims)?, secret: Secret::Session(secret) })
+                Ok(Claimed {
+                    caller: self.session_caller(Box::new(claims))?,
+                    secret: Secret::Session(secret),
+                })
             }
             None => {
                 let key = self.vault.access_keys().get(access_key_id).filter(|k| k.record.active);
@@ -181,12 +184,21 @@ impl Broker {
         })
     }
 
-    pub(super) fn session_caller(&self, claims: SessionClaims) -> Result<Caller, CredentialError> {
+    pub(super) fn session_caller(&self, claims: Box<SessionClaims>) -> Result<Caller, CredentialError> {
+        // INVARIANT: what limits a session is evaluated, or the session is refused.
+        if claims.has_policies() {
+            return Err(CredentialError::Unrecognized);
+        }
+        if claims.session_name.is_empty() {
+            let (principal, id) = (claims.principal.clone(), claims.principal_id.clone());
+            let caller = self.principal_caller(&principal, Proof::Session(claims));
+            return caller.filter(|caller| caller.id == id).ok_or(CredentialError::Unrecognized);
+        }
         let set = self.policies.current();
         let role = set
-            .identity(&claims.role)
+            .identity(&claims.principal)
             // A role that was deleted and made again has another id; its old sessions are over.
-            .filter(|i| i.kind == IdentityKind::Role && i.id == claims.role_id)
+            .filter(|i| i.kind == IdentityKind::Role && i.id == claims.principal_id)
             .ok_or(CredentialError::Unrecognized)?;
         let resource = format!("assumed-role/{}/{}", role.name, claims.session_name);
         Ok(Caller {

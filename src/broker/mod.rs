@@ -23,7 +23,7 @@ pub use authorize::{Ask, Context, Deny};
 pub use caller::{Caller, CredentialError, Proof};
 pub use keys::KeyError;
 pub use policies::{Policies, PolicyError, Watch};
-pub use tasks::{Injected, SessionError, TaskSession};
+pub use tasks::{Injected, RoleSession, ServiceSession, SessionError};
 
 use crate::audit::{AuditError, AuditLog, Event, EventType, IdentityType, Options, UserIdentity};
 use crate::clock::Clock;

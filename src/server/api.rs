@@ -58,6 +58,7 @@ impl Api {
             secure: !matches!(peer, Peer::Tcp { tls: false, .. }),
             user_agent: agent.map(|text| text.chars().take(USER_AGENT).collect()),
             parameters: None,
+            response: None,
         }
     }
 

@@ -3,7 +3,7 @@
 
 use super::exchange::{Answer, Exchange, Failure, blocking};
 use crate::arn::Arn;
-use crate::broker::{Injected, KeyError, SessionError};
+use crate::broker::{Injected, KeyError, ServiceSession, SessionError};
 use crate::policy::IdentityKind;
 use crate::protocol::sealdock::{
     AccessKey, AccessKeyStatus, AccessKeySummary, Binding, CreateAccessKeyRequest, CreateAccessKeyResponse,
@@ -37,8 +37,8 @@ async fn create_session(exchange: &mut Exchange<'_>) -> Answer {
     exchange.context.parameters = Some(json!({
         "roleArn": request.role_arn, "roleSessionName": request.session_name, "taskDefinition": request.task_definition,
     }));
-    let session =
-        exchange.broker.task_session(&exchange.context, &request.role_arn, &request.session_name).await;
+    let wanted = ServiceSession::task(&request.role_arn, &request.session_name);
+    let session = exchange.broker.service_session(&exchange.context, &wanted).await;
     let session = session.map_err(|e| match e {
         SessionError::Denied(deny) => exchange.denied(deny, &request.role_arn),
         SessionError::Untrusted { role } => Failure::Recorded(ApiError::access_denied_text(format!(

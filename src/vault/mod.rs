@@ -42,7 +42,7 @@ mod secrets;
 mod table;
 mod tokens;
 
-pub use access_keys::{AccessKeyRecord, AccessKeys};
+pub use access_keys::{AccessKeyRecord, AccessKeys, account_of_key};
 pub use bindings::{Binding, BindingRecord, Bindings};
 pub use parameter_due::DuePolicy;
 pub use parameter_labels::{Labelled, Unlabelled};

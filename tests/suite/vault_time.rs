@@ -262,12 +262,14 @@ fn a_session_ends_in_time() {
     let vault = house.open();
     let now = house.clock.now();
     let claims = SessionClaims {
-        access_key_id: vault.session_key_id(),
-        role: "arn:aws:iam::111122223333:role/app".into(),
+        access_key_id: vault.session_key_id("111122223333"),
+        principal: "arn:aws:iam::111122223333:role/app".into(),
         session_name: "task".into(),
-        role_id: "AROAEXAMPLE".into(),
+        principal_id: "AROAEXAMPLE".into(),
         created: now,
         expires: now + SignedDuration::from_hours(6),
+        tags: vec![("team".into(), "x".into())],
+        ..SessionClaims::default()
     };
     let (_, token) = vault.issue_session(&claims);
     #[expect(clippy::disallowed_methods, reason = "the token is presented as a client does")]
