@@ -79,6 +79,16 @@ impl Broker {
                 "a request without a caller cannot be decided".into(),
             )));
         };
+        self.record(context, self.decide(context, caller, ask)).await
+    }
+
+    /// Whether the policies would allow it: to choose the entries of a list whose permit is on
+    /// record. It releases nothing.
+    pub fn would_allow(&self, context: &Context, ask: &Ask<'_>) -> bool {
+        context.caller.as_ref().is_some_and(|caller| self.decide(context, caller, ask).is_allowed())
+    }
+
+    fn decide(&self, context: &Context, caller: &Caller, ask: &Ask<'_>) -> Decision {
         let set = self.policies.current();
         let session = session(caller);
         let request = Request {
@@ -97,7 +107,7 @@ impl Broker {
                 via: ask.via,
             },
         };
-        self.record(context, evaluate(&set, &request)).await
+        evaluate(&set, &request)
     }
 
     /// Records a decision that was made elsewhere, such as one about a trust policy.

@@ -16,6 +16,7 @@ mod authorize;
 mod caller;
 mod compiled;
 mod keys;
+mod parameter_policies;
 pub mod policies;
 mod tasks;
 
@@ -184,6 +185,7 @@ impl Broker {
                 json!({ "secretId": arn, "reason": "the recovery window has ended" }),
             )?;
         }
+        self.enforce_parameter_policies()?;
         self.anchor()?;
         Ok(())
     }

@@ -30,6 +30,8 @@ mod secretsmanager;
 mod ssm;
 mod ssm_labels;
 mod ssm_listing;
+mod ssm_references;
+mod ssm_sharing;
 mod ssm_tags;
 pub mod tls;
 mod unix_socket;

@@ -2,20 +2,13 @@
 
 use crate::protocol::error::ApiError;
 use crate::protocol::fields::Fields;
-use crate::protocol::rules::{NOT_BLANK, Text, spelled};
+use crate::protocol::rules::{NOT_BLANK, Text};
 use crate::protocol::writer::{Encode, Object, Sink};
 
 const RESOURCE_ARN: Text = Text::length(20, 2048);
 
-spelled! {
-    /// What deleting means for a document; parameters know one way.
-    DeletionMode {
-        /// The policy goes.
-        RemoveSharing = "RemoveSharing",
-        /// Documents only.
-        RollbackMigration = "RollbackMigration",
-    }
-}
+/// What deleting means for a document; parameters know one way.
+const DELETION_MODE: Text = Text::one_of(&["RemoveSharing", "RollbackMigration"]);
 
 /// Puts the policy of a resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -146,7 +139,7 @@ impl DeleteResourcePolicyRequest {
             policy_hash: fields.required_text("PolicyHash", Text::any())?,
         };
         // For documents; other resources ignore it.
-        fields.choice("DeletionMode", DeletionMode::SPELLINGS, DeletionMode::from_spelling)?;
+        fields.text("DeletionMode", DELETION_MODE)?;
         fields.finish(request)
     }
 }
