@@ -74,21 +74,22 @@ impl Broker {
     /// # Errors
     /// [`Deny`].
     pub async fn authorize(&self, context: &Context, ask: &Ask<'_>) -> Result<Permit, Deny> {
-        let Some(caller) = &context.caller else {
-            return Err(Deny::Unrecorded(AuditError::Closed(
+        match self.decide(context, ask) {
+            Some(decision) => self.record(context, decision).await,
+            None => Err(Deny::Unrecorded(AuditError::Closed(
                 "a request without a caller cannot be decided".into(),
-            )));
-        };
-        self.record(context, self.decide(context, caller, ask)).await
+            ))),
+        }
     }
 
-    /// Whether the policies would allow it: to choose the entries of a list whose permit is on
-    /// record. It releases nothing.
+    /// Whether a request would be allowed. Nothing is recorded, and nothing follows from it.
     pub fn would_allow(&self, context: &Context, ask: &Ask<'_>) -> bool {
-        context.caller.as_ref().is_some_and(|caller| self.decide(context, caller, ask).is_allowed())
+        self.decide(context, ask).is_some_and(|decision| decision.is_allowed())
     }
 
-    fn decide(&self, context: &Context, caller: &Caller, ask: &Ask<'_>) -> Decision {
+    /// The decision about the caller's request; `None` if there is no caller.
+    fn decide(&self, context: &Context, ask: &Ask<'_>) -> Option<Decision> {
+        let caller = context.caller.as_ref()?;
         let set = self.policies.current();
         let session = session(caller);
         let request = Request {
@@ -107,7 +108,7 @@ impl Broker {
                 via: ask.via,
             },
         };
-        evaluate(&set, &request)
+        Some(evaluate(&set, &request))
     }
 
     /// Records a decision that was made elsewhere, such as one about a trust policy.

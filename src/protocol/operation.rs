@@ -55,39 +55,40 @@ impl Service {
     }
 }
 
+/// Rows read `Variant: Service access;`. Where two services have an operation of the same
+/// name, one variant gets a name of its own: `Variant = "Name": Service access;`.
 macro_rules! operations {
-    ($($(#[$doc:meta])* $name:ident $(= $text:literal)?: $service:ident $access:ident;)*) => {
+    ($($(#[$doc:meta])* $variant:ident $(= $name:literal)?: $service:ident $access:ident;)*) => {
         /// An operation that is served.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Operation {
-            $($(#[$doc])* $name,)*
+            $($(#[$doc])* $variant,)*
         }
 
         impl Operation {
             /// Every operation that is served.
-            pub const ALL: &[Self] = &[$(Self::$name,)*];
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
 
             /// The name, as in the service model and in IAM actions.
             pub fn name(self) -> &'static str {
-                match self { $(Self::$name => operations!(@ name $name $($text)?),)* }
+                match self { $(Self::$variant => operations!(@name $variant $($name)?),)* }
             }
 
             /// The service that it belongs to.
             pub fn service(self) -> Service {
-                match self { $(Self::$name => Service::$service,)* }
+                match self { $(Self::$variant => Service::$service,)* }
             }
 
             /// Whether it changes nothing (`readOnly` of audit events).
             pub fn read_only(self) -> bool {
-                match self { $(Self::$name => operations!(@ $access),)* }
+                match self { $(Self::$variant => operations!(@access $access),)* }
             }
         }
     };
-    // Where two services share a name, one of the variants is called otherwise.
-    (@ name $name:ident) => { stringify!($name) };
-    (@ name $name:ident $text:literal) => { $text };
-    (@ reads) => { true };
-    (@ writes) => { false };
+    (@name $variant:ident) => { stringify!($variant) };
+    (@name $variant:ident $name:literal) => { $name };
+    (@access reads) => { true };
+    (@access writes) => { false };
 }
 
 operations! {
@@ -95,6 +96,8 @@ operations! {
     BatchGetSecretValue: SecretsManager reads;
     /// Makes a secret, with or without a first version.
     CreateSecret: SecretsManager writes;
+    /// Takes the policy away from a secret.
+    DeleteResourcePolicy: SecretsManager writes;
     /// Deletes a secret, at once or after a recovery window.
     DeleteSecret: SecretsManager writes;
     /// Metadata of one secret.
@@ -109,6 +112,8 @@ operations! {
     ListSecretVersionIds: SecretsManager reads;
     /// Metadata of secrets that match filters, in pages.
     ListSecrets: SecretsManager reads;
+    /// Attaches a policy to a secret.
+    PutResourcePolicy: SecretsManager writes;
     /// Makes a new version.
     PutSecretValue: SecretsManager writes;
     /// Takes a scheduled deletion back.
@@ -121,6 +126,8 @@ operations! {
     UpdateSecret: SecretsManager writes;
     /// Moves a staging label.
     UpdateSecretVersionStage: SecretsManager writes;
+    /// Checks a policy that is meant for a secret.
+    ValidateResourcePolicy: SecretsManager reads;
     /// Adds and overwrites tags of a parameter.
     AddTagsToResource: Ssm writes;
     /// Deletes a parameter.
@@ -330,6 +337,6 @@ mod tests {
     #[test]
     fn covers_both_models() {
         assert_eq!(Operation::coverage().count(), 39);
-        assert_eq!(Operation::coverage().filter(|row| row.implemented).count(), 31);
+        assert_eq!(Operation::coverage().filter(|row| row.implemented).count(), 34);
     }
 }

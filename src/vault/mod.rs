@@ -17,6 +17,7 @@
 
 mod access_keys;
 mod anchor;
+mod attached_policy;
 mod bindings;
 mod blobs;
 mod parameter_due;
@@ -43,6 +44,7 @@ mod table;
 mod tokens;
 
 pub use access_keys::{AccessKeyRecord, AccessKeys, account_of_key};
+pub use attached_policy::AttachedPolicy;
 pub use bindings::{Binding, BindingRecord, Bindings};
 pub use parameter_due::DuePolicy;
 pub use parameter_labels::{Labelled, Unlabelled};

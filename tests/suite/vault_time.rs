@@ -221,6 +221,7 @@ fn deletion_leaves_no_value_in_the_store() {
             allowed_pattern: None,
             tags: Vec::new(),
             tier: None,
+            policies: None,
             data_type: None,
             user: String::new(),
         };
@@ -233,7 +234,7 @@ fn deletion_leaves_no_value_in_the_store() {
     house.delete(&vault, "a", None);
     assert_eq!(blobs(store.as_ref()), 2 + 3 + 1);
     house.delete(&vault, "b", None);
-    let row = vault.parameters().find(&house.scope, "p", false).unwrap();
+    let row = vault.parameters().find(&house.scope, "p").unwrap();
     vault.parameters().delete(&house.permit("ssm:DeleteParameter", &arn), &row).unwrap();
     assert!(vault.access_keys().delete(&key.id).unwrap());
     assert_eq!(blobs(store.as_ref()), 0);
