@@ -12,8 +12,8 @@ use crate::policy::{ConditionKeys, PolicyKind, ResourcePolicy};
 use crate::protocol::ssm::{self as wire, Parameter, ParameterName, ParameterTier, ParameterType};
 use crate::protocol::{ApiError, Operation};
 use crate::vault::{
-    ParameterError, ParameterFailure, ParameterKind, ParameterRecord, ParameterValue, ParameterVersion, Row, Scope, Selector,
-    Tier, parameter_arn,
+    ParameterError, ParameterFailure, ParameterKind, ParameterRecord, ParameterValue, ParameterVersion, Row,
+    Scope, Selector, Tier, parameter_arn,
 };
 use std::sync::Arc;
 

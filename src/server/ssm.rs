@@ -16,9 +16,7 @@ use crate::protocol::ssm::{
     check_name_length, check_new_name,
 };
 use crate::protocol::{ApiError, Operation};
-use crate::vault::{
-    InlinePolicy, NewParameter, ParameterFailure, ParameterKind, WantedTier, parameter_arn,
-};
+use crate::vault::{InlinePolicy, NewParameter, ParameterFailure, ParameterKind, WantedTier, parameter_arn};
 use serde_json::json;
 
 /// Serves one operation.

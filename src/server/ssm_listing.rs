@@ -119,8 +119,9 @@ fn shared_with(
     let mut after = page.after.map(str::to_owned);
     loop {
         let found = parameters.shared(permit, all, after.as_deref(), ENTRIES).map_err(refused)?;
-        for (id, row) in found.entries {
+        for row in found.entries {
             let record = &row.record;
+            let identity = record.identity();
             let foreign = record.scope.account != exchange.scope.account;
             let here = record.scope.region == exchange.scope.region;
             if foreign && here && matches(record) && is_shown(exchange, record)? {
@@ -130,7 +131,7 @@ fn shared_with(
                 }
                 listed.entries.push(row);
             }
-            after = Some(id);
+            after = Some(identity);
         }
         match found.next {
             Some(next) => after = Some(next),

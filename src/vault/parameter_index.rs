@@ -28,7 +28,7 @@ impl ParameterIndex {
     pub(super) fn load(table: &Table<ParameterRecord>) -> Self {
         let index = Self::default();
         for row in table.page("", None, usize::MAX) {
-            index.entries().set(&row.record.scope.id(&row.record.name), Some(&row.record));
+            index.entries().set(&row.record.identity(), Some(&row.record));
         }
         index
     }

@@ -276,7 +276,7 @@ pub enum ParameterError {
 impl Stored for ParameterRecord {
     const KIND: u8 = b'P';
     fn id(&self) -> String {
-        self.scope.id(&self.name)
+        self.identity()
     }
 }
 
@@ -298,6 +298,11 @@ impl Selector {
 }
 
 impl ParameterRecord {
+    /// What tells it from every other parameter of the vault.
+    pub fn identity(&self) -> String {
+        self.scope.id(&self.name)
+    }
+
     /// The full ARN.
     pub fn arn(&self) -> String {
         parameter_arn(&self.scope, &self.name)
@@ -427,7 +432,10 @@ pub(super) mod tests {
         assert_eq!(choose_tier(None, sized(4096)), Ok(Tier::Standard));
         assert_eq!(choose_tier(None, sized(4097)), Err(ParameterError::TooLongForStandard));
         assert_eq!(choose_tier(Some(IntelligentTiering), sized(4097)), Ok(Tier::Advanced));
-        assert_eq!(choose_tier(Some(IntelligentTiering), sized(8193)), Err(ParameterError::TooLongForAdvanced));
+        assert_eq!(
+            choose_tier(Some(IntelligentTiering), sized(8193)),
+            Err(ParameterError::TooLongForAdvanced)
+        );
         assert_eq!(choose_tier(Some(IntelligentTiering), plain), Ok(Tier::Standard));
         assert_eq!(choose_tier(Some(Advanced), sized(8193)), Err(ParameterError::TooLongForAdvanced));
         assert_eq!(choose_tier(Some(Standard), advanced), Err(ParameterError::Downgrade));

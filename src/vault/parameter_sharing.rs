@@ -93,21 +93,20 @@ impl Parameters<'_> {
     }
 
     /// Up to `limit` parameters of every scope that have a resource policy, after the one with
-    /// the identity `after`; each with its identity. Which of them a caller may see is for the
-    /// gate to say.
+    /// the identity `after`. Which of them a caller may see is for the gate to say.
     pub fn shared(
         &self,
         permit: &Permit,
         resource: &str,
         after: Option<&str>,
         limit: usize,
-    ) -> Result<Listed<(String, Arc<Row<ParameterRecord>>)>, ParameterFailure> {
+    ) -> Result<Listed<Arc<Row<ParameterRecord>>>, ParameterFailure> {
         permitted(permit, &["ssm:DescribeParameters"], resource)?;
         let now = self.0.now();
         let ids = self.0.parameter_index.shared(after, limit);
         let next = ids.last().filter(|_| ids.len() == limit).cloned();
-        let rows = ids.into_iter().filter_map(|id| self.0.parameters.get(&id).map(|row| (id, row)));
-        Ok(Listed { entries: rows.filter(|(_, row)| !row.record.is_expired(now)).collect(), next })
+        let rows = ids.iter().filter_map(|id| self.0.parameters.get(id));
+        Ok(Listed { entries: rows.filter(|row| !row.record.is_expired(now)).collect(), next })
     }
 }
 

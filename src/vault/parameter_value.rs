@@ -240,9 +240,14 @@ mod tests {
     #[test]
     fn hostile_patterns_are_given_up() {
         let value = format!("{}!", "a".repeat(8000));
-        for pattern in
-            [r"(a+)+", r"(a|a?)+", r"(?=(a+)+$)(a+)+", r"(a|aa)+\1(?!b)", r"(x+x+)+y\1|(?=(a*)*b).*", "a{1000}{1000}"]
-        {
+        for pattern in [
+            r"(a+)+",
+            r"(a|a?)+",
+            r"(?=(a+)+$)(a+)+",
+            r"(a|aa)+\1(?!b)",
+            r"(x+x+)+y\1|(?=(a*)*b).*",
+            "a{1000}{1000}",
+        ] {
             let begun = Instant::now();
             assert!(matched(pattern, &value).is_err(), "{pattern}");
             assert!(begun.elapsed() < Duration::from_secs(5), "{pattern}: {:?}", begun.elapsed());
@@ -253,7 +258,11 @@ mod tests {
     fn data_types() {
         let table: [(&str, &[&str], &[&str]); 15] = [
             ("text", &["", "x"], &[]),
-            ("aws:ec2:image", &["ami-12345abc", "ami-0123456789abcdef0"], &["ami-", "ami-XYZ45abc", "12345abc"]),
+            (
+                "aws:ec2:image",
+                &["ami-12345abc", "ami-0123456789abcdef0"],
+                &["ami-", "ami-XYZ45abc", "12345abc"],
+            ),
             ("aws:region", &["eu-central-1"], &["europe", "eu-central"]),
             ("aws:account:id", &["123456789012"], &["12345678901", "12345678901a"]),
             ("boolean", &["true", "false"], &["True", "1", ""]),
@@ -264,7 +273,11 @@ mod tests {
             ("email", &["a.b+c@example.com"], &["a@b", "@example.com", "a..b@example.com", "a@b@"]),
             ("ipv4-address", &["10.0.0.1"], &["10.0.0", "256.1.1.1", "::1"]),
             ("ipv6-address", &["::1", "2001:db8::a"], &["10.0.0.1", "g::"]),
-            ("url", &["https://example.com/a?b=c#d"], &["example.com", "http://", "ht tp://a", "https:///a", "//a"]),
+            (
+                "url",
+                &["https://example.com/a?b=c#d"],
+                &["example.com", "http://", "ht tp://a", "https:///a", "//a"],
+            ),
             ("json", &[r#"{"a":[1]}"#, "null"], &["{", "", "{'a':1}", "// c\n1"]),
             (
                 "jsonc",
@@ -307,6 +320,9 @@ mod tests {
             check("aws:ec2:image", None, SecureString, Standard, "ami-12345abc"),
             Err(ParameterError::DataTypeOfString)
         );
-        assert_eq!(check("Text", None, String, Standard, ""), Err(ParameterError::DataTypeUnknown("Text".into())));
+        assert_eq!(
+            check("Text", None, String, Standard, ""),
+            Err(ParameterError::DataTypeUnknown("Text".into()))
+        );
     }
 }

@@ -162,7 +162,8 @@ mod tests {
         let body = serde_json::json!({ "ResourceArn": arn, "Policy": "{}", "PolicyId": "i" }).to_string();
         let request = PutResourcePolicyRequest::decode(body.as_bytes()).unwrap();
         assert_eq!((request.policy_id.as_deref(), request.policy_hash), (Some("i"), None));
-        let error = PutResourcePolicyRequest::decode(br#"{"ResourceArn": "a", "Policy": " \n"}"#).unwrap_err();
+        let error =
+            PutResourcePolicyRequest::decode(br#"{"ResourceArn": "a", "Policy": " \n"}"#).unwrap_err();
         assert!(error.message.starts_with("2 validation errors detected: "), "{error}");
         let error = DeleteResourcePolicyRequest::decode(br#"{"DeletionMode": "x"}"#).unwrap_err();
         assert!(error.message.starts_with("4 validation errors detected: "), "{error}");
