@@ -12,6 +12,7 @@
 //! Handlers cannot skip the gate: the vault wants a [`Permit`](crate::audit::Permit),
 //! and only the audit log makes one.
 
+mod assume;
 mod authorize;
 mod caller;
 mod compiled;
@@ -20,6 +21,7 @@ mod parameter_policies;
 pub mod policies;
 mod tasks;
 
+pub use assume::{AssumeError, Assumed, NewSession};
 pub use authorize::{Ask, Context, Deny};
 pub use caller::{Caller, CredentialError, Proof};
 pub use keys::KeyError;
@@ -186,6 +188,7 @@ impl Broker {
             )?;
         }
         self.enforce_parameter_policies()?;
+        self.vault.secrets().replicate_due()?;
         self.anchor()?;
         Ok(())
     }

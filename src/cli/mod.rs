@@ -15,6 +15,7 @@
 
 mod audit;
 mod broker;
+mod coverage;
 mod dev;
 mod init;
 mod key;
@@ -22,6 +23,7 @@ mod output;
 mod policy;
 mod running;
 mod serve;
+mod session;
 mod table;
 mod task;
 
@@ -48,6 +50,9 @@ enum Command {
     /// Access keys for users and roles
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Sessions of roles
+    #[command(subcommand)]
+    Session(session::SessionCommand),
     /// Run ECS task definitions on Docker
     #[command(subcommand)]
     Task(task::TaskCommand),
@@ -58,7 +63,7 @@ enum Command {
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
     /// List the AWS operations and which of them this program serves
-    Coverage,
+    Coverage(coverage::CoverageArguments),
 }
 
 /// A failed command: what to print and how to exit.
@@ -93,10 +98,11 @@ pub fn main() -> ExitCode {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Dev(arguments) => dev::run(&arguments),
         Command::Key(command) => key::run(command),
+        Command::Session(command) => session::run(command),
         Command::Task(command) => task::run(command),
         Command::Audit(command) => audit::run(&command),
         Command::Policy(command) => policy::run(&command),
-        Command::Coverage => policy::coverage(),
+        Command::Coverage(arguments) => coverage::run(&arguments),
     };
     match outcome {
         Ok(code) => code,

@@ -161,7 +161,9 @@ fn matches_value(key: FilterKey, value: &str, record: &SecretRecord) -> bool {
         FilterKey::Description => starts_in_words(record.description.as_deref().unwrap_or(""), value),
         FilterKey::TagKey => record.tags.iter().any(|(k, _)| k.starts_with(value)),
         FilterKey::TagValue => record.tags.iter().any(|(_, v)| v.starts_with(value)),
-        FilterKey::PrimaryRegion | FilterKey::OwningService => false,
+        FilterKey::PrimaryRegion => record.shown_primary_region().is_some_and(|r| r.starts_with(value)),
+        // No AWS service makes secrets here.
+        FilterKey::OwningService => false,
         FilterKey::All => {
             let texts = std::iter::once(record.name.as_str())
                 .chain(record.description.as_deref())

@@ -6,7 +6,9 @@
 use super::exchange::{Answer, Exchange, Failure, blocking};
 use super::named_secret::{Named, metadata, readable, refused, shown, usable_key};
 use super::secret_tags::{checked_tags, tag_list};
-use super::{list_secrets, secret_batch, secret_keys, secret_policy, secret_tags, secret_versions};
+use super::{
+    list_secrets, secret_batch, secret_keys, secret_policy, secret_replicas, secret_tags, secret_versions,
+};
 use crate::broker::Ask;
 use crate::policy::ConditionKeys;
 use crate::protocol::secretsmanager::{
@@ -34,7 +36,10 @@ pub(super) async fn serve(operation: Operation, exchange: &mut Exchange<'_>) -> 
         Operation::ListSecrets => list_secrets::list(exchange).await,
         Operation::PutResourcePolicy => secret_policy::put(exchange).await,
         Operation::PutSecretValue => put_value(exchange).await,
+        Operation::RemoveRegionsFromReplication => secret_replicas::remove_regions(exchange).await,
+        Operation::ReplicateSecretToRegions => secret_replicas::replicate(exchange).await,
         Operation::RestoreSecret => restore(exchange).await,
+        Operation::StopReplicationToReplica => secret_replicas::stop(exchange).await,
         Operation::TagResource => secret_tags::tag(exchange).await,
         Operation::UntagResource => secret_tags::untag(exchange).await,
         Operation::UpdateSecret => update(exchange).await,
@@ -80,6 +85,8 @@ async fn create(exchange: &mut Exchange<'_>) -> Answer {
     exchange.context.parameters = Some(json!({
         "name": request.name, "clientRequestToken": token, "description": request.description,
         "kmsKeyId": request.kms_key_id, "tags": tag_list(&tags),
+        "addReplicaRegions": request.add_replica_regions.as_deref().map(secret_replicas::recorded),
+        "forceOverwriteReplicaSecret": request.force_overwrite_replica_secret,
     }));
     let arn = Secrets::hypothetical_arn(&exchange.scope, &request.name);
     let mut keys = ConditionKeys::new();
@@ -87,12 +94,17 @@ async fn create(exchange: &mut Exchange<'_>) -> Answer {
     keys.set_some("secretsmanager:Description", request.description.as_deref());
     keys.set_some("secretsmanager:KmsKeyId", request.kms_key_id.as_deref());
     secret_keys::of_tags(&mut keys, &tags);
+    let regions = request.add_replica_regions.unwrap_or_default();
+    let overwrite = request.force_overwrite_replica_secret;
+    secret_replicas::replica_keys(&mut keys, &regions, overwrite);
     let asked = |action| Ask { keys: keys.clone(), ..Ask::new(action, &arn) };
     let permit = exchange.ask(asked("secretsmanager:CreateSecret"), &request.name).await?;
     if !tags.is_empty() {
         let _tags = exchange.ask(asked("secretsmanager:TagResource"), &request.name).await?;
     }
-    unsupported(request.add_replica_regions.is_some(), "AddReplicaRegions")?;
+    if !regions.is_empty() {
+        let _replicas = exchange.ask(asked("secretsmanager:ReplicateSecretToRegions"), &request.name).await?;
+    }
     unsupported(request.secret_type.is_some(), "Type")?;
     let new = NewSecret {
         name: request.name,
@@ -101,14 +113,19 @@ async fn create(exchange: &mut Exchange<'_>) -> Answer {
         kms_key_id: request.kms_key_id.filter(|id| !id.is_empty()),
         tags,
         content: request.content.map(content),
+        replicas: secret_replicas::replicas(regions, overwrite),
     };
     let secrets = exchange.broker.vault().secrets();
     let written = blocking(|| secrets.create(&permit, &arn, &exchange.scope, new)).map_err(refused)?;
+    let vault = exchange.broker.vault();
+    let made = vault.secrets().find(&exchange.scope, &written.secret.name);
+    let replication_status =
+        made.map(|row| secret_replicas::status(vault, &row.record)).filter(|status| !status.is_empty());
     exchange.answer(&CreateSecretResponse {
         arn: written.secret.arn(),
         name: written.secret.name,
         version_id: written.version.map(|v| v.id),
-        replication_status: None,
+        replication_status,
     })
 }
 
@@ -148,6 +165,14 @@ async fn update(exchange: &mut Exchange<'_>) -> Answer {
     let permit = named.authorize_with(exchange, Operation::UpdateSecret, keys).await?;
     unsupported(request.secret_type.is_some(), "Type")?;
     let secret = named.existing()?;
+    let only_key = request.content.is_none() && request.description.is_none();
+    if let (true, true, Some(key)) = (secret.record.is_replica(), only_key, &request.kms_key_id) {
+        let key = Some(key.clone()).filter(|key| !key.is_empty());
+        let secrets = exchange.broker.vault().secrets();
+        blocking(|| secrets.set_replica_key(&permit, &secret, key)).map_err(refused)?;
+        let (arn, name) = (secret.record.arn(), secret.record.name.clone());
+        return exchange.answer(&UpdateSecretResponse { arn, name, version_id: None });
+    }
     let content = request.content.map(content);
     if content.is_some() || request.kms_key_id.is_some() {
         let key = request.kms_key_id.as_deref().or(secret.record.kms_key_id.as_deref());
@@ -172,7 +197,8 @@ async fn describe(exchange: &mut Exchange<'_>) -> Answer {
     let secret = named.existing()?;
     exchange.answer(&DescribeSecretResponse {
         metadata: metadata(&secret.record, exchange.broker.vault().last_accessed(&secret.record)),
-        replication_status: None,
+        replication_status: Some(secret_replicas::status(exchange.broker.vault(), &secret.record))
+            .filter(|status| !status.is_empty()),
     })
 }
 

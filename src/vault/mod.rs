@@ -31,6 +31,8 @@ mod parameter_tags;
 mod parameter_value;
 mod parameters;
 mod password;
+mod replica_record;
+mod revocations;
 mod root;
 mod scope;
 mod seal;
@@ -38,6 +40,7 @@ mod secret_deletion;
 mod secret_edits;
 mod secret_error;
 mod secret_record;
+mod secret_replication;
 mod secret_versions;
 mod secrets;
 mod table;
@@ -57,6 +60,8 @@ pub use parameter_record::{
 pub use parameter_sharing::Sharing;
 pub use parameters::{NewParameter, ParameterFailure, ParameterValue, Parameters};
 pub use password::{PasswordError, PasswordRules};
+pub use replica_record::{Replica, ReplicaState};
+pub use revocations::{RevocationRecord, Revocations, Subject};
 pub use root::{KeySource, MIN_PASSPHRASE, RootKeyError, Unlock, create_key_file};
 pub use scope::Scope;
 pub use secret_error::SecretError;
@@ -140,9 +145,14 @@ pub struct Vault {
     one_level_names: Mutex<()>,
     access_keys: AccessKeyTable,
     bindings: Table<BindingRecord>,
+    revocations: Table<RevocationRecord>,
     anchor: Table<anchor::AnchorRecord>,
     /// Reads of secrets whose day is not yet in their record: (secret, version) -> day.
     touched: Mutex<BTreeMap<(String, String), Timestamp>>,
+    /// Held while replicas are brought in sync.
+    replication: Mutex<()>,
+    /// ARNs of secrets whose name was wanted before maintenance had destroyed them.
+    buried: Mutex<Vec<String>>,
 }
 
 impl Vault {
@@ -198,11 +208,16 @@ impl Vault {
             parameters,
             access_keys: Table::load(Arc::clone(&store), Arc::clone(&keys))?,
             bindings: Table::load(Arc::clone(&store), Arc::clone(&keys))?,
+            revocations: Table::load(Arc::clone(&store), Arc::clone(&keys))?,
             anchor: Table::load(store, Arc::clone(&keys))?,
             keys,
             touched: Mutex::default(),
+            replication: Mutex::default(),
+            buried: Mutex::default(),
         };
         vault.sweep()?;
+        // What fails here is tried again by maintenance, which reports it.
+        let _ = vault.secrets().replicate_due();
         Ok(vault)
     }
 
@@ -231,6 +246,11 @@ impl Vault {
         Bindings(self)
     }
 
+    /// Sessions that are over before their time.
+    pub fn revocations(&self) -> Revocations<'_> {
+        Revocations(self)
+    }
+
     /// Seed of the key that signs the audit log's checkpoints.
     pub fn audit_seed(&self) -> zeroize::Zeroizing<[u8; 32]> {
         self.keys.audit.clone()
@@ -243,6 +263,7 @@ impl Vault {
     /// [`VaultError`]; what is left over is due again the next time.
     pub fn maintain(&self) -> Result<Vec<String>, VaultError> {
         self.flush_touched(FLUSH)?;
+        self.revocations().purge()?;
         self.secrets().purge()
     }
 

@@ -7,6 +7,7 @@
 //! `PutSecretValue`, `UpdateSecret`, `DeleteSecret`; User Guide, "Secret versions".
 
 use super::attached_policy::AttachedPolicy;
+use super::replica_record::Replica;
 use super::scope::Scope;
 use super::secret_error::SecretError;
 use super::table::Stored;
@@ -57,6 +58,15 @@ pub struct SecretRecord {
     /// The resource policy, if one is attached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<AttachedPolicy>,
+    /// Region of the primary, if this is a replica.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub primary_region: Option<String>,
+    /// Replicas, if this is a primary.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replicas: Vec<Replica>,
+    /// Counts the changes that replicas have to take over.
+    #[serde(default)]
+    pub(crate) generation: u64,
 }
 
 /// A scheduled deletion.
@@ -236,6 +246,9 @@ pub(super) mod tests {
             tags: Vec::new(),
             versions: Vec::new(),
             policy: None,
+            primary_region: None,
+            replicas: Vec::new(),
+            generation: 0,
         }
     }
 
