@@ -187,6 +187,8 @@ operations! {
     RecordInjections: Sealdock writes;
     /// What was recorded, for one container or all.
     ListBindings: Sealdock reads;
+    /// Drops what was recorded of containers that are gone.
+    ForgetBindings: Sealdock writes;
     /// Makes an access key.
     CreateAccessKey: Sealdock writes;
     /// Access keys without their secrets.

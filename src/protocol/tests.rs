@@ -113,6 +113,7 @@ fn decoders() -> Vec<(Operation, Decoder, Value)> {
             "TaskId": "t", "Family": "f", "ContainerName": "c", "ContainerId": "i", "DockerName": "n",
             "Delivery": "env", "Injections": [injection]
         }),
+        row!(ForgetBindings, sealdock::ForgetBindingsRequest, {"ContainerIds": ["i"]}),
         row!(ListBindings, sealdock::ListBindingsRequest, {"ContainerId": "i"}),
         row!(CreateAccessKey, sealdock::CreateAccessKeyRequest, {"PrincipalArn": arn}),
         row!(ListAccessKeys, sealdock::ListAccessKeysRequest, {"PrincipalArn": arn}),

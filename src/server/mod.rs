@@ -13,6 +13,7 @@
 
 mod api;
 mod authenticate;
+mod bindings;
 mod body;
 mod connection;
 mod exchange;
@@ -26,6 +27,7 @@ mod scrape;
 mod sealdock;
 mod sealdock_sessions;
 mod secret_batch;
+mod secret_filters;
 mod secret_keys;
 mod secret_policy;
 mod secret_replicas;

@@ -7,10 +7,13 @@ use super::VaultError;
 use super::secret_error::SecretError;
 use super::secret_record::{Deletion, SecretRecord};
 use super::secrets::{SecretFailure, Secrets, permitted, same};
-use super::table::{Change, Row, Step};
+use super::table::{Change, Row};
 use crate::audit::Permit;
 use jiff::{SignedDuration, Timestamp};
 use std::sync::PoisonError;
+
+/// Secrets that are destroyed between two looks at which are due.
+const PURGED: usize = 100;
 
 impl Secrets<'_> {
     /// `DeleteSecret`: schedules the deletion after `window` days, or destroys the
@@ -76,15 +79,15 @@ impl Secrets<'_> {
 
     /// Destroys the secrets whose recovery window has ended; returns their ARNs.
     pub(crate) fn purge(&self) -> Result<Vec<String>, VaultError> {
-        let mut over = Vec::new();
-        self.0.secrets.walk("", None, |row| {
-            if self.is_over(&row.record) {
-                over.push(row.record.scope.id(&row.record.name));
+        let now = self.0.now();
+        loop {
+            let ended = self.due_for_deletion(now, PURGED);
+            for row in &ended {
+                self.bury(&row.record.scope.id(&row.record.name))?;
             }
-            Step::Next
-        });
-        for id in over {
-            self.bury(&id)?;
+            if ended.len() < PURGED {
+                break;
+            }
         }
         Ok(std::mem::take(&mut *self.0.buried.lock().unwrap_or_else(PoisonError::into_inner)))
     }

@@ -10,6 +10,7 @@ use super::attached_policy::AttachedPolicy;
 use super::replica_record::Replica;
 use super::scope::Scope;
 use super::secret_error::SecretError;
+use super::secret_listing;
 use super::table::Stored;
 use crate::arn::Arn;
 use jiff::{SignedDuration, Timestamp};
@@ -103,6 +104,15 @@ impl Stored for SecretRecord {
     const KIND: u8 = b'S';
     fn id(&self) -> String {
         self.scope.id(&self.name)
+    }
+    fn places(&self) -> Vec<String> {
+        secret_listing::places(self)
+    }
+    fn keep_notes(&mut self, noted: &Self) {
+        self.accessed = self.accessed.max(noted.accessed);
+        for version in &mut self.versions {
+            version.accessed = version.accessed.max(noted.version(&version.id).and_then(|v| v.accessed));
+        }
     }
 }
 

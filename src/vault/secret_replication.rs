@@ -23,7 +23,7 @@ use super::scope::Scope;
 use super::secret_error::SecretError;
 use super::secret_record::{SecretRecord, VersionRecord};
 use super::secrets::{SecretFailure, Secrets, key_of, permitted, same};
-use super::table::{Change, Row, Step};
+use super::table::{Change, Row};
 use crate::audit::Permit;
 use std::sync::{MutexGuard, PoisonError};
 
@@ -133,7 +133,7 @@ impl Secrets<'_> {
     /// [`VaultError`]; what is left over is due again the next time.
     pub fn replicate_due(&self) -> Result<(), VaultError> {
         let (mut due, mut replicas) = (Vec::new(), Vec::new());
-        self.0.secrets.walk("", None, |row| {
+        for row in self.replicated() {
             let record = &row.record;
             if record.replicas.iter().any(Replica::is_due) {
                 due.push(record.scope.id(&record.name));
@@ -141,8 +141,7 @@ impl Secrets<'_> {
             if record.is_replica() {
                 replicas.push(record.scope.id(&record.name));
             }
-            Step::Next
-        });
+        }
         for id in due {
             self.synchronise(&id)?;
         }

@@ -116,21 +116,6 @@ impl Secrets<'_> {
         Arn::new("secretsmanager", &scope.region, &scope.account, resource).to_string()
     }
 
-    /// All secrets of a scope, in order of name, after `after`.
-    pub fn page(
-        &self,
-        permit: &Permit,
-        scope: &Scope,
-        after: Option<&str>,
-        limit: usize,
-    ) -> Result<Vec<Arc<Row<SecretRecord>>>, VaultError> {
-        permitted(permit, &["secretsmanager:ListSecrets"], "*")?;
-        let after = after.map(|name| scope.id(name));
-        let mut rows = self.0.secrets.page(&scope.id(""), after.as_deref(), limit);
-        rows.retain(|row| !self.is_over(&row.record));
-        Ok(rows)
-    }
-
     /// `GetSecretValue`: the value of one version.
     pub fn get_value(
         &self,
