@@ -20,6 +20,8 @@ use serde::{Deserialize, Serialize};
 pub const AWSCURRENT: &str = "AWSCURRENT";
 /// The stage of the version that was current before.
 pub const AWSPREVIOUS: &str = "AWSPREVIOUS";
+/// The stage of the version that a rotation is making.
+pub(crate) const AWSPENDING: &str = "AWSPENDING";
 /// Most stages that one version may have.
 pub(crate) const MAX_STAGES: usize = 20;
 /// Most tags of a secret.
@@ -54,6 +56,9 @@ pub struct SecretRecord {
     pub deletion: Option<Deletion>,
     /// Key and value, in the order given.
     pub tags: Vec<(String, String)>,
+    /// Whether it ever had tags: AWS shows an empty list then, and none before.
+    #[serde(default)]
+    pub tagged: bool,
     /// All versions, oldest first.
     pub versions: Vec<VersionRecord>,
     /// The resource policy, if one is attached.
@@ -86,7 +91,7 @@ pub struct VersionRecord {
     pub id: String,
     /// Creation time.
     pub created: Timestamp,
-    /// Staging labels; none means deprecated.
+    /// Staging labels in order; none means deprecated.
     pub stages: Vec<String>,
     /// The KMS key that its data key is sealed under.
     pub kms_key_id: Option<String>,
@@ -166,7 +171,8 @@ impl SecretRecord {
     }
 
     /// Adds a version and moves `stages` to it. The first version of a secret is
-    /// always AWSCURRENT; the version that loses AWSCURRENT becomes AWSPREVIOUS.
+    /// always AWSCURRENT; the version that loses AWSCURRENT becomes AWSPREVIOUS, and is
+    /// AWSPENDING no more.
     pub(crate) fn add_version(
         &mut self,
         mut version: VersionRecord,
@@ -193,6 +199,7 @@ impl SecretRecord {
         for stage in &wanted {
             self.detach(stage);
         }
+        wanted.sort();
         version.stages = wanted;
         let becomes_current = version.has(AWSCURRENT);
         let takes_previous = version.has(AWSPREVIOUS);
@@ -200,7 +207,9 @@ impl SecretRecord {
         if let (true, false, Some(old)) = (becomes_current, takes_previous, old_current) {
             self.detach(AWSPREVIOUS);
             if let Some(version) = self.versions.iter_mut().find(|v| v.id == old) {
-                version.stages.push(AWSPREVIOUS.to_owned());
+                // Of a rotation that is over; left behind, it would look like one under way.
+                version.stages.retain(|stage| stage != AWSPENDING);
+                version.label(AWSPREVIOUS);
             }
         }
         self.changed = now;
@@ -235,6 +244,12 @@ impl VersionRecord {
     pub fn has(&self, stage: &str) -> bool {
         self.stages.iter().any(|s| s == stage)
     }
+
+    /// Adds a staging label in its place: AWS shows them in order.
+    pub(super) fn label(&mut self, stage: &str) {
+        self.stages.push(stage.to_owned());
+        self.stages.sort();
+    }
 }
 
 #[cfg(test)]
@@ -254,6 +269,7 @@ pub(super) mod tests {
             accessed: None,
             deletion: None,
             tags: Vec::new(),
+            tagged: false,
             versions: Vec::new(),
             policy: None,
             primary_region: None,
