@@ -45,7 +45,6 @@ impl Named {
         operation: Operation,
         mut keys: ConditionKeys,
     ) -> Result<Permit, Failure> {
-        keys.set("secretsmanager:SecretId", self.arn.clone());
         let record = self.found.as_ref().map(|row| &row.record);
         if let Some(record) = record {
             secret_keys::of_secret(&mut keys, record);
@@ -59,7 +58,8 @@ impl Named {
                 .ok_or_else(unenforceable)?,
         };
         let action = operation.action();
-        exchange.ask(Ask { keys, policy, ..Ask::new(&action, &self.arn) }, &self.id).await
+        let resource_tags = record.map(|record| record.tags.as_slice()).unwrap_or_default();
+        exchange.ask(Ask { keys, policy, resource_tags, ..Ask::new(&action, &self.arn) }, &self.id).await
     }
 
     pub(super) fn existing(self) -> Result<Arc<Row<SecretRecord>>, Failure> {

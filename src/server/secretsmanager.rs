@@ -97,7 +97,14 @@ async fn create(exchange: &mut Exchange<'_>) -> Answer {
     if !regions.is_empty() {
         let _replicas = exchange.ask(asked("secretsmanager:ReplicateSecretToRegions"), &request.name).await?;
     }
-    unsupported(request.secret_type.is_some(), "Type")?;
+    no_partner(request.secret_type.as_deref())?;
+    if request.cross_account_primary_arn.is_some() {
+        return Err(wire::invalid_parameter(
+            "Sealdock does not replicate secrets from one account to another: leave CrossAccountPrimaryARN out, and let \
+             the other account read the secret by a resource policy.",
+        )
+        .into());
+    }
     let new = NewSecret {
         name: request.name,
         token,
@@ -155,7 +162,7 @@ async fn update(exchange: &mut Exchange<'_>) -> Answer {
     keys.set_some("secretsmanager:Description", request.description.as_deref());
     keys.set_some("secretsmanager:KmsKeyId", request.kms_key_id.as_deref());
     let permit = named.authorize_with(exchange, Operation::UpdateSecret, keys).await?;
-    unsupported(request.secret_type.is_some(), "Type")?;
+    no_partner(request.secret_type.as_deref())?;
     let secret = named.existing()?;
     let only_key = request.content.is_none() && request.description.is_none();
     if let (true, true, Some(key)) = (secret.record.is_replica(), only_key, &request.kms_key_id) {
@@ -283,12 +290,14 @@ fn token(given: Option<String>, has_value: bool) -> Result<String, ApiError> {
     }
 }
 
-/// Members whose effect is not there yet are refused, never ignored.
-fn unsupported(present: bool, member: &str) -> Result<(), ApiError> {
-    if present {
-        return Err(wire::invalid_parameter(format!("Sealdock does not support {member} yet.")));
+/// A managed external secret is held by a partner of AWS; none is at hand here.
+fn no_partner(partner: Option<&str>) -> Result<(), ApiError> {
+    match partner {
+        None => Ok(()),
+        Some(partner) => Err(wire::invalid_parameter(format!(
+            "The type {partner} names a partner that manages external secrets, and Sealdock works with none: leave Type out."
+        ))),
     }
-    Ok(())
 }
 
 fn insert(parameters: &mut serde_json::Value, name: &str, value: Option<&str>) {

@@ -7,6 +7,7 @@
 //! | `table.rs`, `blobs.rs` | metadata records, sealed values |
 //! | `secret_record.rs`, `parameter_record.rs` | AWS's rules, pure |
 //! | `parameter_labels.rs`, `parameter_tags.rs`, `parameter_listing.rs` | what else parameters have, and lists of them |
+//! | `replica_record.rs`, `secret_replication.rs`, `secret_table.rs` | replicas of secrets in other Regions |
 //! | `secrets.rs`, `parameters.rs` | the operations, each behind a [`Permit`](crate::audit::Permit) |
 //!
 //! The header (store key `H`) is the one record that is not sealed: format
@@ -35,6 +36,7 @@ mod secret_error;
 mod secret_listing;
 mod secret_record;
 mod secret_replication;
+mod secret_table;
 mod secret_versions;
 mod secrets;
 mod table;
@@ -69,6 +71,7 @@ use access_keys::AccessKeyTable;
 use blobs::Blobs;
 use jiff::Timestamp;
 use seal::{Keys, random};
+use secret_table::SecretTable;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -129,7 +132,7 @@ pub struct Vault {
     keys: Arc<Keys>,
     clock: Arc<dyn Clock>,
     blobs: Blobs,
-    secrets: Table<SecretRecord>,
+    secrets: SecretTable,
     parameters: Table<ParameterRecord>,
     access_keys: AccessKeyTable,
     bindings: Table<BindingRecord>,
@@ -189,7 +192,7 @@ impl Vault {
             id: header.vault_id,
             clock,
             blobs: Blobs::load(Arc::clone(&store), Arc::clone(&keys))?,
-            secrets: Table::load(Arc::clone(&store), Arc::clone(&keys))?,
+            secrets: SecretTable::load(Arc::clone(&store), Arc::clone(&keys))?,
             parameters: Table::load(Arc::clone(&store), Arc::clone(&keys))?,
             access_keys: Table::load(Arc::clone(&store), Arc::clone(&keys))?,
             bindings: Table::load(Arc::clone(&store), Arc::clone(&keys))?,
@@ -297,7 +300,7 @@ impl Vault {
         while begun.elapsed() < patience
             && let Some(id) = next()
         {
-            let written = self.secrets.change(&id, |noted| {
+            let written = self.secrets.change_alone(&id, |noted| {
                 Ok::<_, VaultError>((noted.cloned().map_or(Change::Keep, Change::Write), ()))
             });
             if let Err(error) = written {
@@ -309,7 +312,7 @@ impl Vault {
     }
 
     fn sweep(&self) -> Result<usize, VaultError> {
-        let secrets = self.secrets.page("", None, usize::MAX);
+        let secrets = self.secrets.rows().page("", None, usize::MAX);
         let parameters = self.parameters.page("", None, usize::MAX);
         let keys = self.access_keys.page("", None, usize::MAX);
         let named: HashSet<&str> = secrets

@@ -114,7 +114,7 @@ impl Secrets<'_> {
         id: &str,
         wanted: impl Fn(&SecretRecord) -> Result<bool, E>,
     ) -> Result<bool, E> {
-        let blobs = self.0.secrets.change(id, |current| {
+        let blobs = self.0.secrets.change_alone(id, |current| {
             Ok::<_, E>(match current {
                 Some(record) if wanted(record)? => {
                     (Change::Remove, Some(record.versions.iter().map(|v| v.blob.clone()).collect::<Vec<_>>()))

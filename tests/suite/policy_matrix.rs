@@ -5,7 +5,7 @@
 //! writes the table anew, and the review reads its difference.
 
 use sealdock::arn::Arn;
-use sealdock::policy::{Outcome, PolicySet, Request, Source, evaluate, evaluate_trust};
+use sealdock::policy::{ConditionKeys, Outcome, PolicySet, Request, Source, evaluate, evaluate_trust};
 use sealdock::protocol::Operation;
 use std::fmt::Write;
 use std::path::Path;
@@ -162,8 +162,8 @@ fn shipped_policies_have_no_warnings_and_one_role_for_tasks() {
     let set = shipped();
     assert!(set.warnings().is_empty(), "{}", set.summary());
     let role: Arn = ROLES[0].parse().unwrap();
-    assert!(evaluate_trust(&set, &role, "ecs-tasks.amazonaws.com").is_allowed());
-    assert!(!evaluate_trust(&set, &role, "lambda.amazonaws.com").is_allowed());
+    assert!(evaluate_trust(&set, &role, "ecs-tasks.amazonaws.com", &ConditionKeys::new()).is_allowed());
+    assert!(!evaluate_trust(&set, &role, "lambda.amazonaws.com", &ConditionKeys::new()).is_allowed());
     let summary = set.summary();
     assert!(summary.starts_with("4 identities\n"), "{summary}");
     assert!(summary.contains("4 statements in 2 policies, trusts ecs-tasks.amazonaws.com"), "{summary}");

@@ -51,6 +51,7 @@ use crate::secret::SecretValue;
 pub const MAX_VALUE: usize = 65_536;
 
 const SECRET_ID: Text = Text::length(1, 2048);
+const SECRET_ARN: Text = Text::length(20, 2048);
 const NAME: Text = Text::length(1, 512);
 const TOKEN: Text = Text::length(32, 64);
 const DESCRIPTION: Text = Text::length(0, 2048);
