@@ -28,6 +28,8 @@ fn decoders() -> Vec<(Operation, Decoder, Value)> {
             "CrossAccountPrimaryARN": "arn:aws:secretsmanager:eu-west-1:111122223333:secret:a-b1C2d3"
         }),
         row!(DeleteSecret, sm::DeleteSecretRequest, {"SecretId": "a", "RecoveryWindowInDays": 7, "ForceDeleteWithoutRecovery": false}),
+        row!(RotateSecret, sm::RotateSecretRequest, {"SecretId": "a"}),
+        row!(CancelRotateSecret, sm::CancelRotateSecretRequest, {"SecretId": "a"}),
         row!(DescribeSecret, sm::DescribeSecretRequest, {"SecretId": "a"}),
         row!(GetRandomPassword, sm::GetRandomPasswordRequest, {
             "PasswordLength": 1, "ExcludeCharacters": "a", "ExcludeNumbers": true, "ExcludePunctuation": true,

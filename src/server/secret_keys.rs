@@ -8,6 +8,8 @@ use crate::vault::SecretRecord;
 
 /// The keys that follow from the secret itself; its ARN and its tags are known without.
 pub(super) fn of_secret(keys: &mut ConditionKeys, secret: &SecretRecord) {
+    let function = secret.rotation.as_ref().map(|rotation| rotation.function.as_str());
+    keys.set_some("secretsmanager:resource/AllowRotationLambdaArn", function);
     let primary = secret.primary_region.as_deref().unwrap_or(&secret.scope.region);
     keys.set("secretsmanager:SecretPrimaryRegion", primary);
 }

@@ -7,6 +7,7 @@
 //! | `table.rs`, `blobs.rs` | metadata records, sealed values |
 //! | `secret_record.rs`, `parameter_record.rs` | AWS's rules, pure |
 //! | `parameter_labels.rs`, `parameter_tags.rs`, `parameter_listing.rs` | what else parameters have, and lists of them |
+//! | `rotation.rs`, `secret_rotation.rs` | rotation of secrets: rules, operations |
 //! | `replica_record.rs`, `secret_replication.rs`, `secret_table.rs` | replicas of secrets in other Regions |
 //! | `secrets.rs`, `parameters.rs` | the operations, each behind a [`Permit`](crate::audit::Permit) |
 //!
@@ -28,6 +29,7 @@ mod password;
 mod replica_record;
 mod revocations;
 mod root;
+mod rotation;
 mod scope;
 mod seal;
 mod secret_deletion;
@@ -36,6 +38,7 @@ mod secret_error;
 mod secret_listing;
 mod secret_record;
 mod secret_replication;
+mod secret_rotation;
 mod secret_table;
 mod secret_versions;
 mod secrets;
@@ -56,6 +59,9 @@ pub use password::{PasswordError, PasswordRules};
 pub use replica_record::{Replica, ReplicaState};
 pub use revocations::{RevocationRecord, Revocations, Subject};
 pub use root::{KeySource, MIN_PASSPHRASE, RootKeyError, Unlock, create_key_file};
+pub use rotation::{
+    ATTEMPTS, AWSPENDING, Attempt, AttemptEnd, Rotation, RotationRules, RotationRun, RotationWanted,
+};
 pub use scope::Scope;
 pub use secret_error::SecretError;
 pub use secret_listing::{SecretOrder, SecretPage};
@@ -74,6 +80,7 @@ use seal::{Keys, random};
 use secret_table::SecretTable;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashSet};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use table::{Change, Table};
@@ -140,6 +147,8 @@ pub struct Vault {
     anchor: Table<anchor::AnchorRecord>,
     /// Ids of secrets that were read on a day that is not written down yet.
     touched: Mutex<BTreeSet<String>>,
+    /// Grows whenever a rotation may have become due at once.
+    rotations: AtomicU64,
     /// Held while replicas are brought in sync.
     replication: Mutex<()>,
     /// ARNs of secrets whose name was wanted before maintenance had destroyed them.
@@ -200,6 +209,7 @@ impl Vault {
             anchor: Table::load(store, Arc::clone(&keys))?,
             keys,
             touched: Mutex::default(),
+            rotations: AtomicU64::default(),
             replication: Mutex::default(),
             buried: Mutex::default(),
         };

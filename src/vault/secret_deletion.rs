@@ -36,6 +36,7 @@ impl Secrets<'_> {
                 }
                 let due = now + SignedDuration::from_hours(24 * days);
                 record.deletion = Some(Deletion { requested: now, due });
+                record.abandon_rotation();
                 Ok((Change::Write(record), due))
             }),
             None => {

@@ -261,6 +261,7 @@ impl Secrets<'_> {
                 .and_then(|record| record.version(&version.id))
                 .filter(|kept| kept.digest == version.digest && kept.kms_key_id == replica.kms_key_id);
             let (blob, accessed) = match kept {
+                _ if !version.has_value() => (String::new(), None),
                 Some(kept) => (kept.blob.clone(), kept.accessed),
                 None => {
                     let (from, to) =

@@ -24,7 +24,7 @@ fn user(number: usize, statements: &[Value]) -> Value {
 fn load(users: usize, statements: usize) -> PolicySet {
     let statement = |number: usize| {
         let mut statement = json!({ "Effect": "Allow", "Action": ACTION, "Resource": secret(number) });
-        if number % 5 == 0 {
+        if number.is_multiple_of(5) {
             statement["Condition"] = json!({ "IpAddress": { "aws:SourceIp": "10.0.0.0/8" },
                 "StringEquals": { "aws:PrincipalAccount": "111122223333" } });
         }

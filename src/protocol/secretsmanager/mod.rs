@@ -8,6 +8,7 @@ mod metadata;
 mod password;
 mod replication;
 mod resource_policy;
+mod rotation;
 mod secrets;
 mod tags;
 mod values;
@@ -28,6 +29,7 @@ pub use resource_policy::{
     DeleteResourcePolicyRequest, GetResourcePolicyRequest, PolicyObjection, PutResourcePolicyRequest,
     ResourcePolicyResponse, ValidateResourcePolicyRequest, ValidateResourcePolicyResponse,
 };
+pub use rotation::{CancelRotateSecretRequest, RotateSecretRequest, RotationResponse};
 pub use secrets::{
     CreateSecretRequest, CreateSecretResponse, DeleteSecretRequest, DeleteSecretResponse, Deletion,
     RestoreSecretRequest, RestoreSecretResponse, UpdateSecretRequest, UpdateSecretResponse,
