@@ -104,6 +104,7 @@ impl SecretRecord {
         if self.tags != before {
             self.changed = now;
         }
+        self.tagged |= !self.tags.is_empty();
         Ok(())
     }
 
@@ -112,7 +113,6 @@ impl SecretRecord {
         let before = self.tags.len();
         self.tags.retain(|(key, _)| !keys.contains(key));
         if self.tags.len() != before {
-            self.untagged = true;
             self.changed = now;
         }
         Ok(())

@@ -166,8 +166,8 @@ impl Secrets<'_> {
             changed: now,
             accessed: None,
             deletion: None,
+            tagged: !new.tags.is_empty(),
             tags: new.tags,
-            untagged: false,
             versions: Vec::new(),
             rotation: None,
             policy: None,
@@ -184,7 +184,7 @@ impl Secrets<'_> {
             Some(found) if found.deletion.is_some() => Err(SecretError::NameScheduledForDeletion.into()),
             // A repeated request with the same token and content gets the same answer.
             Some(found) => match &version {
-                Some(v) if found.repeats(&v.id, &v.digest)? && found.versions.len() == 1 => Ok((
+                Some(v) if found.repeats(&v.id, &v.digest)? => Ok((
                     Change::Keep,
                     Written { secret: found.clone(), version: found.version(&v.id).cloned() },
                 )),
