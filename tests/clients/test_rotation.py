@@ -335,3 +335,30 @@ def test_a_function_that_promises_and_does_nothing(rotating, secrets, endpoint, 
     secrets.rotate_secret(SecretId=name, RotationLambdaARN=FUNCTION)
     failed = eventually(lambda: [e for e in events(rotating, secret["ARN"]) if e[0] == "RotationFailed"])
     assert failed[0][1]["failure"] == "finishSecret: the function returned, and AWSCURRENT is not on the new version"
+
+
+def test_a_rotation_that_a_crash_cut_short_is_made_again(tmp_path, name, value):
+    endpoint = Endpoint()
+    arguments = (tmp_path / "data", "--function", f"{FUNCTION}={endpoint.url}")
+    broker = brokers.dev(*arguments)
+    connect = lambda: conftest.client("secretsmanager", broker.variables["AWS_ENDPOINT_URL"], conftest.dev_key(broker))
+    endpoint.secrets = connect()
+
+    def dies(event, client):
+        rotate(event, client)
+        if event["Step"] == "setSecret":
+            broker.kill()
+
+    endpoint.rotations[name] = dies
+    secret = endpoint.secrets.create_secret(Name=name, SecretString=value)
+    token = endpoint.secrets.rotate_secret(SecretId=name, RotationLambdaARN=FUNCTION)["VersionId"]
+    eventually(lambda: broker.process.poll() is not None)
+    del endpoint.rotations[name]
+    broker = brokers.dev(*arguments)
+    endpoint.secrets = connect()
+    rotated(endpoint.secrets, name, token)
+    started = [data["attempt"] for event, data in events(broker, secret["ARN"]) if event == "RotationStarted"]
+    assert started == [1, 2]
+    assert broker.stop() == 0
+    assert conftest.find_canary(broker) == []
+    endpoint.close()
