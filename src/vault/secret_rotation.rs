@@ -73,6 +73,27 @@ impl Secrets<'_> {
         due
     }
 
+    /// Makes the attempts due that an earlier broker had begun and not ended; once, at the start.
+    pub fn resume_rotations(&self) -> Result<(), SecretFailure> {
+        let now = self.0.now();
+        let mut cut_short = Vec::new();
+        self.0.secrets.rows().walk("", None, |row| {
+            let run = row.record.rotation.as_ref().and_then(|rotation| rotation.run.as_ref());
+            if run.is_some_and(|run| run.running) {
+                cut_short.push(row.record.scope.id(&row.record.name));
+            }
+            Step::Next
+        });
+        for id in cut_short {
+            self.change(&id, |current| {
+                let Some(mut record) = current.cloned() else { return Ok((Change::Keep, ())) };
+                record.resume_attempt(now);
+                Ok((Change::Write(record), ()))
+            })?;
+        }
+        Ok(())
+    }
+
     /// The attempt that is due for this secret, if one is. It counts as begun.
     pub fn begin_rotation_attempt(&self, id: &str) -> Result<Option<Attempt>, SecretFailure> {
         let now = self.0.now();
