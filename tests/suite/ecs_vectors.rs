@@ -6,7 +6,7 @@ use sealdock::diagnostic::{Diagnostic, Severity};
 use sealdock::ecs::environment::{Emptiness, Setting, merge_environment, merge_log_options};
 use sealdock::ecs::fetched::{FetchError, Fetched, FetchedParameter, FetchedSecret};
 use sealdock::ecs::plan::{LogPlan, ParameterBatch, SecretRead};
-use sealdock::ecs::{self, Injection, TaskPlan};
+use sealdock::ecs::{self, Injection, TaskPlan, environment_file};
 use sealdock::secret::SecretValue;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeSet, HashMap};
@@ -80,10 +80,14 @@ fn registration(vector: &Value) -> Result<(), String> {
 
 fn environment(vector: &Value) -> Result<(), String> {
     let image: Vec<String> = list(&vector["image"]).map(|entry| entry.as_str().unwrap().to_owned()).collect();
+    let files: Vec<Vec<(String, String)>> = list(&vector["files"])
+        .map(|text| environment_file::parse(text.as_str().unwrap()).unwrap())
+        .collect();
     let merged = merge_environment(
         &pairs(&vector["environment"]),
         &pairs(&vector["launcher"]),
         pairs(&vector["secrets"]),
+        &files,
         &image,
         vector["region"].as_str(),
     );
@@ -96,6 +100,7 @@ fn log_options(vector: &Value) -> Result<(), String> {
         driver: vector["driver"].as_str().unwrap().to_owned(),
         options: options.into_iter().map(|(n, v)| (n, v.as_str().unwrap().to_owned())).collect(),
         secret_options: Vec::new(),
+            routed_options: Vec::new(),
     };
     let secrets: Vec<(String, Secret)> =
         pairs(&vector["secrets"]).into_iter().map(|(name, value)| (name, Secret(value))).collect();
