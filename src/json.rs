@@ -146,7 +146,9 @@ pub fn without_comments(text: &str) -> (String, Option<Range<usize>>) {
     while let Some(byte) = at(place) {
         let end = match (byte, at(place + 1)) {
             (b'"', _) => end_of_string(text.as_bytes(), place),
-            (b'/', Some(b'/')) => text.get(place..).and_then(|t| t.find('\n')).map_or(text.len(), |n| place + n),
+            (b'/', Some(b'/')) => {
+                text.get(place..).and_then(|t| t.find('\n')).map_or(text.len(), |n| place + n)
+            }
             (b'/', Some(b'*')) => {
                 text.get(place + 2..).and_then(|t| t.find("*/")).map_or(text.len(), |n| place + n + 4)
             }

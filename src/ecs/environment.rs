@@ -145,7 +145,14 @@ mod tests {
     #[test]
     fn region_is_injected_twice_or_not_at_all() {
         let merge = |env: &[(&str, &str)], region| {
-            shown(merge_environment::<String>(&pairs(env), &[], Vec::new(), &[], &["PATH=/bin".into()], region))
+            shown(merge_environment::<String>(
+                &pairs(env),
+                &[],
+                Vec::new(),
+                &[],
+                &["PATH=/bin".into()],
+                region,
+            ))
         };
         assert_eq!(merge(&[], Some("eu-west-1")), ["AWS_REGION=eu-west-1", "AWS_DEFAULT_REGION=eu-west-1"]);
         assert_eq!(merge(&[("AWS_DEFAULT_REGION", "")], Some("eu-west-1")), ["AWS_DEFAULT_REGION="]);

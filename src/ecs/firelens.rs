@@ -90,7 +90,11 @@ pub fn config(plan: &TaskPlan, firelens: &Firelens, metadata: Metadata<'_>) -> S
     };
     text.inputs(listen);
     if firelens.metadata {
-        text.records(&[("ecs_cluster", cluster), ("ecs_task_arn", task_arn), ("ecs_task_definition", task_definition)]);
+        text.records(&[
+            ("ecs_cluster", cluster),
+            ("ecs_task_arn", task_arn),
+            ("ecs_task_definition", task_definition),
+        ]);
     }
     let mut routed: Vec<&ContainerPlan> = plan.containers.iter().filter(|c| is_routed(c)).collect();
     routed.sort_by_key(|c| c.position);
@@ -153,7 +157,12 @@ impl Config {
                 if let Some(listen) = listen {
                     self.section("input", "", &[("Name", "forward"), ("Listen", listen), ("Port", &port)]);
                 }
-                let check = [("Name", "tcp"), ("Tag", "firelens-healthcheck"), ("Listen", "127.0.0.1"), ("Port", "8877")];
+                let check = [
+                    ("Name", "tcp"),
+                    ("Tag", "firelens-healthcheck"),
+                    ("Listen", "127.0.0.1"),
+                    ("Port", "8877"),
+                ];
                 self.section("input", "", &check);
                 self.section("output", "", &[("Name", "null"), ("Match", "firelens-healthcheck")]);
             }
@@ -169,7 +178,8 @@ impl Config {
     fn records(&mut self, records: &[(&str, &str)]) {
         match self.router {
             Router::Fluentbit => {
-                let records: Vec<String> = records.iter().map(|(name, value)| format!("{name} {value}")).collect();
+                let records: Vec<String> =
+                    records.iter().map(|(name, value)| format!("{name} {value}")).collect();
                 let mut pairs = vec![("Name", "record_modifier"), ("Match", "*")];
                 pairs.extend(records.iter().map(|record| ("Record", record.as_str())));
                 self.section("filter", "", &pairs);
@@ -227,7 +237,9 @@ impl Config {
             pairs.retain(|(existing, _)| existing != name);
             pairs.push((name.clone(), placeholder));
         }
-        let Some(position) = pairs.iter().position(|(name, _)| name.eq_ignore_ascii_case(key)) else { return };
+        let Some(position) = pairs.iter().position(|(name, _)| name.eq_ignore_ascii_case(key)) else {
+            return;
+        };
         let (_, kind) = pairs.remove(position);
         let matching = match self.router {
             Router::Fluentbit => format!("{}-firelens*", container.name),

@@ -243,7 +243,8 @@ fn check_others(task: &TaskDefinition, container: &ContainerDefinition, findings
     }
     if let Some(link) = container.links.first().filter(|_| task.network_mode != NetworkMode::Bridge) {
         let mode = task.network_mode;
-        let message = format!("container `{owner}`: Links are not supported when networkMode={}.", mode.word());
+        let message =
+            format!("container `{owner}`: Links are not supported when networkMode={}.", mode.word());
         let error = Diagnostic::error("ECS0114", message).at(link.container.span.clone(), "");
         findings.push(error.help("containers of one network reach each other at localhost"));
     }
@@ -262,7 +263,8 @@ fn check_routers(task: &TaskDefinition, findings: &Findings) {
     let mut routers = task.containers.iter().filter_map(|c| Some((c, c.firelens.as_ref()?)));
     let router = routers.next();
     for (extra, firelens) in routers {
-        let message = format!("container `{}`: a task has one container with firelensConfiguration", extra.name.value);
+        let message =
+            format!("container `{}`: a task has one container with firelensConfiguration", extra.name.value);
         findings.push(Diagnostic::error("ECS0117", message).at(firelens.span.clone(), "one too many"));
     }
     for container in &task.containers {
@@ -273,15 +275,21 @@ fn check_routers(task: &TaskDefinition, findings: &Findings) {
             Diagnostic::error("ECS0117", message).at(log.driver.span.clone(), "")
         };
         let Some((_, firelens)) = router else {
-            let error = error("the log driver `awsfirelens` needs a container with firelensConfiguration in the task");
+            let error = error(
+                "the log driver `awsfirelens` needs a container with firelensConfiguration in the task",
+            );
             findings.push(error.help("add the router, or give the container a log driver of its own"));
             continue;
         };
         if container.firelens.is_some() {
-            findings.push(error("the router cannot route its own logs").help("give it a log driver such as `json-file`"));
+            findings.push(
+                error("the router cannot route its own logs")
+                    .help("give it a log driver such as `json-file`"),
+            );
         }
         let (key, kind) = firelens.router.output_key();
-        let given = log.options.iter().any(|(name, _)| name.value == key || (key == "Name" && name.value == "name"));
+        let given =
+            log.options.iter().any(|(name, _)| name.value == key || (key == "Name" && name.value == "name"));
         if !given && !(log.options.is_empty() && log.secret_options.is_empty()) {
             findings.push(error(&format!(
                 "missing output key {key} which is required for firelens configuration of type {kind}"
@@ -308,7 +316,8 @@ fn check_execution_role(task: &TaskDefinition, findings: &Findings) {
             let message = "When you are specifying repository credentials, you must also specify a value for \
                            'executionRoleArn'.";
             let place = task.containers.iter().find_map(|c| c.repository_credentials.as_ref());
-            let error = Diagnostic::error("ECS0103", message).at(place.map(|p| p.span.clone()).unwrap_or_default(), "");
+            let error = Diagnostic::error("ECS0103", message)
+                .at(place.map(|p| p.span.clone()).unwrap_or_default(), "");
             findings.push(error.help("the secret is read as this role: `arn:aws:iam::ACCOUNT:role/NAME`"));
         }
         (Some(role), _) => {

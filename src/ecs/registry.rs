@@ -58,7 +58,10 @@ pub enum RegistryError {
 ///
 /// # Errors
 /// See [`RegistryError`].
-#[expect(clippy::disallowed_methods, reason = "the account is taken out of the secret for the registry's login")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the account is taken out of the secret for the registry's login"
+)]
 pub fn account(read: &SecretRead, fetched: &Fetched) -> Result<RegistryAccount, RegistryError> {
     let found = fetched.find_secret(read).ok_or(RegistryError::NotRead)?;
     let secret = read.secret_id.clone();
@@ -127,8 +130,14 @@ mod tests {
         assert_eq!(read(Some(r#"{"USERNAME":"u","Password":"p","x":1}"#)), up);
         assert_eq!(read(Some(r#"{"username":"x","password":"p","Username":"u","USERNAME":null}"#)), up);
         for (text, error) in [
-            (Some(r#"{"username":"u"}"#), "asm fetching password: AuthorizationData is malformed, empty field"),
-            (Some(r#"{"username":null,"password":"p"}"#), "asm fetching username: AuthorizationData is malformed"),
+            (
+                Some(r#"{"username":"u"}"#),
+                "asm fetching password: AuthorizationData is malformed, empty field",
+            ),
+            (
+                Some(r#"{"username":null,"password":"p"}"#),
+                "asm fetching username: AuthorizationData is malformed",
+            ),
             (Some(r#"{"username":"u","password":5}"#), "unable to unmarshal secret value, invalid schema"),
             (Some("plain"), "unable to unmarshal secret value, invalid schema"),
             (Some(""), "asm fetching authorization data: empty secrets value"),

@@ -126,7 +126,9 @@ impl ValueFrom {
         let is_id = |text: &str| text.len() == 36 && text.bytes().filter(|b| *b == b'-').count() == 4;
         let stage = secret.version_stage.as_deref();
         let key = secret.json_key.as_deref();
-        let moved = |key: &str, stage: &str, id: &str| format!("did you mean `{}:{key}:{stage}:{id}`?", secret.secret_id);
+        let moved = |key: &str, stage: &str, id: &str| {
+            format!("did you mean `{}:{key}:{stage}:{id}`?", secret.secret_id)
+        };
         if let Some(id) = stage.filter(|stage| is_id(stage)) {
             let message = "a version id stands where the version stage belongs".to_owned();
             return Some((message, moved(key.unwrap_or_default(), "", id)));
@@ -135,9 +137,17 @@ impl ValueFrom {
             let message = format!("`{stage}` stands where the JSON key belongs");
             return Some((message, moved("", stage, "")));
         }
-        if let Some(stage) = stage.filter(|s| s.to_uppercase().starts_with("AWS") && s.to_uppercase() != **s) {
+        if let Some(stage) = stage.filter(|s| s.to_uppercase().starts_with("AWS") && s.to_uppercase() != **s)
+        {
             let message = format!("version stages are case-sensitive: `{stage}`");
-            return Some((message, moved(key.unwrap_or_default(), &stage.to_uppercase(), secret.version_id.as_deref().unwrap_or_default())));
+            return Some((
+                message,
+                moved(
+                    key.unwrap_or_default(),
+                    &stage.to_uppercase(),
+                    secret.version_id.as_deref().unwrap_or_default(),
+                ),
+            ));
         }
         if secret.version_id.as_deref().is_some_and(|id| id.len() < 32) {
             let message = "a version id has at least 32 characters".to_owned();
@@ -363,7 +373,8 @@ mod tests {
     #[test]
     fn what_stands_in_the_wrong_place_is_remarked_on() {
         const A: &str = "arn:aws:secretsmanager:r:1:secret:n";
-        let doubt = |rest: &str| ValueFrom::parse(&format!("{A}{rest}")).unwrap().doubts().map(|(_, help)| help);
+        let doubt =
+            |rest: &str| ValueFrom::parse(&format!("{A}{rest}")).unwrap().doubts().map(|(_, help)| help);
         let id = "9d4cb84b-ad69-40c0-a0ab-cead36b967e8";
         assert_eq!(doubt(&format!(":k:{id}:")), Some(format!("did you mean `{A}:k::{id}`?")));
         assert_eq!(doubt(":AWSPREVIOUS::"), Some(format!("did you mean `{A}::AWSPREVIOUS:`?")));

@@ -10,9 +10,9 @@ use super::runtime::{
     PublishedPort, RuntimeError,
 };
 use crate::ecs::registry::RegistryAccount;
+use bollard::auth::DockerCredentials;
 use bollard::container::LogOutput;
 use bollard::errors::Error;
-use bollard::auth::DockerCredentials;
 use bollard::models::{
     ContainerCreateBody, ContainerInspectResponse, ContainerSummary, HealthStatusEnum, PortBinding,
     VolumeCreateRequest,
@@ -135,7 +135,9 @@ impl ContainerRuntime for Docker {
                 let step = step?;
                 let amount = |amount: Option<i64>| amount.and_then(|a| u64::try_from(a).ok());
                 let detail = step.progress_detail.and_then(|d| Some((amount(d.current)?, amount(d.total)?)));
-                if let (Some(id), Some(detail), Some("Downloading")) = (step.id, detail, step.status.as_deref()) {
+                if let (Some(id), Some(detail), Some("Downloading")) =
+                    (step.id, detail, step.status.as_deref())
+                {
                     layers.insert(id, detail);
                     let sum = |part: fn(&(u64, u64)) -> u64| layers.values().map(part).sum();
                     progress(sum(|layer| layer.0), sum(|layer| layer.1));
@@ -212,7 +214,8 @@ impl ContainerRuntime for Docker {
         since: i32,
         follow: bool,
     ) -> impl Stream<Item = Result<Output, RuntimeError>> + Send {
-        let options = LogsOptionsBuilder::default().follow(follow).since(since).stdout(true).stderr(true).build();
+        let options =
+            LogsOptionsBuilder::default().follow(follow).since(since).stdout(true).stderr(true).build();
         let pieces = self.client.logs(id, Some(options));
         let readable = pieces.take_while(|piece| future::ready(!is_unreadable(piece)));
         readable.filter_map(|piece| {

@@ -39,7 +39,8 @@ pub(super) fn read(plan: &TaskPlan, options: &Options) -> Result<Inputs, LaunchE
         let files = variables(container, options, &mut missing);
         inputs.variables.insert(container.name.clone(), files);
         let firelens = container.firelens.as_ref();
-        if let Some((ConfigFile::S3(arn), span)) = firelens.and_then(|f| Some((f.config.as_ref()?, &f.span))) {
+        if let Some((ConfigFile::S3(arn), span)) = firelens.and_then(|f| Some((f.config.as_ref()?, &f.span)))
+        {
             match options.objects.read(arn) {
                 Ok(text) => inputs.router_config = Some(text),
                 Err(error) => missing.push(lacks(&container.name, &error, span)),
@@ -53,7 +54,8 @@ pub(super) fn read(plan: &TaskPlan, options: &Options) -> Result<Inputs, LaunchE
                 inputs.file_systems.insert(volume.name.value.clone(), path.display().to_string());
             }
             Ok(path) => {
-                let message = format!("volume `{}`: `{}` is not a directory", volume.name.value, path.display());
+                let message =
+                    format!("volume `{}`: `{}` is not a directory", volume.name.value, path.display());
                 missing.push(Diagnostic::error("ECS0401", message).at(span.clone(), ""));
             }
             Err(error) => {

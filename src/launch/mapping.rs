@@ -149,7 +149,8 @@ impl Mapping<'_> {
     /// On the bridge a routed container reaches the router by a link.
     fn linked_router(&self, container: &ContainerPlan) -> Option<(&str, String)> {
         let (router, _) = firelens::router(self.plan)?;
-        let linked = firelens::is_routed(container) && self.on_bridge() && !container.settings.disable_networking;
+        let linked =
+            firelens::is_routed(container) && self.on_bridge() && !container.settings.disable_networking;
         linked.then(|| (router.name.as_str(), self.identity.docker_name(&router.name)))
     }
 
@@ -203,7 +204,10 @@ impl Mapping<'_> {
             let (_, directory) = self.router?;
             let socket = format!("{directory}/fluent.sock");
             let options = firelens::log_options(container, &self.identity.task_id, &socket);
-            return Some(HostConfigLogConfig { typ: Some("fluentd".into()), config: Some(options.into_iter().collect()) });
+            return Some(HostConfigLogConfig {
+                typ: Some("fluentd".into()),
+                config: Some(options.into_iter().collect()),
+            });
         }
         if log.driver == "awslogs" && !self.options.awslogs {
             return Some(HostConfigLogConfig { typ: Some("json-file".into()), config: None });
@@ -248,7 +252,9 @@ impl Mapping<'_> {
             binds: some(self.binds(container)),
             volumes_from: some(self.volumes_from(container)),
             links: some(self.links(container)),
-            port_bindings: network::bindings(&settings.ports.iter().filter(|_| self.on_bridge()).collect::<Vec<_>>()),
+            port_bindings: network::bindings(
+                &settings.ports.iter().filter(|_| self.on_bridge()).collect::<Vec<_>>(),
+            ),
             network_mode: Some(self.network_mode()),
             pid_mode: self.plan.pid_mode.map(|mode| match mode {
                 PidMode::Host => "host".to_owned(),
@@ -316,14 +322,20 @@ impl Mapping<'_> {
     }
 
     fn links(&self, container: &ContainerPlan) -> Vec<String> {
-        let links = container.links.iter().map(|(name, alias)| format!("{}:{alias}", self.identity.docker_name(name)));
+        let links = container
+            .links
+            .iter()
+            .map(|(name, alias)| format!("{}:{alias}", self.identity.docker_name(name)));
         let router = self.linked_router(container).map(|(name, docker_name)| format!("{docker_name}:{name}"));
         links.chain(router).collect()
     }
 
     /// Those of a shared network namespace are set where it is made.
     fn sysctls(&self, settings: &ContainerSettings) -> HashMap<String, String> {
-        let own = settings.system_controls.iter().filter(|(name, _)| !(self.in_common() && name.starts_with("net.")));
+        let own = settings
+            .system_controls
+            .iter()
+            .filter(|(name, _)| !(self.in_common() && name.starts_with("net.")));
         own.cloned().collect()
     }
 

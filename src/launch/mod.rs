@@ -36,8 +36,8 @@ mod tasks;
 
 pub use docker::Docker;
 pub use error::LaunchError;
-pub use inputs::missing;
 pub use events::Event;
+pub use inputs::missing;
 pub use interrupts::interrupts;
 pub use mapping::Delivery;
 pub use objects::{Directories, ObjectError};

@@ -10,7 +10,8 @@ const DYNAMIC: std::ops::RangeInclusive<u16> = 49_153..=65_535;
 
 /// `80/tcp`, ...
 pub(super) fn exposed(ports: &[&PortMapping]) -> Vec<String> {
-    let each = ports.iter().flat_map(|p| (p.ports.first..=p.ports.last).map(move |n| format!("{n}/{}", p.protocol)));
+    let each =
+        ports.iter().flat_map(|p| (p.ports.first..=p.ports.last).map(move |n| format!("{n}/{}", p.protocol)));
     each.collect()
 }
 
@@ -23,7 +24,8 @@ pub(super) fn bindings(ports: &[&PortMapping]) -> Option<HashMap<String, Option<
         let first = match port.host_port {
             None if port.ports.count() > 1 => {
                 let found = free_row(from, port.ports.count(), port.protocol);
-                from = found.map_or(from, |first| first.saturating_add(port.ports.last - port.ports.first + 1));
+                from =
+                    found.map_or(from, |first| first.saturating_add(port.ports.last - port.ports.first + 1));
                 found
             }
             given => given,

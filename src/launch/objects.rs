@@ -135,7 +135,8 @@ mod tests {
         for pair in ["arn:aws:s3:::b/=/srv/b", "b/deep=/srv/deep", "fs-1=/efs"] {
             directories.add(pair).unwrap();
         }
-        let path = |arn: &str| directories.object(arn).map(|p| p.display().to_string()).map_err(|e| e.to_string());
+        let path =
+            |arn: &str| directories.object(arn).map(|p| p.display().to_string()).map_err(|e| e.to_string());
         assert_eq!(path("arn:aws:s3:::b/x/y.env"), Ok("/srv/b/x/y.env".into()));
         assert_eq!(path("arn:aws-cn:s3:::b/deep/y.env"), Ok("/srv/deep/y.env".into()));
         assert_eq!(path("arn:aws:s3:::b/deeper/y.env"), Ok("/srv/b/deeper/y.env".into()));

@@ -59,7 +59,12 @@ pub trait ContainerRuntime: Send + Sync {
     /// What a container writes, from a second of Unix time on (0 is its beginning) until
     /// it ends; or has written, without `follow`. Ends at once if its log driver cannot
     /// be read.
-    fn logs(&self, id: &str, since: i32, follow: bool) -> impl Stream<Item = Result<Output, RuntimeError>> + Send;
+    fn logs(
+        &self,
+        id: &str,
+        since: i32,
+        follow: bool,
+    ) -> impl Stream<Item = Result<Output, RuntimeError>> + Send;
 
     /// Ends a container: asks it to, and kills it after its stop timeout.
     fn stop(&self, id: &str) -> impl Future<Output = Result<(), RuntimeError>> + Send;

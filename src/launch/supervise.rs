@@ -76,7 +76,17 @@ impl<'a, R: ContainerRuntime> Supervision<'a, R> {
         let states = vec![State::Created; ids.len()];
         let announced = vec![false; ids.len()];
         let restarted_at = vec![0; ids.len()];
-        Self { plan, runtime, ids, events, detach, states, announced, restarted_at, changes: FuturesUnordered::new() }
+        Self {
+            plan,
+            runtime,
+            ids,
+            events,
+            detach,
+            states,
+            announced,
+            restarted_at,
+            changes: FuturesUnordered::new(),
+        }
     }
 
     /// Runs the task to its end.
@@ -217,7 +227,9 @@ impl<'a, R: ContainerRuntime> Supervision<'a, R> {
     fn restarts(&self, index: usize, exit_code: i64) -> bool {
         let policy = self.plan.containers.get(index).and_then(|c| c.settings.restart.as_ref());
         match (policy, self.states.get(index)) {
-            (Some(policy), Some(State::Running { since, .. })) => should_restart(policy, since.elapsed(), exit_code),
+            (Some(policy), Some(State::Running { since, .. })) => {
+                should_restart(policy, since.elapsed(), exit_code)
+            }
             _ => false,
         }
     }
@@ -279,7 +291,8 @@ impl<'a, R: ContainerRuntime> Supervision<'a, R> {
 /// ECS's rule: whatever the exit code, unless it is to be ignored, but not before the
 /// container has run for the attempt period.
 fn should_restart(policy: &RestartPolicy, ran: Duration, exit_code: i64) -> bool {
-    !policy.ignored_exit_codes.contains(&exit_code) && ran >= Duration::from_secs(policy.attempt_period_seconds.into())
+    !policy.ignored_exit_codes.contains(&exit_code)
+        && ran >= Duration::from_secs(policy.attempt_period_seconds.into())
 }
 
 /// Stops one container, with the tries of the ECS agent.

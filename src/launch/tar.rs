@@ -40,10 +40,17 @@ mod tests {
     fn tar_reads_it() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a.tar");
-        std::fs::write(&path, archive(&[("/etc/x.conf", 0o644, b"one\n"), ("pause", 0o755, &[7; 600])])).unwrap();
+        std::fs::write(&path, archive(&[("/etc/x.conf", 0o644, b"one\n"), ("pause", 0o755, &[7; 600])]))
+            .unwrap();
         let output = std::process::Command::new("tar").args(["-tvf"]).arg(&path).output().unwrap();
         let listed = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.success() && listed.contains("-rw-r--r--") && listed.contains(" 4 "), "{listed}");
-        assert!(listed.contains("etc/x.conf") && listed.contains("-rwxr-xr-x") && listed.contains(" 600 "), "{listed}");
+        assert!(
+            output.status.success() && listed.contains("-rw-r--r--") && listed.contains(" 4 "),
+            "{listed}"
+        );
+        assert!(
+            listed.contains("etc/x.conf") && listed.contains("-rwxr-xr-x") && listed.contains(" 600 "),
+            "{listed}"
+        );
     }
 }

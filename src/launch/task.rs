@@ -228,7 +228,9 @@ async fn image<R: ContainerRuntime>(
     let missing = |cause: &str| RuntimeError::Pull { image: name.to_owned(), cause: cause.to_owned() };
     match (policy, found) {
         (PullPolicy::Missing | PullPolicy::Never, Some(image)) => return Ok(image),
-        (PullPolicy::Never, None) => return Err(missing("Docker does not have it, and it is not to be fetched").into()),
+        (PullPolicy::Never, None) => {
+            return Err(missing("Docker does not have it, and it is not to be fetched").into());
+        }
         _ => {}
     }
     say(events, Event::Pulling { image: name.to_owned() }).await;

@@ -1,14 +1,12 @@
 //! `sealdock task`: runs ECS task definitions on Docker.
 
-use super::broker::{BrokerArguments, block_on};
 use super::Failure;
+use super::broker::{BrokerArguments, block_on};
 use super::output::{say, tell};
 use crate::client::Client;
 use crate::ecs::definition::Condition;
 use crate::ecs::plan::TaskPlan;
-use crate::launch::{
-    self, Delivery, Docker, Event, LaunchError, Options, Outcome, OutputStream, PullPolicy,
-};
+use crate::launch::{self, Delivery, Docker, Event, LaunchError, Options, Outcome, OutputStream, PullPolicy};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 use source::{DefinitionArguments, HostArguments, Source};

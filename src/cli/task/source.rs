@@ -2,7 +2,7 @@
 //! in for services that this host does not have.
 
 use crate::cli::Failure;
-use crate::diagnostic::{Diagnostic, render_all};
+use crate::diagnostic::{Diagnostic, Severity, render_all};
 use crate::ecs::plan::TaskPlan;
 use crate::ecs::{Reading, Values};
 use crate::launch::{Directories, LaunchError, Options};
@@ -94,14 +94,20 @@ fn read(path: &Path) -> Result<(String, String), Failure> {
     };
     let path = path.display().to_string();
     read.map_err(|e| Failure::new(2, format!("cannot read `{path}`: {e}")))?;
-    let text = String::from_utf8(bytes)
-        .map_err(|e| Failure::new(2, format!("`{path}` is not UTF-8 text: byte {}", e.utf8_error().valid_up_to())))?;
+    let text = String::from_utf8(bytes).map_err(|e| {
+        Failure::new(2, format!("`{path}` is not UTF-8 text: byte {}", e.utf8_error().valid_up_to()))
+    })?;
     Ok((path, text))
 }
 
 impl Source {
     pub(crate) fn plan(&self) -> Result<TaskPlan, Failure> {
-        let invalid = |found: Vec<Diagnostic>| Failure::new(2, self.render(&found));
+        let invalid = |mut found: Vec<Diagnostic>| {
+            // What has to be done first, and nothing that is well as it is.
+            found.retain(|d| d.severity != Severity::Note);
+            found.sort_by_key(|d| d.severity != Severity::Error);
+            Failure::new(2, self.render(&found))
+        };
         crate::ecs::read(&self.text, &self.reading).map_err(invalid)?.plan().map_err(invalid)
     }
 

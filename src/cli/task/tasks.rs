@@ -93,11 +93,19 @@ pub(super) fn describe(arguments: &DescribeArguments) -> Result<ExitCode, Failur
         say(task_json(&task, &containers));
         return Ok(ExitCode::SUCCESS);
     }
-    say(format_args!("task {} ({}:{}), {}", task.task_id, task.family, task.revision, last_status(&containers)));
+    say(format_args!(
+        "task {} ({}:{}), {}",
+        task.task_id,
+        task.family,
+        task.revision,
+        last_status(&containers)
+    ));
     let rows = containers.iter().map(|c| {
-        let ports = c.inspection.ports.iter().map(|p| {
-            format!("{}:{}->{}/{}", p.host_address, p.host_port, p.container_port, p.protocol)
-        });
+        let ports = c
+            .inspection
+            .ports
+            .iter()
+            .map(|p| format!("{}:{}->{}/{}", p.host_address, p.host_port, p.container_port, p.protocol));
         [
             c.summary.name.clone(),
             container_status(c).to_owned(),
@@ -114,7 +122,8 @@ pub(super) fn describe(arguments: &DescribeArguments) -> Result<ExitCode, Failur
 /// The answer of DescribeTasks.
 fn task_json(task: &TaskSummary, containers: &[ContainerDescription]) -> Value {
     let prefix = task.task_arn.split(":task/").next().unwrap_or_default();
-    let earliest = |moment: fn(&ContainerDescription) -> Option<String>| containers.iter().filter_map(moment).min();
+    let earliest =
+        |moment: fn(&ContainerDescription) -> Option<String>| containers.iter().filter_map(moment).min();
     let essential = containers.iter().filter(|c| c.summary.essential);
     let mut answer = json!({
         "taskArn": task.task_arn,

@@ -277,11 +277,19 @@ fn environment_file(node: &Node, owner: &str, findings: &Findings) -> Option<Spa
     fields.finish();
     let value = value?;
     if !value.value.contains(":s3:::") {
-        fields_error(findings, format!("{owner}: an environment file is named by the ARN of an object in S3"), &value);
+        fields_error(
+            findings,
+            format!("{owner}: an environment file is named by the ARN of an object in S3"),
+            &value,
+        );
         return None;
     }
     if !value.value.ends_with(".env") {
-        fields_error(findings, format!("{owner}: the name of an environment file must end in `.env`"), &value);
+        fields_error(
+            findings,
+            format!("{owner}: the name of an environment file must end in `.env`"),
+            &value,
+        );
     }
     Some(value)
 }
@@ -328,7 +336,8 @@ fn restart_policy(node: &Node, owner: &str, findings: &Findings) -> Option<Resta
 /// GPUs that are asked for; other resources have no counterpart on one host.
 fn gpus(node: &Node, owner: &str, findings: &Findings) -> Option<u32> {
     let mut fields = Fields::of(node, format!("{owner}: resourceRequirements"), findings)?;
-    let kind = fields.choice("type", &[("GPU", true), ("InferenceAccelerator", false), ("NeuronDevice", false)]);
+    let kind =
+        fields.choice("type", &[("GPU", true), ("InferenceAccelerator", false), ("NeuronDevice", false)]);
     let gpu = kind == Some(true);
     let count = if gpu { fields.count("value") } else { None };
     if !gpu {

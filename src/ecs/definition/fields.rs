@@ -110,7 +110,8 @@ impl<'a> Fields<'a> {
     /// Notes a value that is understood in spite of its type.
     pub(super) fn spelled(&self, name: &str, is: &str, wanted: &str, node: &Node) {
         let message = format!("{}: `{name}` is {is} where the API takes {wanted}", self.owner);
-        self.findings.push(Diagnostic::note("ECS0010", message).at(node.span.clone(), "taken as it is meant"));
+        self.findings
+            .push(Diagnostic::note("ECS0010", message).at(node.span.clone(), "taken as it is meant"));
     }
 
     /// A string that has to be there and not empty.
@@ -135,7 +136,9 @@ impl<'a> Fields<'a> {
         let node = self.node(name)?;
         match node.value {
             Value::Bool(value) => Some(value),
-            Value::String(ref text) if text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false") => {
+            Value::String(ref text)
+                if text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false") =>
+            {
                 self.spelled(name, "a string", "a boolean", node);
                 Some(text.eq_ignore_ascii_case("true"))
             }
@@ -167,7 +170,9 @@ impl<'a> Fields<'a> {
     /// An amount of memory in MiB: a whole number, or a string such as `512MB` or `0.5 GB`.
     pub(super) fn mebibytes(&mut self, name: &'static str, limits: RangeInclusive<i64>) -> Option<u32> {
         let node = self.node(name)?;
-        let Some(text) = node.string() else { return self.whole(name, limits).and_then(|n| n.value.try_into().ok()) };
+        let Some(text) = node.string() else {
+            return self.whole(name, limits).and_then(|n| n.value.try_into().ok());
+        };
         let parsed = with_unit(text, MEMORY_UNITS).map(i64::from);
         if parsed.is_some() {
             self.spelled(name, "a string", "a number of MiB", node);
@@ -208,7 +213,9 @@ impl<'a> Fields<'a> {
         if let Some((_, choice)) = words.iter().find(|(word, _)| *word == text.value) {
             return Some(*choice);
         }
-        if let Some((word, choice)) = words.iter().find(|(word, _)| word.eq_ignore_ascii_case(text.value.trim())) {
+        if let Some((word, choice)) =
+            words.iter().find(|(word, _)| word.eq_ignore_ascii_case(text.value.trim()))
+        {
             let message = format!("{}: `{}` is read as `{word}`", self.owner, text.value);
             self.findings.push(Diagnostic::note("ECS0010", message).at(text.span, ""));
             return Some(*choice);
@@ -283,7 +290,9 @@ impl<'a> Fields<'a> {
             let key = fields.required("name", entry.span.clone());
             let value = match value_name {
                 // ECS takes a variable without a value as an empty one.
-                "value" => fields.text("value").or(Some(Spanned { value: String::new(), span: entry.span.clone() })),
+                "value" => {
+                    fields.text("value").or(Some(Spanned { value: String::new(), span: entry.span.clone() }))
+                }
                 other => fields.required(other, entry.span.clone()),
             };
             fields.finish();
@@ -370,22 +379,63 @@ impl<'a> Fields<'a> {
 /// Where a field belongs that is known at another level.
 fn placed(name: &str, owner: &str) -> Option<&'static str> {
     const TASK: [&str; 14] = [
-        "containerDefinitions", "ephemeralStorage", "executionRoleArn", "family", "inferenceAccelerators",
-        "ipcMode", "networkMode", "pidMode", "placementConstraints", "proxyConfiguration",
-        "requiresCompatibilities", "runtimePlatform", "taskRoleArn", "volumes",
+        "containerDefinitions",
+        "ephemeralStorage",
+        "executionRoleArn",
+        "family",
+        "inferenceAccelerators",
+        "ipcMode",
+        "networkMode",
+        "pidMode",
+        "placementConstraints",
+        "proxyConfiguration",
+        "requiresCompatibilities",
+        "runtimePlatform",
+        "taskRoleArn",
+        "volumes",
     ];
     const CONTAINER: [&str; 25] = [
-        "command", "dependsOn", "dockerLabels", "entryPoint", "environment", "environmentFiles", "essential",
-        "firelensConfiguration", "healthCheck", "image", "linuxParameters", "links", "logConfiguration",
-        "memoryReservation", "mountPoints", "portMappings", "privileged", "readonlyRootFilesystem",
-        "repositoryCredentials", "restartPolicy", "secrets", "systemControls", "ulimits", "user", "volumesFrom",
+        "command",
+        "dependsOn",
+        "dockerLabels",
+        "entryPoint",
+        "environment",
+        "environmentFiles",
+        "essential",
+        "firelensConfiguration",
+        "healthCheck",
+        "image",
+        "linuxParameters",
+        "links",
+        "logConfiguration",
+        "memoryReservation",
+        "mountPoints",
+        "portMappings",
+        "privileged",
+        "readonlyRootFilesystem",
+        "repositoryCredentials",
+        "restartPolicy",
+        "secrets",
+        "systemControls",
+        "ulimits",
+        "user",
+        "volumesFrom",
     ];
-    const LINUX: [&str; 7] =
-        ["capabilities", "devices", "initProcessEnabled", "maxSwap", "sharedMemorySize", "swappiness", "tmpfs"];
+    const LINUX: [&str; 7] = [
+        "capabilities",
+        "devices",
+        "initProcessEnabled",
+        "maxSwap",
+        "sharedMemorySize",
+        "swappiness",
+        "tmpfs",
+    ];
     const LOG: [&str; 3] = ["logDriver", "options", "secretOptions"];
     let (task, container) = (owner == "task definition", !owner.contains(": ") && owner != "task definition");
     match name {
-        name if !task && TASK.contains(&name) => Some("at the level of the task, beside `containerDefinitions`"),
+        name if !task && TASK.contains(&name) => {
+            Some("at the level of the task, beside `containerDefinitions`")
+        }
         name if !container && CONTAINER.contains(&name) => Some("in an entry of `containerDefinitions`"),
         name if LINUX.contains(&name) && container => Some("in `linuxParameters` of the container"),
         name if LOG.contains(&name) && container => Some("in `logConfiguration` of the container"),

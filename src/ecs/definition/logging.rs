@@ -108,11 +108,18 @@ pub(super) fn firelens(node: &Node, owner: &str, findings: &Findings) -> Option<
     let option = |wanted: &str| options.iter().find(|(name, _)| name.value == wanted);
     firelens.metadata = option("enable-ecs-log-metadata").is_none_or(|(_, value)| value != "false");
     let error = |span: &Range<usize>, message: &str| {
-        findings.push(Diagnostic::error("ECS0009", format!("{owner}: firelensConfiguration: {message}")).at(span.clone(), ""));
+        findings.push(
+            Diagnostic::error("ECS0009", format!("{owner}: firelensConfiguration: {message}"))
+                .at(span.clone(), ""),
+        );
     };
     match (option("config-file-type"), option("config-file-value")) {
-        (Some((_, kind)), Some((_, value))) if kind == "file" => firelens.config = Some(ConfigFile::Path(value.clone())),
-        (Some((_, kind)), Some((_, value))) if kind == "s3" => firelens.config = Some(ConfigFile::S3(value.clone())),
+        (Some((_, kind)), Some((_, value))) if kind == "file" => {
+            firelens.config = Some(ConfigFile::Path(value.clone()))
+        }
+        (Some((_, kind)), Some((_, value))) if kind == "s3" => {
+            firelens.config = Some(ConfigFile::S3(value.clone()))
+        }
         (Some((name, _)), Some(_)) => error(&name.span, "`config-file-type` must be `s3` or `file`"),
         (Some((name, _)), None) => error(&name.span, "`config-file-value` is missing"),
         (None, Some((name, _))) => error(&name.span, "`config-file-type` is missing"),

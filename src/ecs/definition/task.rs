@@ -75,11 +75,14 @@ pub fn parse(text: &str) -> Result<TaskDefinition, Vec<Diagnostic>> {
 pub fn read(text: &str, reading: &Reading) -> Result<TaskDefinition, Vec<Diagnostic>> {
     let findings = Findings::default();
     let document = document::read(text, reading, &findings);
+    let loose = document.as_ref().is_some_and(|document| document.loose);
     let definition = document.and_then(|document| task(&document.root, &document.implied, &findings));
     if let Some(definition) = &definition {
         registration::check(definition, &findings);
     }
     let mut found = without_consequences(findings.into_inner());
+    // YAML does not say whether `80` is meant as a text.
+    found.retain(|d| !(loose && d.code == "ECS0010"));
     found.sort_by_key(|d| d.primary.as_ref().map_or(0, |label| label.span.start));
     let refused = found.iter().any(|d| d.severity == Severity::Error);
     match definition {
@@ -91,14 +94,16 @@ pub fn read(text: &str, reading: &Reading) -> Result<TaskDefinition, Vec<Diagnos
 /// Drops what is only said because a placeholder has no value yet.
 fn without_consequences(found: Vec<Diagnostic>) -> Vec<Diagnostic> {
     let unfilled = |d: &&Diagnostic| matches!(d.code, "ECS0020" | "ECS0021");
-    let places: Vec<_> = found.iter().filter(unfilled).filter_map(|d| Some(d.primary.as_ref()?.span.clone())).collect();
+    let places: Vec<_> =
+        found.iter().filter(unfilled).filter_map(|d| Some(d.primary.as_ref()?.span.clone())).collect();
     if places.is_empty() {
         return found;
     }
     let follows = |d: &Diagnostic| {
         let at = d.primary.as_ref().map(|label| &label.span);
         let same = at.is_some_and(|at| places.iter().any(|p| p.start <= at.start && at.end <= p.end));
-        d.severity == Severity::Error && (same || matches!(d.code, "ECS0004" | "ECS0103" | "ECS0106" | "ECS0115"))
+        d.severity == Severity::Error
+            && (same || matches!(d.code, "ECS0004" | "ECS0103" | "ECS0106" | "ECS0115"))
     };
     found.into_iter().filter(|d| unfilled(&d) || !follows(d)).collect()
 }
@@ -128,10 +133,8 @@ fn task(node: &Node, implied: &Implied, findings: &Findings) -> Option<TaskDefin
         memory_mib: amount(&mut fields, "memory", MEMORY_UNITS),
         memory_is_elsewhere: implied.without_memory,
         pid_mode: fields.choice("pidMode", &[("host", PidMode::Host), ("task", PidMode::Task)]),
-        ipc_mode: fields.choice(
-            "ipcMode",
-            &[("host", IpcMode::Host), ("none", IpcMode::None), ("task", IpcMode::Task)],
-        ),
+        ipc_mode: fields
+            .choice("ipcMode", &[("host", IpcMode::Host), ("none", IpcMode::None), ("task", IpcMode::Task)]),
         volumes: fields.list("volumes").iter().filter_map(|n| volume(n, findings)).collect(),
         containers: containers
             .iter()

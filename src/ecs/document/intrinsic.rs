@@ -32,10 +32,30 @@ pub(super) struct Scope<'a> {
 }
 
 const FUNCTIONS: [&str; 24] = [
-    "Ref", "Condition", "Fn::And", "Fn::Base64", "Fn::Cidr", "Fn::Equals", "Fn::FindInMap", "Fn::ForEach",
-    "Fn::GetAZs", "Fn::GetAtt", "Fn::GetStackOutput", "Fn::If", "Fn::ImportValue", "Fn::Join", "Fn::Length",
-    "Fn::Not", "Fn::Or", "Fn::Select", "Fn::Split", "Fn::Sub", "Fn::ToJsonString", "Fn::Transform",
-    "Fn::ValueOf", "Fn::RefAll",
+    "Ref",
+    "Condition",
+    "Fn::And",
+    "Fn::Base64",
+    "Fn::Cidr",
+    "Fn::Equals",
+    "Fn::FindInMap",
+    "Fn::ForEach",
+    "Fn::GetAZs",
+    "Fn::GetAtt",
+    "Fn::GetStackOutput",
+    "Fn::If",
+    "Fn::ImportValue",
+    "Fn::Join",
+    "Fn::Length",
+    "Fn::Not",
+    "Fn::Or",
+    "Fn::Select",
+    "Fn::Split",
+    "Fn::Sub",
+    "Fn::ToJsonString",
+    "Fn::Transform",
+    "Fn::ValueOf",
+    "Fn::RefAll",
 ];
 
 /// The function that an object is.
@@ -53,7 +73,9 @@ impl Scope<'_> {
             return self.call(name, argument, &node.span);
         }
         let value = match &node.value {
-            Value::Array(elements) => Value::Array(elements.iter().filter_map(|e| self.evaluate(e)).collect()),
+            Value::Array(elements) => {
+                Value::Array(elements.iter().filter_map(|e| self.evaluate(e)).collect())
+            }
             Value::Object(members) => Value::Object(
                 members
                     .iter()
@@ -133,7 +155,9 @@ impl Scope<'_> {
     fn refuse(&self, name: &str, span: &Range<usize>) -> Option<Node> {
         let message = format!("`{name}` cannot be worked out outside CloudFormation");
         let error = Diagnostic::error("ECS0021", message).at(span.clone(), "");
-        self.findings.push(error.help("write the value here, or take the task definition from AWS after the deployment"));
+        self.findings.push(
+            error.help("write the value here, or take the task definition from AWS after the deployment"),
+        );
         Some(Node { span: span.clone(), value: Value::Null })
     }
 
@@ -151,20 +175,24 @@ impl Scope<'_> {
         let parameter = self.template.and_then(|t| t.get("Parameters")).and_then(|p| p.get(name));
         let kind = parameter.and_then(|p| p.get("Type")).and_then(Node::string).unwrap_or_default();
         let indirect = kind.starts_with("AWS::SSM::Parameter::Value");
-        if let Some(default) = parameter.filter(|_| !indirect).and_then(|p| p.get("Default")).and_then(plain) {
+        if let Some(default) = parameter.filter(|_| !indirect).and_then(|p| p.get("Default")).and_then(plain)
+        {
             return Some(default);
         }
         let resource = self.template.and_then(|t| t.get("Resources"));
         let logical = name.split('.').next().unwrap_or(name);
-        let what = match resource.and_then(|r| r.get(logical)).and_then(|r| r.get("Type")).and_then(Node::string) {
-            Some(kind) => format!("the resource `{logical}` ({kind}) of the template"),
-            None if parameter.is_some() => format!("the parameter `{name}` of the template"),
-            None if name.starts_with("AWS::") => "the stack".to_owned(),
-            None => "something outside this file".to_owned(),
-        };
+        let what =
+            match resource.and_then(|r| r.get(logical)).and_then(|r| r.get("Type")).and_then(Node::string) {
+                Some(kind) => format!("the resource `{logical}` ({kind}) of the template"),
+                None if parameter.is_some() => format!("the parameter `{name}` of the template"),
+                None if name.starts_with("AWS::") => "the stack".to_owned(),
+                None => "something outside this file".to_owned(),
+            };
         let message = format!("`{function}` of `{name}` has no value here");
         let error = Diagnostic::error("ECS0021", message).at(span.clone(), format!("refers to {what}"));
-        self.findings.push(error.help(format!("give the value with `--set '{name}=VALUE'` or in a file with `--vars`")));
+        self.findings.push(
+            error.help(format!("give the value with `--set '{name}=VALUE'` or in a file with `--vars`")),
+        );
         None
     }
 
@@ -294,7 +322,10 @@ mod tests {
             (r#"{"Fn::GetAtt": "Db.Id"}"#, "42"),
             (r#"{"Fn::Sub": "${Db}:${!x}:${Count}:${AWS::Partition}"}"#, "arn:db:${x}:3:aws"),
             (r#"{"Fn::Sub": ["${a}${Tag}", {"a": {"Ref": "Db"}}]}"#, "arn:db1.2"),
-            (r#"{"Fn::Join": [":", ["a", {"Ref": "Count"}, {"Fn::ImportValue": {"Fn::Sub": "n-${Tag}"}}]]}"#, "a:3:imp"),
+            (
+                r#"{"Fn::Join": [":", ["a", {"Ref": "Count"}, {"Fn::ImportValue": {"Fn::Sub": "n-${Tag}"}}]]}"#,
+                "a:3:imp",
+            ),
             (r#"{"Fn::Select": [1, {"Fn::Split": [":", "a:b"]}]}"#, "b"),
             (r#"{"Fn::If": ["Prod", "yes", "no"]}"#, "yes"),
             (r#"{"Fn::If": ["Not", "yes", {"Fn::Base64": "no"}]}"#, "bm8="),

@@ -76,12 +76,13 @@ fn resolve_help(finding: Diagnostic, placeholder: &Placeholder<'_>) -> Diagnosti
 /// Account and Region of an ARN as a document writes them: `XXXXXXXXXXXX`, `region`.
 fn stand_in(text: &str, node: &Node, findings: &Findings) {
     let sections: Vec<&str> = text.splitn(6, ':').collect();
-    let [_, _, service, region, account, _] = sections.as_slice() else { return };
+    let [_, _, _, region, account, _] = sections.as_slice() else { return };
     let account_is_odd = !account.is_empty() && !account.bytes().all(|b| b.is_ascii_digit());
-    let region_is_odd = !region.is_empty() && !region.bytes().any(|b| b.is_ascii_digit());
+    let lower = region.to_ascii_lowercase();
+    let region_is_odd = lower.contains("region") || lower.contains("xxx");
     for (odd, word, what, like) in [
         (account_is_odd, account, "an account id has 12 digits", "111122223333"),
-        (region_is_odd && *service != "s3", region, "a Region is such as `eu-west-1`", "eu-west-1"),
+        (region_is_odd, region, "a Region is such as `eu-west-1`", "eu-west-1"),
     ] {
         if odd {
             let message = format!("`{word}` in this ARN stands for something else: {what}");

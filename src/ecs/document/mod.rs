@@ -42,6 +42,8 @@ pub(super) struct Document {
     pub(super) root: Node,
     /// What the file lacks because of its form, and what stands in for it.
     pub(super) implied: Implied,
+    /// The form does not tell texts from numbers.
+    pub(super) loose: bool,
 }
 
 /// What a form of file does not say.
@@ -65,7 +67,9 @@ pub(super) fn read(text: &str, reading: &Reading, findings: &Findings) -> Option
     };
     form.note(findings, &filled);
     filled.place_node(&mut root);
+    let loose = form.is_loose();
     let mut document = shape::unwrap(root, reading, &filled.used, findings)?;
+    document.loose = loose;
     leftover::report(&document.root, findings);
     let compact = compact_length(&document.root);
     if compact > LARGEST_DEFINITION {
@@ -88,7 +92,13 @@ fn compact_length(node: &Node) -> usize {
     let separated = |lengths: Vec<usize>| 2 + lengths.iter().sum::<usize>() + lengths.len().saturating_sub(1);
     match &node.value {
         Value::Null => 4,
-        Value::Bool(value) => if *value { 4 } else { 5 },
+        Value::Bool(value) => {
+            if *value {
+                4
+            } else {
+                5
+            }
+        }
         Value::Number(digits) => digits.len(),
         Value::String(text) => json_length(text),
         Value::Array(elements) => separated(elements.iter().map(compact_length).collect()),

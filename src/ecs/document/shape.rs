@@ -72,19 +72,28 @@ fn definition(root: &Node, reading: &Reading, findings: &Findings) -> Option<Fou
             });
             return choose(named.collect(), reading, root, findings);
         }
-        if let Some(first) = elements.first().filter(|e| e.get("imageUri").is_some() && e.get("image").is_none()) {
-            let help = "`imagedefinitions.json` only names images for a deployment; use the task definition itself";
-            return refuse(first.span.clone(), "this is a list of image definitions, not of containers", help);
+        if let Some(first) =
+            elements.first().filter(|e| e.get("imageUri").is_some() && e.get("image").is_none())
+        {
+            let help =
+                "`imagedefinitions.json` only names images for a deployment; use the task definition itself";
+            return refuse(
+                first.span.clone(),
+                "this is a list of image definitions, not of containers",
+                help,
+            );
         }
         return Some(plain_form(root));
     }
     let members = root.object()?;
     if let Some(found) = terraform::resources(root, findings) {
-        let named = found.into_iter().map(|(name, node)| (name, Found { node, family: None, note_names: false }));
+        let named =
+            found.into_iter().map(|(name, node)| (name, Found { node, family: None, note_names: false }));
         return choose(named.collect(), reading, root, findings);
     }
     if let Some(resources) = root.get("Resources").and_then(Node::object) {
-        let named = resources.iter().filter(|m| is_resource(&m.value)).map(|m| (m.key.clone(), properties(m)));
+        let named =
+            resources.iter().filter(|m| is_resource(&m.value)).map(|m| (m.key.clone(), properties(m)));
         return choose(named.collect(), reading, root, findings);
     }
     if is_resource(root) {
@@ -100,9 +109,15 @@ fn definition(root: &Node, reading: &Reading, findings: &Findings) -> Option<Fou
         let service = ["serviceName", "cluster", "launchType", "desiredCount", "networkConfiguration"];
         if inner.object().is_none() || service.iter().any(|name| names::get(root, name).is_some()) {
             let help = "it names a task definition; get that one: `aws ecs describe-task-definition --task-definition NAME`";
-            return refuse(inner.span.clone(), "this is the input of RunTask or a service, not a task definition", help);
+            return refuse(
+                inner.span.clone(),
+                "this is the input of RunTask or a service, not a task definition",
+                help,
+            );
         }
-        for other in members.iter().filter(|m| !["taskDefinition", "tags", "failures"].contains(&m.key.as_str())) {
+        for other in
+            members.iter().filter(|m| !["taskDefinition", "tags", "failures"].contains(&m.key.as_str()))
+        {
             if names::is(&other.key, "taskDefinition") || other.value.value == Value::Null {
                 continue;
             }
@@ -140,7 +155,12 @@ fn properties(resource: &Member) -> Found {
     }
 }
 
-fn choose(mut found: Vec<(String, Found)>, reading: &Reading, root: &Node, findings: &Findings) -> Option<Found> {
+fn choose(
+    mut found: Vec<(String, Found)>,
+    reading: &Reading,
+    root: &Node,
+    findings: &Findings,
+) -> Option<Found> {
     let names: Vec<String> = found.iter().map(|(name, _)| name.clone()).collect();
     let refuse = |message: String, help: String| {
         let at = root.span.start..(root.span.start + 1).min(root.span.end);
@@ -153,7 +173,10 @@ fn choose(mut found: Vec<(String, Found)>, reading: &Reading, root: &Node, findi
             Some(position) => Some(found.swap_remove(position).1),
             None => {
                 let near = nearest(wanted, names.iter().map(String::as_str));
-                let help = near.map_or_else(|| format!("there are: {}", names.join(", ")), |n| format!("did you mean `{n}`?"));
+                let help = near.map_or_else(
+                    || format!("there are: {}", names.join(", ")),
+                    |n| format!("did you mean `{n}`?"),
+                );
                 refuse(format!("the file has no task definition `{wanted}`"), help)
             }
         };
@@ -179,15 +202,27 @@ fn other_kind(root: &Node) -> Option<Diagnostic> {
             "this is a Compose file, not a task definition",
             "run it with Docker Compose, or convert it to a task definition",
         ),
-        (&["apiVersion", "kind"], "this is a Kubernetes object, not a task definition", "only ECS task definitions can be run"),
+        (
+            &["apiVersion", "kind"],
+            "this is a Kubernetes object, not a task definition",
+            "only ECS task definitions can be run",
+        ),
         (
             &["name", "type", "image"],
             "this is a Copilot manifest, not a task definition",
             "`copilot svc package` prints the CloudFormation template, which can be run",
         ),
         (&["serviceName"], "this is the definition of a service", "use the task definition that it names"),
-        (&["version", "Resources"], "this is a CodeDeploy AppSpec file", "use the task definition that it names"),
-        (&["tasks"], "this is the output of DescribeTasks", "use the task definition that `taskDefinitionArn` names"),
+        (
+            &["version", "Resources"],
+            "this is a CodeDeploy AppSpec file",
+            "use the task definition that it names",
+        ),
+        (
+            &["tasks"],
+            "this is the output of DescribeTasks",
+            "use the task definition that `taskDefinitionArn` names",
+        ),
         (
             &["taskDefinitionArns"],
             "this is the output of ListTaskDefinitions",
@@ -197,7 +232,8 @@ fn other_kind(root: &Node) -> Option<Diagnostic> {
     if names::get(root, "containerDefinitions").is_some() {
         return None;
     }
-    let (marks, message, help) = kinds.iter().find(|(marks, ..)| marks.iter().all(|mark| root.get(mark).is_some()))?;
+    let (marks, message, help) =
+        kinds.iter().find(|(marks, ..)| marks.iter().all(|mark| root.get(mark).is_some()))?;
     let copilot = marks.len() == 3;
     if copilot && root.get("image").is_some_and(|image| image.object().is_none()) {
         return None;
@@ -217,7 +253,7 @@ fn containers(node: Node, findings: &Findings) -> Option<Document> {
         Value::Object(_) => {
             let beanstalk = node.get("AWSEBDockerrunVersion").is_some();
             let implied = Implied { family: beanstalk.then(|| FAMILY.to_owned()), without_memory: false };
-            return Some(Document { root: inner_json(node, findings), implied });
+            return Some(Document { root: inner_json(node, findings), implied, loose: false });
         }
         _ => {
             let message = format!("a task definition must be an object, not {}", node.kind());
@@ -228,12 +264,19 @@ fn containers(node: Node, findings: &Findings) -> Option<Document> {
     let note = Diagnostic::note("ECS0023", "containers without a task definition: the family is `task`, and the task has no roles, volumes or limits of its own")
         .at(span.start..(span.start + 1).min(span.end), "");
     findings.push(note.help("what Terraform keeps beside `container_definitions` belongs around this list"));
-    let root = Node { span: span.clone(), value: Value::Object(vec![Member {
-        key: "containerDefinitions".into(),
-        key_span: span.start..span.start,
-        value: list,
-    }]) };
-    Some(Document { root, implied: Implied { family: Some(FAMILY.to_owned()), without_memory: true } })
+    let root = Node {
+        span: span.clone(),
+        value: Value::Object(vec![Member {
+            key: "containerDefinitions".into(),
+            key_span: span.start..span.start,
+            value: list,
+        }]),
+    };
+    Some(Document {
+        root,
+        implied: Implied { family: Some(FAMILY.to_owned()), without_memory: true },
+        loose: false,
+    })
 }
 
 /// `containerDefinitions` as a text that holds JSON.

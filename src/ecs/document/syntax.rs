@@ -20,18 +20,25 @@ pub(super) struct Parsed {
 /// What it was written in.
 #[derive(Debug)]
 pub(super) enum Form {
-    /// Strict JSON, or YAML.
+    /// Strict JSON.
     Plain,
+    /// YAML.
+    Yaml,
     /// JSON with comments or trailing commas; the first of them.
     Relaxed(Range<usize>),
 }
 
 impl Form {
+    pub(super) fn is_loose(&self) -> bool {
+        matches!(self, Self::Yaml)
+    }
+
     pub(super) fn note(&self, findings: &Findings, filled: &Filled) {
         if let Self::Relaxed(span) = self {
-            let note = Diagnostic::note("JSON0002", "comments and trailing commas are not JSON; they are left out")
-                .at(span.clone(), "the first of them")
-                .help("`aws ecs register-task-definition` does not take them");
+            let note =
+                Diagnostic::note("JSON0002", "comments and trailing commas are not JSON; they are left out")
+                    .at(span.clone(), "the first of them")
+                    .help("`aws ecs register-task-definition` does not take them");
             findings.push(filled.place(note));
         }
     }
@@ -39,14 +46,15 @@ impl Form {
 
 pub(super) fn parse(text: &str) -> Result<Parsed, Diagnostic> {
     if let Some(span) = terraform(text) {
-        let error = Diagnostic::error("ECS0022", "this is Terraform's language, not a task definition").at(span, "");
+        let error =
+            Diagnostic::error("ECS0022", "this is Terraform's language, not a task definition").at(span, "");
         return Err(error.help(
             "take the definition from AWS (`aws ecs describe-task-definition --task-definition NAME`), or the JSON \
              that `container_definitions` holds in the output of `terraform show -json`",
         ));
     }
     if !text.trim_start().starts_with(['{', '[', '/']) {
-        return yaml::parse(text).map(|root| Parsed { root, form: Form::Plain });
+        return yaml::parse(text).map(|root| Parsed { root, form: Form::Yaml });
     }
     let strict = match json::parse(text) {
         Ok(root) => return Ok(Parsed { root, form: Form::Plain }),
@@ -62,11 +70,14 @@ pub(super) fn parse(text: &str) -> Result<Parsed, Diagnostic> {
 
 /// The mark by which Terraform is known.
 fn terraform(text: &str) -> Option<Range<usize>> {
-    let line = |mark: &str| text.match_indices(mark).find(|(at, _)| {
-        let start = text.get(..*at).and_then(|t| t.rfind('\n')).map_or(0, |n| n + 1);
-        text.get(start..*at).is_some_and(|before| before.trim().is_empty())
-    });
-    let (start, mark) = ["resource \"", "module \"", "data \"", "locals {", "variable \""].iter().find_map(|m| line(m))?;
+    let line = |mark: &str| {
+        text.match_indices(mark).find(|(at, _)| {
+            let start = text.get(..*at).and_then(|t| t.rfind('\n')).map_or(0, |n| n + 1);
+            text.get(start..*at).is_some_and(|before| before.trim().is_empty())
+        })
+    };
+    let (start, mark) =
+        ["resource \"", "module \"", "data \"", "locals {", "variable \""].iter().find_map(|m| line(m))?;
     Some(start..start + mark.len())
 }
 
@@ -88,7 +99,9 @@ fn explained(error: Diagnostic, text: &str) -> Diagnostic {
         "this is Python: JSON has true, false and null; print it with `json.dumps`"
     } else if [here, near].iter().any(|c| c.is_some_and(|c| "$<%#@".contains(c))) {
         "if this is a placeholder of a template, render the template first, or give its value with `--set NAME=VALUE`"
-    } else if word(here) && error.message.contains("expected") {
+    } else if error.message.contains("key must be a string")
+        || word(here) && error.message.contains("expected")
+    {
         "names and texts stand in double quotes in JSON; is there a comma or a quote missing before it?"
     } else if error.message.contains("expected `,`") {
         "a comma is missing between two members"
@@ -107,7 +120,7 @@ mod tests {
     #[test]
     fn comments_are_noted_and_slips_are_explained() {
         assert!(matches!(parse("{\"a\": 1, // x\n}").unwrap().form, Form::Relaxed(span) if span == (9..13)));
-        assert!(matches!(parse("a: 1").unwrap().form, Form::Plain));
+        assert!(matches!(parse("a: 1").unwrap().form, Form::Yaml));
         for (text, help) in [
             ("{\"a\": 'x'}", "double quotes"),
             ("{\"a\": “x”}", "typographic"),

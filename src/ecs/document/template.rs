@@ -119,7 +119,8 @@ pub(super) fn unfilled(placeholder: &Placeholder<'_>, span: Range<usize>) -> Dia
 
 /// Fills what can be filled.
 pub(super) fn fill(text: &str, values: &Values, findings: &Findings) -> Filled {
-    let mut filled = Filled { text: String::with_capacity(text.len()), used: BTreeSet::new(), replaced: Vec::new() };
+    let mut filled =
+        Filled { text: String::with_capacity(text.len()), used: BTreeSet::new(), replaced: Vec::new() };
     let bytes = text.as_bytes();
     let json = text.trim_start_matches('\u{feff}').trim_start().starts_with(['{', '[', '/']);
     // A byte order mark is layout here.
@@ -299,11 +300,27 @@ mod tests {
     #[test]
     fn every_form_is_filled() {
         for text in [
-            "${N}", "${N:-x}", "{{N}}", "{{ .N }}", "{{ must_env `N` }}", "{{ env `N` `d` }}", "${{ secrets.N }}",
-            "<%= N %>", "#{N}", "<N>", "%N%", "__N__", "@N@", "$N", "${var.N}", "{{ N | upper }}", "$(N)", "%(N)s",
+            "${N}",
+            "${N:-x}",
+            "{{N}}",
+            "{{ .N }}",
+            "{{ must_env `N` }}",
+            "{{ env `N` `d` }}",
+            "${{ secrets.N }}",
+            "<%= N %>",
+            "#{N}",
+            "<N>",
+            "%N%",
+            "__N__",
+            "@N@",
+            "$N",
+            "${var.N}",
+            "{{ N | upper }}",
+            "$(N)",
+            "%(N)s",
         ] {
-            let (filled, found) = filled(&format!("{{\"a\": \"x{text}y\"}}"), &["N=a\"b"]);
-            assert_eq!(filled.text, r#"{"a": "xa\"by"}"#, "{text}");
+            let (filled, found) = filled(&format!("{{\"a\": \"x/{text}/y\"}}"), &["N=a\"b"]);
+            assert_eq!(filled.text, r#"{"a": "x/a\"b/y"}"#, "{text}");
             assert!(found.is_empty());
         }
     }
@@ -334,7 +351,11 @@ mod tests {
         assert_eq!(filled(r#"["{{ env `TAG` `latest` }}", "${X:-}"]"#, &[]).0.text, r#"["latest", ""]"#);
         let text = r#"{"XXXX": "arn:aws:iam::XXXX:role/XXXX1", "image": "XXXX.dkr.ecr.us-east-1.amazonaws.com/a", "c": "XXXX"}"#;
         let (filled, _) = filled(text, &["XXXX=111122223333"]);
-        assert!(filled.text.starts_with(r#"{"XXXX": "arn:aws:iam::111122223333:role/XXXX1""#), "{}", filled.text);
+        assert!(
+            filled.text.starts_with(r#"{"XXXX": "arn:aws:iam::111122223333:role/XXXX1""#),
+            "{}",
+            filled.text
+        );
         assert!(filled.text.contains(r#""111122223333.dkr.ecr"#) && filled.text.ends_with(r#""c": "XXXX"}"#));
         assert!(filled.used.contains("XXXX"));
         assert_eq!(&text[filled.origin_span(&(0..filled.text.len()))], text);

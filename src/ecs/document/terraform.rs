@@ -85,9 +85,9 @@ fn block(node: &Node) -> Node {
             [only] if only.object().is_some() => return block(only),
             _ => return node.clone(),
         },
-        Value::Object(members) => Value::Object(
-            members.iter().map(|m| Member { value: block(&m.value), ..m.clone() }).collect(),
-        ),
+        Value::Object(members) => {
+            Value::Object(members.iter().map(|m| Member { value: block(&m.value), ..m.clone() }).collect())
+        }
         Value::String(text) if text.is_empty() => Value::Null,
         other => other.clone(),
     };

