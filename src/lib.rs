@@ -37,7 +37,7 @@
 //! broker   broker: state, callers, the gate, policy reload
 //! records  vault -> audit -> store                  blocking I/O, no runtime
 //! rules    policy, ecs, protocol                    pure: no I/O, no clock
-//! words    arn secret clock diagnostic json memory
+//! words    arn secret clock diagnostic json memory metrics
 //! ```
 
 pub mod arn;
@@ -52,6 +52,7 @@ pub mod ecs;
 pub mod json;
 pub mod launch;
 pub mod memory;
+pub mod metrics;
 pub mod policy;
 pub mod protocol;
 pub mod secret;

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-const WORDS: &[&str] = &["arn", "secret", "clock", "diagnostic", "json", "memory"];
+const WORDS: &[&str] = &["arn", "secret", "clock", "diagnostic", "json", "memory", "metrics"];
 
 /// Module -> what it may import.
 fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
@@ -17,6 +17,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("clock", &[]),
         ("diagnostic", &[]),
         ("memory", &[]),
+        ("metrics", &[]),
         ("json", &["diagnostic"]),
         ("policy", &["arn", "diagnostic", "json"]),
         ("ecs", &["arn", "secret", "diagnostic", "json"]),
@@ -24,10 +25,13 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("store", &[]),
         ("audit", &["arn", "clock", "policy"]),
         ("vault", &["arn", "secret", "clock", "policy", "audit", "store"]),
-        ("broker", &["arn", "secret", "clock", "policy", "audit", "vault", "store"]),
+        ("broker", &["arn", "secret", "clock", "metrics", "policy", "audit", "vault", "store"]),
         (
             "server",
-            &["arn", "secret", "clock", "policy", "audit", "vault", "store", "broker", "protocol", "ecs"],
+            &[
+                "arn", "secret", "clock", "metrics", "policy", "audit", "vault", "store", "broker",
+                "protocol", "ecs",
+            ],
         ),
         ("client", &["arn", "secret", "clock", "protocol"]),
         ("launch", &["arn", "secret", "clock", "diagnostic", "json", "ecs", "client", "protocol"]),

@@ -5,7 +5,7 @@ use crate::audit::{
     AuditError, Event, IdentityType, Permit, Refused, Resource, SessionAttributes, SessionContext,
     SessionIssuer, UserIdentity,
 };
-use crate::policy::{Decision, Request, evaluate};
+use crate::policy::{Circumstances, ConditionKeys, Decision, Request, ResourcePolicy, Session, evaluate};
 use serde_json::Value;
 
 /// What is known of a request when it is recorded.
@@ -25,10 +25,38 @@ pub struct Context {
     pub request_id: String,
     /// Where it came from: an address, or the Unix socket's peer.
     pub source: String,
+    /// Whether it came over TLS, or over a socket that does not leave the host.
+    pub secure: bool,
     /// The client program, as it names itself.
     pub user_agent: Option<String>,
     /// The request's parameters, without any value of a secret.
     pub parameters: Option<Value>,
+    /// What the request brings about, likewise.
+    pub response: Option<Value>,
+}
+
+/// What a handler asks the gate.
+#[derive(Clone, Debug)]
+pub struct Ask<'a> {
+    /// The IAM action, such as `secretsmanager:GetSecretValue`.
+    pub action: &'a str,
+    /// The resource's ARN, or `*` where the action has none.
+    pub resource: &'a str,
+    /// Condition keys of the service and of the resource. The global keys that follow
+    /// from the caller and the connection are known without being set.
+    pub keys: ConditionKeys,
+    /// The policy of the resource, if it has one.
+    pub policy: Option<&'a ResourcePolicy>,
+    /// The service that asks on the caller's behalf, such as
+    /// `secretsmanager.amazonaws.com` for the key of a secret.
+    pub via: Option<&'a str>,
+}
+
+impl<'a> Ask<'a> {
+    /// An action on a resource, with nothing more known.
+    pub fn new(action: &'a str, resource: &'a str) -> Self {
+        Self { action, resource, keys: ConditionKeys::new(), policy: None, via: None }
+    }
 }
 
 /// Why there is no permit.
@@ -45,15 +73,42 @@ impl Broker {
     ///
     /// # Errors
     /// [`Deny`].
-    pub async fn authorize(&self, context: &Context, action: &str, resource: &str) -> Result<Permit, Deny> {
-        let Some(caller) = &context.caller else {
-            return Err(Deny::Unrecorded(AuditError::Closed(
+    pub async fn authorize(&self, context: &Context, ask: &Ask<'_>) -> Result<Permit, Deny> {
+        match self.decide(context, ask) {
+            Some(decision) => self.record(context, decision).await,
+            None => Err(Deny::Unrecorded(AuditError::Closed(
                 "a request without a caller cannot be decided".into(),
-            )));
-        };
+            ))),
+        }
+    }
+
+    /// Whether a request would be allowed. Nothing is recorded, and nothing follows from it.
+    pub fn would_allow(&self, context: &Context, ask: &Ask<'_>) -> bool {
+        self.decide(context, ask).is_some_and(|decision| decision.is_allowed())
+    }
+
+    /// The decision about the caller's request; `None` if there is no caller.
+    pub(super) fn decide(&self, context: &Context, ask: &Ask<'_>) -> Option<Decision> {
+        let caller = context.caller.as_ref()?;
         let set = self.policies.current();
-        let decision = evaluate(&set, &Request { principal: &caller.principal, action, resource });
-        self.record(context, decision).await
+        let session = session(caller);
+        let request = Request {
+            principal: &caller.principal,
+            session: session.as_ref(),
+            action: ask.action,
+            resource: ask.resource,
+            policy: ask.policy,
+            keys: &ask.keys,
+            circumstances: Circumstances {
+                time: Some(self.now()),
+                source_ip: context.source.parse().ok(),
+                secure_transport: Some(context.secure),
+                user_agent: context.user_agent.as_deref(),
+                region: Some(&context.region),
+                via: ask.via,
+            },
+        };
+        Some(evaluate(&set, &request))
     }
 
     /// Records a decision that was made elsewhere, such as one about a trust policy.
@@ -103,10 +158,23 @@ impl Broker {
         event.source_ip_address.clone_from(&context.source);
         event.user_agent.clone_from(&context.user_agent);
         event.request_parameters.clone_from(&context.parameters);
+        event.response_elements.clone_from(&context.response);
         let account = context.caller.as_ref().map_or(self.settings.account.as_str(), Caller::account);
         event.recipient_account_id = account.to_owned();
         event
     }
+}
+
+/// What the caller's session adds to its role.
+fn session(caller: &Caller) -> Option<Session<'_>> {
+    let Proof::Session(claims) = &caller.proof else { return None };
+    Some(Session {
+        arn: &caller.arn,
+        name: &claims.session_name,
+        tags: &claims.tags,
+        source_identity: claims.source_identity.as_deref(),
+        issued: Some(claims.created),
+    })
 }
 
 fn identity(caller: Option<&Caller>) -> UserIdentity {
@@ -120,13 +188,13 @@ fn identity(caller: Option<&Caller>) -> UserIdentity {
         ..UserIdentity::default()
     };
     match &caller.proof {
-        Proof::Session(claims) => {
+        Proof::Session(claims) if !claims.session_name.is_empty() => {
             identity.kind = IdentityType::AssumedRole;
             identity.session_context = Some(SessionContext {
                 session_issuer: SessionIssuer {
                     kind: "Role".into(),
-                    principal_id: claims.role_id.clone(),
-                    arn: claims.role.clone(),
+                    principal_id: claims.principal_id.clone(),
+                    arn: claims.principal.clone(),
                     account_id: caller.account().to_owned(),
                     user_name: name.unwrap_or_default(),
                 },

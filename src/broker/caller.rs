@@ -33,8 +33,8 @@ pub enum Proof {
         /// `AKIA...`
         id: String,
     },
-    /// A signature with temporary credentials of a role.
-    Session(SessionClaims),
+    /// A signature with temporary credentials.
+    Session(Box<SessionClaims>),
     /// The kernel's word for the peer of the Unix socket.
     Peer {
         /// User id of the peer process.
@@ -108,7 +108,14 @@ impl Broker {
                 if !bool::from(claims.access_key_id.as_bytes().ct_eq(access_key_id.as_bytes())) {
                     return Err(CredentialError::Unrecognized);
                 }
-                Ok(Claimed { caller: self.session_caller(claims)?, secret: Secret::Session(secret) })
+                // Clients take an expired token for a reason to ask for a new one.
+                if self.vault.revocations().covers(&claims) {
+                    return Err(CredentialError::Expired);
+                }
+                Ok(Claimed {
+                    caller: self.session_caller(Box::new(claims))?,
+                    secret: Secret::Session(secret),
+                })
             }
             None => {
                 let key = self.vault.access_keys().get(access_key_id).filter(|k| k.record.active);
@@ -150,19 +157,42 @@ impl Broker {
         (uid == own || uid == 0).then(|| self.principal_caller(&self.root_arn(), proof)).flatten()
     }
 
-    /// ARN of the account root.
+    /// ARN of the root of the configuration's account.
     pub fn root_arn(&self) -> String {
         Arn::new("iam", "", &self.settings.account, "root").to_string()
     }
 
-    /// Whether policies know this principal, or it is the account root.
+    /// Whether policies know this principal, or it is the root of an account of the vault.
     pub fn knows(&self, principal: &str) -> bool {
-        principal == self.root_arn() || self.policies.current().identity(principal).is_some()
+        self.account_root(principal).is_some() || self.policies.current().identity(principal).is_some()
+    }
+
+    /// Whether the caller runs the broker and asks at its socket. The vault's key is its own, so
+    /// that it is the root of each account of the vault, not only of the configuration's.
+    pub fn runs_broker(&self, caller: &Caller) -> bool {
+        matches!(caller.proof, Proof::Peer { uid } if caller.is_root()
+            && self.settings.peers.iter().all(|(peer, _)| *peer != uid))
+    }
+
+    /// The same caller as root of another account of the vault, if it runs the broker.
+    pub fn root_in(&self, caller: &Caller, account: &str) -> Option<Caller> {
+        let root = Arn::new("iam", "", account, "root").to_string();
+        self.runs_broker(caller).then(|| self.principal_caller(&root, caller.proof.clone())).flatten()
+    }
+
+    /// The root of an account of the vault: the configuration's, or one whose users or roles the
+    /// policies know.
+    fn account_root(&self, principal: &str) -> Option<Arn> {
+        let arn: Arn = principal.parse().ok()?;
+        let set = self.policies.current();
+        let ours = arn.account == self.settings.account
+            || set.identities().any(|identity| identity.arn.account == arn.account);
+        let root = Arn::new("iam", "", &arn.account, "root");
+        (ours && arn == root).then_some(arn)
     }
 
     fn principal_caller(&self, principal: &str, proof: Proof) -> Option<Caller> {
-        if principal == self.root_arn() {
-            let arn: Arn = principal.parse().ok()?;
+        if let Some(arn) = self.account_root(principal) {
             return Some(Caller {
                 id: arn.account.clone(),
                 principal: arn,
@@ -181,12 +211,21 @@ impl Broker {
         })
     }
 
-    pub(super) fn session_caller(&self, claims: SessionClaims) -> Result<Caller, CredentialError> {
+    pub(super) fn session_caller(&self, claims: Box<SessionClaims>) -> Result<Caller, CredentialError> {
+        // INVARIANT: what limits a session is evaluated, or the session is refused.
+        if claims.has_policies() {
+            return Err(CredentialError::Unrecognized);
+        }
+        if claims.session_name.is_empty() {
+            let (principal, id) = (claims.principal.clone(), claims.principal_id.clone());
+            let caller = self.principal_caller(&principal, Proof::Session(claims));
+            return caller.filter(|caller| caller.id == id).ok_or(CredentialError::Unrecognized);
+        }
         let set = self.policies.current();
         let role = set
-            .identity(&claims.role)
+            .identity(&claims.principal)
             // A role that was deleted and made again has another id; its old sessions are over.
-            .filter(|i| i.kind == IdentityKind::Role && i.id == claims.role_id)
+            .filter(|i| i.kind == IdentityKind::Role && i.id == claims.principal_id)
             .ok_or(CredentialError::Unrecognized)?;
         let resource = format!("assumed-role/{}/{}", role.name, claims.session_name);
         Ok(Caller {

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! credentials or peer uid -> Caller          caller.rs
-//! Caller + action + resource
+//! Caller + Ask (action, resource, condition keys, the resource's policy)
 //!   -> policy::evaluate -> Decision
 //!   -> audit::record    -> Permit            authorize.rs
 //! Permit -> vault                            the handlers call it directly
@@ -12,20 +12,24 @@
 //! Handlers cannot skip the gate: the vault wants a [`Permit`](crate::audit::Permit),
 //! and only the audit log makes one.
 
+mod assume;
 mod authorize;
 mod caller;
+mod compiled;
 mod keys;
 pub mod policies;
 mod tasks;
 
-pub use authorize::{Context, Deny};
+pub use assume::{AssumeError, Assumed, NewSession};
+pub use authorize::{Ask, Context, Deny};
 pub use caller::{Caller, CredentialError, Proof};
 pub use keys::KeyError;
 pub use policies::{Policies, PolicyError, Watch};
-pub use tasks::{Injected, SessionError, TaskSession};
+pub use tasks::{Injected, RoleSession, ServiceSession, SessionError};
 
 use crate::audit::{AuditError, AuditLog, Event, EventType, IdentityType, Options, UserIdentity};
 use crate::clock::Clock;
+use crate::metrics::Metrics;
 use crate::policy::PolicySet;
 use crate::vault::{Vault, VaultError};
 use jiff::Timestamp;
@@ -73,7 +77,9 @@ pub struct Broker {
     vault: Vault,
     audit: AuditLog,
     policies: Arc<Policies>,
+    compiled: compiled::Compiled,
     clock: Arc<dyn Clock>,
+    metrics: Metrics,
 }
 
 impl Broker {
@@ -91,7 +97,15 @@ impl Broker {
             clock: Arc::clone(&clock),
             ..Options::new(&settings.audit, *vault.audit_seed())
         })?;
-        let broker = Self { settings, vault, audit, policies, clock };
+        let broker = Self {
+            settings,
+            vault,
+            audit,
+            policies,
+            compiled: compiled::Compiled::default(),
+            clock,
+            metrics: Metrics::default(),
+        };
         let digest = broker.policies.current().digest().to_owned();
         let version = env!("CARGO_PKG_VERSION");
         let mut detail = json!({ "version": version, "vaultId": broker.vault.id(), "policyDigest": digest });
@@ -118,6 +132,11 @@ impl Broker {
     /// The policies in force.
     pub fn policies(&self) -> Arc<PolicySet> {
         self.policies.current()
+    }
+
+    /// What is counted.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// The time of day.
@@ -167,6 +186,7 @@ impl Broker {
                 json!({ "secretId": arn, "reason": "the recovery window has ended" }),
             )?;
         }
+        self.vault.secrets().replicate_due()?;
         self.anchor()?;
         Ok(())
     }

@@ -1,7 +1,7 @@
-//! What a launcher asks for: a session of the execution role, and the trail of
-//! what went into which container.
+//! What a launcher asks for: sessions of the roles of a task, and the trail of what
+//! went into which container.
 
-use super::{Broker, Caller, Context, Deny};
+use super::{Ask, Broker, Caller, Context, CredentialError, Deny};
 use crate::arn::Arn;
 use crate::audit::{AuditError, Permit};
 use crate::policy::evaluate_trust;
@@ -19,7 +19,7 @@ const SESSION: SignedDuration = SignedDuration::from_hours(6);
 
 /// Temporary credentials of a role.
 #[derive(Debug)]
-pub struct TaskSession {
+pub struct RoleSession {
     /// Who the session is.
     pub caller: Caller,
     /// The claims that its token carries.
@@ -35,7 +35,7 @@ pub struct TaskSession {
 pub enum SessionError {
     /// Refused or unrecorded.
     Denied(Deny),
-    /// The role does not let ECS tasks use it.
+    /// The role does not let the service use it.
     Untrusted {
         /// The role.
         role: String,
@@ -55,30 +55,71 @@ pub struct Injected {
     pub entries: Vec<Binding>,
 }
 
+/// Whom a session is for, and what it may do at most.
+#[derive(Clone, Debug)]
+pub struct ServiceSession<'a> {
+    /// The service that gets it, such as `ecs-tasks.amazonaws.com`; the role must trust it.
+    pub service: &'static str,
+    /// The role.
+    pub role: &'a str,
+    /// RoleSessionName.
+    pub name: &'a str,
+    /// The task that it belongs to and ends with.
+    pub task: Option<&'a str>,
+    /// A session policy that it is limited to, as JSON.
+    pub policy: Option<&'a str>,
+    /// How long it lives.
+    pub life: SignedDuration,
+}
+
+impl<'a> ServiceSession<'a> {
+    /// A session for a task, as ECS hands one to its agent.
+    pub fn task(role: &'a str, task: &'a str) -> Self {
+        Self { service: TASKS, role, name: task, task: Some(task), policy: None, life: SESSION }
+    }
+}
+
 impl Broker {
-    /// A session of `role` for the task `session_name`, as ECS hands one to its
-    /// agent. The caller needs `iam:PassRole` on the role, and the role must trust
-    /// ECS tasks; both decisions are recorded.
+    /// A session of a role for an AWS service that acts for the caller, as ECS gets one
+    /// for a task. The caller needs `iam:PassRole` on the role, and the role must trust
+    /// the service; both decisions are recorded.
     ///
     /// # Errors
     /// [`SessionError`].
-    pub async fn task_session(
+    pub async fn service_session(
         &self,
         context: &Context,
-        role: &str,
-        session_name: &str,
-    ) -> Result<TaskSession, SessionError> {
-        let _permit: Permit =
-            self.authorize(context, "iam:PassRole", role).await.map_err(SessionError::Denied)?;
+        wanted: &ServiceSession<'_>,
+    ) -> Result<RoleSession, SessionError> {
+        let ServiceSession { service, role, .. } = *wanted;
+        let mut pass = Ask::new("iam:PassRole", role);
+        pass.keys.set("iam:PassedToService", service);
+        let _permit: Permit = self.authorize(context, &pass).await.map_err(SessionError::Denied)?;
+        self.issue_for_service(context, wanted, context.caller.as_ref()).await
+    }
+
+    /// A session that the broker itself needs, such as that of a rotation: nobody passes
+    /// the role, but it must trust the service. Recorded like every other.
+    ///
+    /// # Errors
+    /// [`SessionError`].
+    pub async fn issue_for_service(
+        &self,
+        context: &Context,
+        wanted: &ServiceSession<'_>,
+        asked_by: Option<&Caller>,
+    ) -> Result<RoleSession, SessionError> {
+        let ServiceSession { service, role, name, .. } = *wanted;
         let untrusted = || SessionError::Untrusted { role: role.to_owned() };
         let arn: Arn = role.parse().map_err(|_| untrusted())?;
         let set = self.policies.current();
+        let access_key_id = self.vault.session_key_id(&arn.account);
         let mut assumed = context.clone();
         assumed.event_source = "sts.amazonaws.com";
         assumed.event_name = "AssumeRole".into();
-        assumed.parameters =
-            Some(json!({ "roleArn": role, "roleSessionName": session_name, "invokedBy": TASKS }));
-        match self.record(&assumed, evaluate_trust(&set, &arn, TASKS)).await {
+        assumed.parameters = Some(json!({ "roleArn": role, "roleSessionName": name, "invokedBy": service }));
+        assumed.response = Some(json!({ "credentials": { "accessKeyId": access_key_id } }));
+        match self.record(&assumed, evaluate_trust(&set, &arn, service)).await {
             Ok(_permit) => {}
             Err(Deny::Refused(_)) => return Err(untrusted()),
             Err(deny) => return Err(SessionError::Denied(deny)),
@@ -86,16 +127,26 @@ impl Broker {
         let identity = set.identity(role).ok_or_else(untrusted)?;
         let created = self.now();
         let claims = SessionClaims {
-            access_key_id: self.vault.session_key_id(),
-            role: role.to_owned(),
-            session_name: session_name.to_owned(),
-            role_id: identity.id.clone(),
+            access_key_id,
+            principal: role.to_owned(),
+            session_name: name.to_owned(),
+            principal_id: identity.id.clone(),
             created,
-            expires: created + SESSION,
+            expires: created + wanted.life,
+            task: wanted.task.map(str::to_owned),
+            assumed_by: Some(service.to_owned()),
+            made_with: asked_by.and_then(Caller::access_key_id).map(str::to_owned),
+            policy: wanted.policy.map(str::to_owned),
+            ..SessionClaims::default()
         };
+        self.issue(claims).map_err(|_| untrusted())
+    }
+
+    /// Makes the credentials of a session that has been decided and recorded.
+    pub(super) fn issue(&self, claims: SessionClaims) -> Result<RoleSession, CredentialError> {
         let (secret, token) = self.vault.issue_session(&claims);
-        let caller = self.session_caller(claims.clone()).map_err(|_| untrusted())?;
-        Ok(TaskSession { caller, claims, secret, token })
+        let caller = self.session_caller(Box::new(claims.clone()))?;
+        Ok(RoleSession { caller, claims, secret, token })
     }
 
     /// Keeps what a container was started with. The record of the request, with all

@@ -14,14 +14,18 @@
 //! | 120 to 124 | `task run` failed before the containers ran; see `launch` |
 
 mod audit;
+mod bindings;
 mod broker;
+mod coverage;
 mod dev;
 mod init;
+mod install;
 mod key;
 mod output;
 mod policy;
 mod running;
 mod serve;
+mod session;
 mod table;
 mod task;
 
@@ -48,9 +52,20 @@ enum Command {
     /// Access keys for users and roles
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Sessions of roles
+    #[command(subcommand)]
+    Session(session::SessionCommand),
     /// Run ECS task definitions on Docker
     #[command(subcommand)]
     Task(task::TaskCommand),
+    /// Make Docker use the runtime hook
+    #[command(subcommand)]
+    Install(install::InstallCommand),
+    /// Make Docker forget the runtime hook
+    #[command(subcommand)]
+    Uninstall(install::UninstallCommand),
+    /// List which containers hold which version of which secret, and which of these are outdated
+    Bindings(bindings::BindingsArguments),
     /// Check and search the audit log
     #[command(subcommand)]
     Audit(audit::AuditCommand),
@@ -58,7 +73,7 @@ enum Command {
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
     /// List the AWS operations and which of them this program serves
-    Coverage,
+    Coverage(coverage::CoverageArguments),
 }
 
 /// A failed command: what to print and how to exit.
@@ -93,10 +108,14 @@ pub fn main() -> ExitCode {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Dev(arguments) => dev::run(&arguments),
         Command::Key(command) => key::run(command),
+        Command::Session(command) => session::run(command),
         Command::Task(command) => task::run(command),
+        Command::Install(command) => install::install(&command),
+        Command::Uninstall(command) => install::uninstall(&command),
+        Command::Bindings(arguments) => bindings::run(&arguments),
         Command::Audit(command) => audit::run(&command),
         Command::Policy(command) => policy::run(&command),
-        Command::Coverage => policy::coverage(),
+        Command::Coverage(arguments) => coverage::run(&arguments),
     };
     match outcome {
         Ok(code) => code,

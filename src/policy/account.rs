@@ -293,7 +293,7 @@ fn attached(node: &Node, out: &mut Vec<Diagnostic>) -> Vec<(String, Range<usize>
 fn trust(node: &Node, role: &Arn, file: &File, out: &mut Vec<Diagnostic>) -> Vec<Arc<Statement>> {
     let origin = Origin { policy: format!("{role} trust policy").into(), file };
     shape::required(node, "AssumeRolePolicyDocument", "a role", out)
-        .map(|document| parse::document(document, Kind::Trust, &origin, out))
+        .map(|document| parse::document(document, Kind::TRUST, &origin, out))
         .unwrap_or_default()
 }
 

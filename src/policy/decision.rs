@@ -43,19 +43,38 @@ pub struct Matched {
     pub line: usize,
     /// What it says.
     pub effect: Effect,
+    /// The kind of policy that it stands in.
+    pub basis: Basis,
 }
 
 /// Which kind of policy decided, or was missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Basis {
+pub enum Basis {
     /// Policies of the user, its groups, or the role.
     Identity,
-    /// A policy of the resource, which another account's principal would need.
+    /// The policy of the resource.
     Resource,
+    /// The permissions boundary of the user or the role.
+    Boundary,
+    /// The policies that the session was made with.
+    Session,
     /// The account root's power over its own account.
     Root,
     /// The role's trust policy.
     Trust,
+}
+
+impl Basis {
+    /// As AWS calls it, with its article.
+    fn named(self) -> &'static str {
+        match self {
+            Self::Identity => "an identity-based policy",
+            Self::Resource | Self::Root => "a resource-based policy",
+            Self::Boundary => "a permissions boundary",
+            Self::Session => "a session policy",
+            Self::Trust => "the role trust policy",
+        }
+    }
 }
 
 /// The answer to one request.
@@ -111,34 +130,23 @@ impl Decision {
 
     /// Why, in AWS's words: the end of a sentence.
     pub fn reason(&self) -> String {
-        let action = &self.action;
+        let (action, policy) = (&self.action, self.basis.named());
         match (self.outcome, self.basis) {
-            (Outcome::ExplicitDeny, Basis::Identity) => {
-                "with an explicit deny in an identity-based policy".into()
-            }
-            (Outcome::ExplicitDeny, Basis::Trust) => "with an explicit deny in the role trust policy".into(),
-            (Outcome::ExplicitDeny, Basis::Resource | Basis::Root) => {
-                "with an explicit deny in a resource-based policy".into()
-            }
-            (Outcome::ImplicitDeny, Basis::Identity) => {
-                format!("because no identity-based policy allows the {action} action")
-            }
-            (Outcome::ImplicitDeny, Basis::Trust) => {
-                format!("because no role trust policy allows the {action} action")
-            }
-            (Outcome::ImplicitDeny, Basis::Resource | Basis::Root) => {
-                format!("because no resource-based policy allows the {action} action")
-            }
-            (Outcome::Allow, Basis::Trust) => {
-                format!("because the role trust policy allows the {action} action")
-            }
             (Outcome::Allow, Basis::Root) => {
                 "because the account root may do everything in its account".into()
             }
-            (Outcome::Allow, Basis::Identity | Basis::Resource) => {
-                format!("because an identity-based policy allows the {action} action")
+            (Outcome::Allow, _) => format!("because {policy} allows the {action} action"),
+            (Outcome::ExplicitDeny, _) => format!("with an explicit deny in {policy}"),
+            (Outcome::ImplicitDeny, _) => {
+                let kind = policy.split_once(' ').map_or(policy, |(_, kind)| kind);
+                format!("because no {kind} allows the {action} action")
             }
         }
+    }
+
+    /// Which kind of policy decided, or was missing.
+    pub fn basis(&self) -> Basis {
+        self.basis
     }
 
     /// The whole message of a refusal, with the deciding principal as the user.

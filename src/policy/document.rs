@@ -8,18 +8,23 @@
 //! A statement applies to a request if each of its elements matches; an element
 //! that a kind of document does not have matches everything.
 
+use super::Matched;
 use super::action::{Action, ActionSet};
-use super::decision::Matched;
 use super::principal::PrincipalSet;
 use super::resource::ResourceSet;
+use super::resource_policy::PolicyKind;
 
 /// What a document is for, which decides the elements that it may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Attached to a user, group or role: says on which resources.
+    /// Attached to a user, group, role or session: says on which resources.
     Identity,
-    /// `AssumeRolePolicyDocument` of a role: says who may become it.
-    Trust,
+    /// The policy of a resource: says who may.
+    Resource(PolicyKind),
+}
+
+impl Kind {
+    pub(super) const TRUST: Self = Self::Resource(PolicyKind::Trust);
 }
 
 /// A compiled statement.
@@ -37,11 +42,5 @@ impl Statement {
     /// comparing it is cheaper, and it is what most statements of one service differ in.
     pub(super) fn applies(&self, action: Action<'_>, resource: &str) -> bool {
         self.resources.as_ref().is_none_or(|set| set.matches(resource)) && self.actions.matches(action)
-    }
-
-    /// Whether it is about this action by this service.
-    pub(super) fn applies_to_service(&self, action: Action<'_>, service: &str) -> bool {
-        self.actions.matches(action)
-            && self.principals.as_ref().is_none_or(|set| set.matches_service(service))
     }
 }

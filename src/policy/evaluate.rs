@@ -1,79 +1,45 @@
-//! [`evaluate`]: a request against the policies of its principal.
+//! [`evaluate`]: a request against all policies that concern it.
 //!
 //! ```text
-//! a statement denies                     -> explicit deny
-//! else a statement allows                -> allow, within the principal's own account
-//! else                                   -> implicit deny
+//! a statement of any policy denies                       -> explicit deny
+//! limited = identity policies allow, and the permissions
+//!           boundary and the session policies, if any, do
+//! same account:  limited, or the resource's policy allows
+//!                the caller itself                        -> allow
+//! other account: limited, and the resource's policy allows -> allow
+//! else                                                     -> implicit deny
 //! ```
 //!
-//! The account root may do everything in its own account. A resource of another
-//! account needs a policy of that resource as well, and there is none here, so it
-//! is an implicit deny. A principal that no file knows has no policies.
+//! Within one account it matters whom the resource's policy names: a user or a session
+//! is allowed without more; a role, or everyone, within the limits of boundary and
+//! session policies; the account only as far as identity policies go. The policies of
+//! KMS keys and of roles have to allow in every case.
 //!
-//! Source: IAM User Guide, "Determining whether a request is allowed or denied
-//! within an account" and "Cross-account policy evaluation logic".
+//! The account root may do everything in its own account. A principal that no file knows
+//! has no policies.
+//!
+//! Source: IAM User Guide, "Policy evaluation for requests within a single account" and
+//! "Cross-account policy evaluation logic".
 
 use super::action::Action;
 use super::decision::Basis;
 use super::document::Statement;
-use super::{Decision, Effect, Matched, Outcome, PolicySet};
+use super::principal::Reach;
+use super::requester::{Requester, Who, service_arn};
+use super::{Decision, Effect, Matched, Outcome, PolicyKind, PolicySet, Request};
 use crate::arn::Arn;
-
-/// What is asked.
-#[derive(Clone, Copy, Debug)]
-pub struct Request<'a> {
-    /// A user, a role (also for its sessions), or `arn:aws:iam::ACCOUNT:root`.
-    pub principal: &'a Arn,
-    /// The IAM action, such as `secretsmanager:GetSecretValue`.
-    pub action: &'a str,
-    /// The resource's ARN, or `*` where the action has none.
-    pub resource: &'a str,
-}
 
 /// Decides one request.
 pub fn evaluate(set: &PolicySet, request: &Request<'_>) -> Decision {
-    let Request { principal, action, resource } = *request;
-    let (mut basis, mut outcome, mut matched) = if is_root(principal) {
-        (Basis::Root, Outcome::Allow, vec![root()])
-    } else {
-        let parsed = Action::parse(action);
-        let statements = set.principal(principal).zip(parsed).map(|(identity, action)| {
-            let candidates = identity.statements.of_service(action.service);
-            candidates.filter(move |statement| statement.applies(action, resource))
-        });
-        let (outcome, matched) = decide(statements.into_iter().flatten());
-        (Basis::Identity, outcome, matched)
-    };
-    if outcome == Outcome::Allow && !same_account(principal, resource) {
-        (basis, outcome, matched) = (Basis::Resource, Outcome::ImplicitDeny, Vec::new());
-    }
-    decision(set, principal.clone(), action, resource, basis, (outcome, matched))
-}
-
-/// Decides whether the trust policy of `role` lets an AWS service, such as
-/// `ecs-tasks.amazonaws.com`, have the role: `sts:AssumeRole` by that service.
-pub fn evaluate_trust(set: &PolicySet, role: &Arn, service: &str) -> Decision {
-    const ACTION: Action<'_> = Action { service: "sts", name: "AssumeRole" };
-    let trust = set.principal(role).map(|identity| identity.trust.as_slice()).unwrap_or_default();
-    let applying =
-        trust.iter().map(AsRef::as_ref).filter(|s: &&Statement| s.applies_to_service(ACTION, service));
-    let principal = Arn::new("iam", "", "aws", format!("service-principal/{service}"));
-    decision(set, principal, "sts:AssumeRole", &role.to_string(), Basis::Trust, decide(applying))
-}
-
-fn decision(
-    set: &PolicySet,
-    principal: Arn,
-    action: &str,
-    resource: &str,
-    basis: Basis,
-    (outcome, matched): (Outcome, Vec<Matched>),
-) -> Decision {
-    let (principal, action, resource) = (Box::new(principal), action.into(), resource.into());
+    let requester = Requester::new(set, request);
+    let parsed = Action::parse(request.action);
+    let identity = identity(&requester, parsed, request);
+    let resource = resource(&requester, parsed, request);
+    let (basis, outcome, matched) = combined(&requester, request, identity, resource);
     Decision {
-        principal,
-        action,
-        resource,
+        principal: Box::new(request.principal.clone()),
+        action: request.action.into(),
+        resource: request.resource.into(),
         outcome,
         basis,
         matched,
@@ -81,27 +47,104 @@ fn decision(
     }
 }
 
-/// The outcome of the statements that apply, and those that made it so.
-fn decide<'a>(applying: impl Iterator<Item = &'a Statement>) -> (Outcome, Vec<Matched>) {
-    let mut outcome = Outcome::ImplicitDeny;
-    let mut matched = Vec::new();
-    for statement in applying {
-        match (statement.matched.effect, outcome) {
-            (Effect::Deny, Outcome::Allow | Outcome::ImplicitDeny) => {
-                outcome = Outcome::ExplicitDeny;
-                matched.clear();
-            }
-            (Effect::Allow, Outcome::ExplicitDeny) => continue,
-            (Effect::Allow, _) => outcome = Outcome::Allow,
-            (Effect::Deny, Outcome::ExplicitDeny) => {}
-        }
-        matched.push(statement.matched.clone());
-    }
-    (outcome, matched)
+/// Decides whether the trust policy of `role` lets an AWS service, such as
+/// `ecs-tasks.amazonaws.com`, have the role: `sts:AssumeRole` by that service.
+pub fn evaluate_trust(set: &PolicySet, role: &Arn, service: &str) -> Decision {
+    let (principal, resource) = (service_arn(service), role.to_string());
+    let policy = set.principal(role).and_then(|identity| identity.trust.as_ref());
+    let request = Request { policy, ..Request::new(&principal, "sts:AssumeRole", &resource) };
+    let decision = evaluate(set, &request);
+    // A role that no file knows trusts nobody.
+    if policy.is_none() { Decision { basis: Basis::Trust, ..decision } } else { decision }
 }
 
-fn is_root(principal: &Arn) -> bool {
-    principal.service == "iam" && principal.region.is_empty() && principal.resource == "root"
+type Combined = (Basis, Outcome, Vec<Matched>);
+
+fn combined(
+    requester: &Requester<'_>,
+    request: &Request<'_>,
+    identity: Verdict,
+    resource: Verdict,
+) -> Combined {
+    let basis = if requester.who == Who::Root { Basis::Root } else { Basis::Identity };
+    let own = if request.policy.is_some_and(|policy| policy.kind == PolicyKind::Trust) {
+        Basis::Trust
+    } else {
+        Basis::Resource
+    };
+    for (basis, verdict) in [(basis, &identity), (own, &resource)] {
+        if verdict.outcome == Outcome::ExplicitDeny {
+            return (basis, Outcome::ExplicitDeny, verdict.matched.clone());
+        }
+    }
+    let mandatory = request.policy.is_some_and(|p| matches!(p.kind, PolicyKind::Kms | PolicyKind::Trust));
+    let foreign = !same_account(request.principal, request.resource);
+    let allowed = identity.outcome == Outcome::Allow;
+    let direct = resource.reach >= Some(Reach::Limited);
+    let independent = matches!(requester.who, Who::Service(_) | Who::Federated);
+    if independent || (!foreign && direct && !allowed) {
+        return (own, resource.outcome, resource.matched);
+    }
+    if !allowed {
+        return (basis, Outcome::ImplicitDeny, Vec::new());
+    }
+    if (foreign || mandatory) && resource.outcome != Outcome::Allow {
+        return (own, Outcome::ImplicitDeny, Vec::new());
+    }
+    let mut matched = identity.matched;
+    matched.extend(resource.matched);
+    (basis, Outcome::Allow, matched)
+}
+
+/// What the policies of one kind say.
+struct Verdict {
+    outcome: Outcome,
+    matched: Vec<Matched>,
+    /// The best reach of a statement that allows; only policies of resources have one.
+    reach: Option<Reach>,
+}
+
+fn identity(requester: &Requester<'_>, action: Option<Action<'_>>, request: &Request<'_>) -> Verdict {
+    if requester.who == Who::Root {
+        return Verdict { outcome: Outcome::Allow, matched: vec![root()], reach: None };
+    }
+    let statements = requester.identity.zip(action).map(|(identity, action)| {
+        let candidates = identity.statements.of_service(action.service);
+        candidates.filter(move |statement| statement.applies(action, request.resource)).map(|s| (s, None))
+    });
+    decide(statements.into_iter().flatten())
+}
+
+fn resource(requester: &Requester<'_>, action: Option<Action<'_>>, request: &Request<'_>) -> Verdict {
+    let statements = request.policy.zip(action).map(|(policy, action)| {
+        let reaching = policy.statements.iter().filter_map(|statement| {
+            let reach = statement.principals.as_ref()?.reach(requester)?;
+            Some((statement.as_ref(), Some(reach)))
+        });
+        reaching.filter(move |(statement, _)| statement.applies(action, request.resource))
+    });
+    decide(statements.into_iter().flatten())
+}
+
+/// The outcome of the statements that apply, and those that made it so.
+fn decide<'a>(applying: impl Iterator<Item = (&'a Statement, Option<Reach>)>) -> Verdict {
+    let mut verdict = Verdict { outcome: Outcome::ImplicitDeny, matched: Vec::new(), reach: None };
+    for (statement, reach) in applying {
+        match (statement.matched.effect, verdict.outcome) {
+            (Effect::Deny, Outcome::Allow | Outcome::ImplicitDeny) => {
+                verdict.outcome = Outcome::ExplicitDeny;
+                verdict.matched.clear();
+            }
+            (Effect::Allow, Outcome::ExplicitDeny) => continue,
+            (Effect::Allow, _) => {
+                verdict.outcome = Outcome::Allow;
+                verdict.reach = verdict.reach.max(reach);
+            }
+            (Effect::Deny, Outcome::ExplicitDeny) => {}
+        }
+        verdict.matched.push(statement.matched.clone());
+    }
+    verdict
 }
 
 /// A resource without an account, such as `*`, belongs to the caller's account.
@@ -113,6 +156,13 @@ fn same_account(principal: &Arn, resource: &str) -> bool {
 }
 
 fn root() -> Matched {
-    let policy = "account root".into();
-    Matched { policy, statement: 0, sid: None, file: "".into(), line: 0, effect: Effect::Allow }
+    Matched {
+        policy: "account root".into(),
+        statement: 0,
+        sid: None,
+        file: "".into(),
+        line: 0,
+        effect: Effect::Allow,
+        basis: Basis::Root,
+    }
 }

@@ -6,7 +6,7 @@ use crate::diagnostic::{Diagnostic, Severity, render_all};
 use std::fmt;
 
 /// The diagnostics of one file.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileFindings {
     /// The file.
     pub path: String,
@@ -19,6 +19,15 @@ pub struct FileFindings {
 impl fmt::Display for FileFindings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&render_all(&self.diagnostics, &self.path, &self.text))
+    }
+}
+
+impl std::error::Error for FileFindings {}
+
+impl FileFindings {
+    /// The first finding in one line, without its place: for an answer of the API.
+    pub fn first(&self) -> &str {
+        self.diagnostics.first().map_or("", |finding| finding.message.as_str())
     }
 }
 

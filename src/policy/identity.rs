@@ -1,7 +1,8 @@
 //! [`Identity`]: a user or a role with the statements that apply to it.
 
 use super::document::Statement;
-use super::principal::TrustedPrincipal;
+use super::principal::NamedPrincipal;
+use super::resource_policy::ResourcePolicy;
 use crate::arn::Arn;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -28,8 +29,8 @@ pub struct Identity {
     /// so that it stays the same from one start to the next.
     pub id: String,
     pub(super) statements: StatementIndex,
-    /// Statements of the trust policy; none for a user.
-    pub(super) trust: Vec<Arc<Statement>>,
+    /// Who may become it; a user has none.
+    pub(super) trust: Option<ResourcePolicy>,
 }
 
 impl Identity {
@@ -41,9 +42,14 @@ impl Identity {
         (self.statements.all.len(), policies.len())
     }
 
+    /// The trust policy of a role.
+    pub fn trust_policy(&self) -> Option<&ResourcePolicy> {
+        self.trust.as_ref()
+    }
+
     /// Whom the trust policy allows or denies.
-    pub(super) fn trusted(&self) -> impl Iterator<Item = &TrustedPrincipal> {
-        self.trust.iter().flat_map(|statement| statement.principals.iter().flat_map(|set| set.iter()))
+    pub(super) fn trusted(&self) -> impl Iterator<Item = &NamedPrincipal> {
+        self.trust.iter().flat_map(ResourcePolicy::named)
     }
 }
 

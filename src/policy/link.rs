@@ -10,7 +10,7 @@ use super::document::{Kind, Statement};
 use super::findings::Findings;
 use super::identity::{Identity, IdentityKind, StatementIndex, derived_id};
 use super::parse::{self, File, Origin};
-use super::{LoadErrors, PolicySet, Source, managed};
+use super::{LoadErrors, PolicyKind, PolicySet, ResourcePolicy, Source, managed};
 use crate::arn::Arn;
 use crate::diagnostic::{Diagnostic, line_column};
 use crate::json::{self, Node, Value};
@@ -181,6 +181,8 @@ impl Linker<'_> {
                 };
                 let statements = self.statements(file, &detail, policies, groups);
                 let Detail { arn, name, id, trust, .. } = detail;
+                let trust =
+                    (kind == IdentityKind::Role).then(|| ResourcePolicy::new(PolicyKind::Trust, trust));
                 let id = id.unwrap_or_else(|| derived_id(kind, &arn.to_string()));
                 identities.push(Identity { arn, kind, name, id, statements, trust });
             }

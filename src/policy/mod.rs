@@ -27,19 +27,26 @@ mod document;
 mod evaluate;
 mod findings;
 mod identity;
+mod keys;
 mod link;
 mod managed;
 mod parse;
 mod pattern;
 mod principal;
+mod request;
+mod requester;
 mod resource;
+mod resource_policy;
 mod shape;
 mod summary;
 
-pub use decision::{Decision, Matched, Outcome};
-pub use evaluate::{Request, evaluate, evaluate_trust};
+pub use decision::{Basis, Decision, Matched, Outcome};
+pub use evaluate::{evaluate, evaluate_trust};
 pub use findings::{FileFindings, LoadErrors};
 pub use identity::{Identity, IdentityKind};
+pub use keys::ConditionKeys;
+pub use request::{Circumstances, Request, Session};
+pub use resource_policy::{PolicyKind, ResourcePolicy};
 
 use crate::arn::Arn;
 use std::collections::HashMap;

@@ -9,14 +9,13 @@
 //!
 //! Source: IAM User Guide, "Grammar of the IAM JSON policy language".
 
-use super::Effect;
 use super::action::{ActionPattern, ActionSet};
 use super::catalogue;
-use super::decision::Matched;
 use super::document::{Kind, Statement};
 use super::principal::PrincipalSet;
 use super::resource::{Language, ResourceError, ResourcePattern, ResourceSet, ResourceWarning};
 use super::shape;
+use super::{Basis, Effect, Matched};
 use crate::diagnostic::{Diagnostic, Label, line_column, nearest};
 use crate::json::{self, Node};
 use std::borrow::Cow;
@@ -167,7 +166,10 @@ impl Parser<'_> {
         let actions = self.actions(node, out);
         let (resources, principals) = match self.kind {
             Kind::Identity => (Some(resources(node, language, out)), None),
-            Kind::Trust => (None, Some(principals(node, out))),
+            Kind::TRUST => (None, Some(principals(node, "the statement of a trust policy", out))),
+            Kind::Resource(_) => {
+                (Some(resources(node, language, out)), Some(principals(node, "the statement", out)))
+            }
         };
         let matched = Matched {
             policy: Arc::clone(&self.origin.policy),
@@ -176,6 +178,11 @@ impl Parser<'_> {
             file: Arc::clone(&self.origin.file.path),
             line: self.line.unwrap_or_else(|| self.origin.file.line(node.span.start)),
             effect: effect?,
+            basis: match self.kind {
+                Kind::Identity => Basis::Identity,
+                Kind::TRUST => Basis::Trust,
+                Kind::Resource(_) => Basis::Resource,
+            },
         };
         Some(Statement { actions, resources, principals, matched })
     }
@@ -188,7 +195,7 @@ impl Parser<'_> {
                 ("Condition", _) => Diagnostic::error("IAM0120", "conditions are not evaluated yet")
                     .at(member.key_span.clone(), "this condition would be without effect")
                     .help("write the statement without `Condition` only if it may apply always; a condition is never ignored"),
-                ("NotPrincipal", Kind::Trust) => Diagnostic::error("IAM0123", "`NotPrincipal` is not evaluated yet")
+                ("NotPrincipal", Kind::Resource(_)) => Diagnostic::error("IAM0123", "`NotPrincipal` is not evaluated yet")
                     .at(member.key_span.clone(), "this element would be without effect")
                     .help("name those who are meant with `Principal`"),
                 ("Principal" | "NotPrincipal", Kind::Identity) => {
@@ -196,7 +203,7 @@ impl Parser<'_> {
                         .at(member.key_span.clone(), "the principal is the one that the policy is attached to")
                         .help(format!("remove `{key}`"))
                 }
-                ("Resource" | "NotResource", Kind::Trust) => {
+                ("Resource" | "NotResource", Kind::TRUST) => {
                     Diagnostic::error("IAM0114", format!("`{key}` in a trust policy"))
                         .at(member.key_span.clone(), "the resource is the role itself")
                         .help(format!("remove `{key}`"))
@@ -243,7 +250,7 @@ impl Parser<'_> {
                     Diagnostic::error("IAM0108", format!("malformed action `{text}`"))
                         .at(span, error.to_string()),
                 ),
-                Ok(_) if self.kind == Kind::Trust && !text.to_ascii_lowercase().starts_with("sts:") => out
+                Ok(_) if self.kind == Kind::TRUST && !text.to_ascii_lowercase().starts_with("sts:") => out
                     .push(
                         Diagnostic::error("IAM0108", format!("action `{text}` in a trust policy"))
                             .at(span, "a trust policy is about `sts:` actions only")
@@ -365,12 +372,12 @@ fn resource_warning(text: &str, warning: &ResourceWarning) -> Diagnostic {
     }
 }
 
-fn principals(node: &Node, out: &mut Vec<Diagnostic>) -> PrincipalSet {
+fn principals(node: &Node, what: &str, out: &mut Vec<Diagnostic>) -> PrincipalSet {
     // `NotPrincipal` was refused by name; asking for `Principal` as well would mislead.
     if node.get("NotPrincipal").is_some() {
         return PrincipalSet::default();
     }
-    shape::required(node, "Principal", "the statement of a trust policy", out)
-        .map(|element| PrincipalSet::parse(element, out))
+    shape::required(node, "Principal", what, out)
+        .map(|element| PrincipalSet::parse(element, "Principal", out))
         .unwrap_or_default()
 }

@@ -1,23 +1,36 @@
-//! Principals of trust policies: `"*"`, or an object of lists by kind.
+//! Principals of resource-based policies: `"*"`, or an object of lists by kind.
 //!
 //! ```json
 //! "Principal": {"Service": "ecs-tasks.amazonaws.com", "AWS": ["111122223333", "arn:aws:iam::111122223333:user/ann"]}
 //! ```
 //!
-//! Source: IAM User Guide, "AWS JSON policy elements: Principal".
+//! How precisely a statement names the caller matters ([`Reach`]): a policy that names
+//! an account leaves it to that account who of it may, and one that names a role does
+//! not lift the limits that the role or its session has.
+//!
+//! Source: IAM User Guide, "AWS JSON policy elements: Principal" and "Policy evaluation
+//! for requests within a single account".
 
+use super::requester::{Requester, Who};
 use super::shape;
+use crate::arn::{Arn, is_account_id};
 use crate::diagnostic::Diagnostic;
 use crate::json::Node;
 use std::fmt;
 
-/// Someone whom a trust policy names.
+/// Someone whom a policy names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum TrustedPrincipal {
+pub(super) enum NamedPrincipal {
     /// `"*"` or `{"AWS": "*"}`: everyone, AWS services included.
     Everyone,
-    /// An account, user, role or session: an ARN, an account id or a unique id.
-    Aws(Box<str>),
+    /// A whole account: its id, or the ARN of its root.
+    Account { id: Box<str>, text: Box<str> },
+    /// A user, a role or another entity with an ARN.
+    Entity(Box<Arn>),
+    /// A session: `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION` and its like.
+    Session(Box<str>),
+    /// What is left of a deleted user or role: its unique id.
+    Id(Box<str>),
     /// A canonical user id of Amazon S3.
     CanonicalUser(Box<str>),
     /// An identity provider.
@@ -26,21 +39,37 @@ pub(super) enum TrustedPrincipal {
     Service(Box<str>),
 }
 
-impl fmt::Display for TrustedPrincipal {
+impl fmt::Display for NamedPrincipal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Everyone => f.write_str("everyone"),
-            Self::Aws(name) | Self::CanonicalUser(name) | Self::Federated(name) | Self::Service(name) => {
-                f.write_str(name)
-            }
+            Self::Entity(arn) => arn.fmt(f),
+            Self::Account { text: name, .. }
+            | Self::Session(name)
+            | Self::Id(name)
+            | Self::CanonicalUser(name)
+            | Self::Federated(name)
+            | Self::Service(name) => f.write_str(name),
         }
     }
 }
 
-/// The `Principal` of a statement.
+/// How a statement reaches the caller, from the vaguest to the most precise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Reach {
+    /// The caller's account is named: that account decides who of it may.
+    Account,
+    /// Everyone is named, or the role of which the caller is a session: what limits the
+    /// role or its session stays in force.
+    Limited,
+    /// The user, the session, the account root, the service or the provider itself.
+    Direct,
+}
+
+/// The `Principal` or `NotPrincipal` of a statement.
 #[derive(Debug, Default)]
 pub(super) struct PrincipalSet {
-    principals: Vec<TrustedPrincipal>,
+    principals: Vec<NamedPrincipal>,
 }
 
 /// The fields of a principal object.
@@ -48,9 +77,9 @@ const KINDS: &[&str] = &["AWS", "CanonicalUser", "Federated", "Service"];
 
 impl PrincipalSet {
     /// Reads the element; errors go to `out`.
-    pub(super) fn parse(node: &Node, out: &mut Vec<Diagnostic>) -> Self {
+    pub(super) fn parse(node: &Node, key: &str, out: &mut Vec<Diagnostic>) -> Self {
         if node.string() == Some("*") {
-            return Self { principals: vec![TrustedPrincipal::Everyone] };
+            return Self { principals: vec![NamedPrincipal::Everyone] };
         }
         if node.object().is_none() {
             out.push(
@@ -62,7 +91,9 @@ impl PrincipalSet {
         }
         shape::object(node, "a principal", KINDS, out);
         if node.object().is_some_and(<[_]>::is_empty) {
-            out.push(Diagnostic::error("IAM0111", "empty `Principal`").at(node.span.clone(), "names nobody"));
+            out.push(
+                Diagnostic::error("IAM0111", format!("empty `{key}`")).at(node.span.clone(), "names nobody"),
+            );
         }
         let mut principals = Vec::new();
         for member in node.object().unwrap_or_default() {
@@ -79,32 +110,61 @@ impl PrincipalSet {
         Self { principals }
     }
 
-    pub(super) fn matches_service(&self, service: &str) -> bool {
-        self.principals.iter().any(|principal| match principal {
-            TrustedPrincipal::Everyone => true,
-            TrustedPrincipal::Service(name) => **name == *service,
-            TrustedPrincipal::Aws(_)
-            | TrustedPrincipal::CanonicalUser(_)
-            | TrustedPrincipal::Federated(_) => false,
-        })
+    /// How the caller is named, if it is.
+    pub(super) fn reach(&self, requester: &Requester<'_>) -> Option<Reach> {
+        self.principals.iter().filter_map(|principal| reach(principal, requester)).max()
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &TrustedPrincipal> {
+    /// Whether everyone is named.
+    pub(super) fn is_everyone(&self) -> bool {
+        self.principals.contains(&NamedPrincipal::Everyone)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &NamedPrincipal> {
         self.principals.iter()
     }
 }
 
+fn reach(principal: &NamedPrincipal, requester: &Requester<'_>) -> Option<Reach> {
+    let Requester { arn, session, who, .. } = *requester;
+    match (principal, who) {
+        (NamedPrincipal::Everyone, Who::User | Who::Role) => Some(Reach::Limited),
+        (NamedPrincipal::Everyone, _) => Some(Reach::Direct),
+        (NamedPrincipal::Account { id, .. }, Who::Root) => (**id == *arn.account).then_some(Reach::Direct),
+        (NamedPrincipal::Account { id, .. }, Who::User | Who::Role) => {
+            (**id == *arn.account).then_some(Reach::Account)
+        }
+        (NamedPrincipal::Entity(entity), Who::User) => {
+            let reach = if session.is_some() { Reach::Limited } else { Reach::Direct };
+            (**entity == *arn).then_some(reach)
+        }
+        (NamedPrincipal::Entity(entity), Who::Role) => (**entity == *arn).then_some(Reach::Limited),
+        (NamedPrincipal::Session(text), _) => {
+            session.is_some_and(|session| session.arn == &**text).then_some(Reach::Direct)
+        }
+        (NamedPrincipal::Id(id), Who::User | Who::Role) => {
+            let reach = if who == Who::Role { Reach::Limited } else { Reach::Direct };
+            requester.identity.is_some_and(|identity| *identity.id == **id).then_some(reach)
+        }
+        (NamedPrincipal::Service(name), Who::Service(service)) => {
+            (**name == *service).then_some(Reach::Direct)
+        }
+        (NamedPrincipal::Federated(provider), Who::Federated) => {
+            (**provider == *arn.to_string()).then_some(Reach::Direct)
+        }
+        _ => None,
+    }
+}
+
 /// `Ok(None)` for a field that was reported as unknown already.
-fn principal(kind: &str, text: &str) -> Result<Option<TrustedPrincipal>, &'static str> {
+fn principal(kind: &str, text: &str) -> Result<Option<NamedPrincipal>, &'static str> {
     let found = match kind {
-        "AWS" if text == "*" => TrustedPrincipal::Everyone,
-        "AWS" if is_aws(text) => TrustedPrincipal::Aws(text.into()),
-        "AWS" => return Err("an ARN, a 12-digit account id, a unique id or `*`"),
-        "Service" if is_service(text) => TrustedPrincipal::Service(text.into()),
+        "AWS" => aws(text).ok_or("an ARN, a 12-digit account id, a unique id or `*`")?,
+        "Service" if is_service(text) => NamedPrincipal::Service(text.into()),
         "Service" => return Err("the name of a service, such as `ecs-tasks.amazonaws.com`"),
-        "Federated" if !text.is_empty() => TrustedPrincipal::Federated(text.into()),
+        "Federated" if !text.is_empty() => NamedPrincipal::Federated(text.into()),
         "Federated" => return Err("an identity provider"),
-        "CanonicalUser" if !text.is_empty() => TrustedPrincipal::CanonicalUser(text.into()),
+        "CanonicalUser" if !text.is_empty() => NamedPrincipal::CanonicalUser(text.into()),
         "CanonicalUser" => return Err("a canonical user id"),
         _ => return Ok(None),
     };
@@ -112,11 +172,22 @@ fn principal(kind: &str, text: &str) -> Result<Option<TrustedPrincipal>, &'stati
 }
 
 /// A wildcard within a name is not a principal; a deleted one stands as its id.
-fn is_aws(text: &str) -> bool {
-    let account = text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit());
-    let id = text.len() >= 16 && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
-    let arn = text.parse::<crate::arn::Arn>().is_ok() && !text.contains(['*', '?']);
-    account || id || arn
+fn aws(text: &str) -> Option<NamedPrincipal> {
+    if text == "*" {
+        return Some(NamedPrincipal::Everyone);
+    }
+    if is_account_id(text) {
+        return Some(NamedPrincipal::Account { id: text.into(), text: text.into() });
+    }
+    if text.len() >= 16 && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit()) {
+        return Some(NamedPrincipal::Id(text.into()));
+    }
+    let arn: Arn = text.parse().ok().filter(|_| !text.contains(['*', '?']))?;
+    Some(match (arn.service.as_str(), arn.resource.as_str()) {
+        ("iam", "root") => NamedPrincipal::Account { id: arn.account.into(), text: text.into() },
+        ("sts", _) => NamedPrincipal::Session(text.into()),
+        _ => NamedPrincipal::Entity(Box::new(arn)),
+    })
 }
 
 fn is_service(text: &str) -> bool {

@@ -1,4 +1,4 @@
-//! The AWS JSON 1.1 protocol, without I/O: which operation a request names, what
+//! The AWS JSON 1.1 protocol, and the Query protocol for STS, without I/O: which operation a request names, what
 //! its body must hold, how it is signed, and how answers and errors are written.
 //!
 //! ```text
@@ -18,15 +18,17 @@ mod body;
 pub mod error;
 pub mod fields;
 pub mod operation;
+pub mod query;
 pub mod rules;
 pub mod sealdock;
 pub mod secretsmanager;
 pub mod sigv4;
 pub mod ssm;
+pub mod sts;
 pub mod writer;
 
 pub use error::ApiError;
-pub use operation::{Operation, Service};
+pub use operation::{Coverage, Operation, Service};
 
 /// The media type of every request and answer.
 pub const CONTENT_TYPE: &str = "application/x-amz-json-1.1";

@@ -1,6 +1,6 @@
 //! Every decoder against every kind of wrong member.
 
-use super::{ApiError, Operation, sealdock, secretsmanager as sm, ssm};
+use super::{ApiError, Operation, sealdock, secretsmanager as sm, ssm, sts};
 use serde_json::{Map, Value, json};
 
 type Decoder = fn(&[u8]) -> Result<(), ApiError>;
@@ -32,7 +32,8 @@ fn decoders() -> Vec<(Operation, Decoder, Value)> {
             "PasswordLength": 1, "ExcludeCharacters": "a", "ExcludeNumbers": true, "ExcludePunctuation": true,
             "ExcludeUppercase": true, "ExcludeLowercase": true, "IncludeSpace": true, "RequireEachIncludedType": false
         }),
-        row!(GetResourcePolicy, sm::GetResourcePolicyRequest, {"SecretId": "a"}),
+        row!(DeleteResourcePolicy, sm::DeleteResourcePolicyRequest, {"SecretId": "a", "PolicyName": "default"}),
+        row!(GetResourcePolicy, sm::GetResourcePolicyRequest, {"SecretId": "a", "PolicyName": "default"}),
         row!(GetSecretValue, sm::GetSecretValueRequest, {"SecretId": "a", "VersionId": token, "VersionStage": "s"}),
         row!(ListSecretVersionIds, sm::ListSecretVersionIdsRequest, {
             "SecretId": "a", "MaxResults": 1, "NextToken": "t", "IncludeDeprecated": true
@@ -41,10 +42,22 @@ fn decoders() -> Vec<(Operation, Decoder, Value)> {
             "IncludePlannedDeletion": true, "MaxResults": 1, "NextToken": "t", "SortOrder": "desc", "SortBy": "name",
             "Filters": [{"Key": "all", "Values": ["a"]}]
         }),
+        row!(PutResourcePolicy, sm::PutResourcePolicyRequest, {
+            "SecretId": "a", "ResourcePolicy": "{}", "PolicyName": "default", "BlockPublicPolicy": true
+        }),
+        row!(ValidateResourcePolicy, sm::ValidateResourcePolicyRequest, {"SecretId": "a", "ResourcePolicy": "{}"}),
         row!(PutSecretValue, sm::PutSecretValueRequest, {
             "SecretId": "a", "ClientRequestToken": token, "SecretBinary": "AA==", "VersionStages": ["s"],
             "RotationToken": token
         }),
+        row!(RemoveRegionsFromReplication, sm::RemoveRegionsFromReplicationRequest, {
+            "SecretId": "a", "RemoveReplicaRegions": ["eu-west-1"]
+        }),
+        row!(ReplicateSecretToRegions, sm::ReplicateSecretToRegionsRequest, {
+            "SecretId": "a", "AddReplicaRegions": [{"Region": "eu-west-1", "KmsKeyId": "k"}],
+            "ForceOverwriteReplicaSecret": true
+        }),
+        row!(StopReplicationToReplica, sm::StopReplicationToReplicaRequest, {"SecretId": "a"}),
         row!(RestoreSecret, sm::RestoreSecretRequest, {"SecretId": "a"}),
         row!(TagResource, sm::TagResourceRequest, {"SecretId": "a", "Tags": [{"Key": "k", "Value": "v"}]}),
         row!(UntagResource, sm::UntagResourceRequest, {"SecretId": "a", "TagKeys": ["k"]}),
@@ -90,12 +103,26 @@ fn decoders() -> Vec<(Operation, Decoder, Value)> {
             "TaskId": "t", "Family": "f", "ContainerName": "c", "ContainerId": "i", "DockerName": "n",
             "Delivery": "env", "Injections": [injection]
         }),
+        row!(ForgetBindings, sealdock::ForgetBindingsRequest, {"ContainerIds": ["i"]}),
         row!(ListBindings, sealdock::ListBindingsRequest, {"ContainerId": "i"}),
         row!(CreateAccessKey, sealdock::CreateAccessKeyRequest, {"PrincipalArn": arn}),
         row!(ListAccessKeys, sealdock::ListAccessKeysRequest, {"PrincipalArn": arn}),
         row!(UpdateAccessKey, sealdock::UpdateAccessKeyRequest, {"AccessKeyId": key, "Status": "Active"}),
         row!(DeleteAccessKey, sealdock::DeleteAccessKeyRequest, {"AccessKeyId": key}),
+        row!(RevokeSessions, sealdock::RevokeSessionsRequest, {"PrincipalArn": arn}),
+        row!(ListRevocations, sealdock::ListRevocationsRequest, {}),
         row!(WhoAmI, sealdock::WhoAmIRequest, {}),
+        row!(AssumeRole, sts::AssumeRoleRequest, {
+            "RoleArn": arn, "RoleSessionName": "0a", "Policy": "{}", "PolicyArns": [{"arn": arn}], "DurationSeconds": 900,
+            "Tags": [{"Key": "k", "Value": "v"}], "TransitiveTagKeys": ["k"], "ExternalId": "id", "SerialNumber": arn,
+            "TokenCode": "123456", "SourceIdentity": "ann"
+        }),
+        row!(GetCallerIdentity, sts::GetCallerIdentityRequest, {}),
+        row!(GetSessionToken, sts::GetSessionTokenRequest, {
+            "DurationSeconds": 900, "SerialNumber": arn, "TokenCode": "123456"
+        }),
+        row!(GetAccessKeyInfo, sts::GetAccessKeyInfoRequest, {"AccessKeyId": key}),
+        row!(DecodeAuthorizationMessage, sts::DecodeAuthorizationMessageRequest, {"EncodedMessage": "m"}),
     ]
 }
 

@@ -5,7 +5,7 @@
 //! on record already ([`Failure::Recorded`]).
 
 use crate::audit::{AuditError, Permit};
-use crate::broker::{Broker, Context, Deny};
+use crate::broker::{Ask, Broker, Context, Deny};
 use crate::protocol::ApiError;
 use crate::protocol::writer::Encode;
 use crate::vault::Scope;
@@ -48,9 +48,13 @@ impl Exchange<'_> {
         resource: &str,
         shown: &str,
     ) -> Result<Permit, Failure> {
+        self.ask(Ask::new(action, resource), shown).await
+    }
+
+    /// As [`Exchange::authorize`], with condition keys and the policy of the resource.
+    pub(super) async fn ask(&self, ask: Ask<'_>, shown: &str) -> Result<Permit, Failure> {
         let wait = self.broker.settings().audit_wait;
-        let decided =
-            tokio::time::timeout(wait, self.broker.authorize(&self.context, action, resource)).await;
+        let decided = tokio::time::timeout(wait, self.broker.authorize(&self.context, &ask)).await;
         match decided {
             Ok(Ok(permit)) => Ok(permit),
             Ok(Err(deny)) => Err(self.denied(deny, shown)),

@@ -1,32 +1,34 @@
 //! Sealdock's own operations: what the launcher, the runtime hook and the command
 //! line need beyond the AWS services.
 
+use super::bindings;
 use super::exchange::{Answer, Exchange, Failure, blocking};
 use crate::arn::Arn;
-use crate::broker::{Injected, KeyError, SessionError};
+use crate::broker::{KeyError, ServiceSession, SessionError};
 use crate::policy::IdentityKind;
 use crate::protocol::sealdock::{
-    AccessKey, AccessKeyStatus, AccessKeySummary, Binding, CreateAccessKeyRequest, CreateAccessKeyResponse,
+    AccessKey, AccessKeyStatus, AccessKeySummary, CreateAccessKeyRequest, CreateAccessKeyResponse,
     CreateTaskSessionRequest, CreateTaskSessionResponse, DeleteAccessKeyRequest, DeleteAccessKeyResponse,
-    KeyOwner, ListAccessKeysRequest, ListAccessKeysResponse, ListBindingsRequest, ListBindingsResponse,
-    RecordInjectionsRequest, RecordInjectionsResponse, SessionCredentials, UpdateAccessKeyRequest,
+    KeyOwner, ListAccessKeysRequest, ListAccessKeysResponse, SessionCredentials, UpdateAccessKeyRequest,
     UpdateAccessKeyResponse, WhoAmIRequest, WhoAmIResponse, invalid_request, limit_exceeded, not_found,
 };
 use crate::protocol::sigv4::SigningKeys;
 use crate::protocol::{ApiError, Operation};
-use crate::vault;
 use serde_json::json;
 
 /// Serves one operation. `keys` forgets access keys that are switched off or deleted.
 pub(super) async fn serve(operation: Operation, exchange: &mut Exchange<'_>, keys: &SigningKeys) -> Answer {
     match operation {
         Operation::CreateTaskSession => create_session(exchange).await,
-        Operation::RecordInjections => record_injections(exchange).await,
-        Operation::ListBindings => list_bindings(exchange).await,
+        Operation::RecordInjections => bindings::record(exchange).await,
+        Operation::ListBindings => bindings::list(exchange).await,
+        Operation::ForgetBindings => bindings::forget(exchange).await,
         Operation::CreateAccessKey => create_key(exchange).await,
         Operation::ListAccessKeys => list_keys(exchange).await,
         Operation::UpdateAccessKey => update_key(exchange, keys).await,
         Operation::DeleteAccessKey => delete_key(exchange, keys).await,
+        Operation::RevokeSessions => super::sealdock_sessions::revoke(exchange).await,
+        Operation::ListRevocations => super::sealdock_sessions::list(exchange).await,
         Operation::WhoAmI => who_am_i(exchange).await,
         other => Err(ApiError::unknown_operation(other.name()).into()),
     }
@@ -37,8 +39,8 @@ async fn create_session(exchange: &mut Exchange<'_>) -> Answer {
     exchange.context.parameters = Some(json!({
         "roleArn": request.role_arn, "roleSessionName": request.session_name, "taskDefinition": request.task_definition,
     }));
-    let session =
-        exchange.broker.task_session(&exchange.context, &request.role_arn, &request.session_name).await;
+    let wanted = ServiceSession::task(&request.role_arn, &request.session_name);
+    let session = exchange.broker.service_session(&exchange.context, &wanted).await;
     let session = session.map_err(|e| match e {
         SessionError::Denied(deny) => exchange.denied(deny, &request.role_arn),
         SessionError::Untrusted { role } => Failure::Recorded(ApiError::access_denied_text(format!(
@@ -59,67 +61,6 @@ async fn create_session(exchange: &mut Exchange<'_>) -> Answer {
     })
 }
 
-async fn record_injections(exchange: &mut Exchange<'_>) -> Answer {
-    let request = RecordInjectionsRequest::decode(exchange.body)?;
-    let trail: Vec<_> = request
-        .injections
-        .iter()
-        .map(|i| {
-            json!({
-                "name": i.name, "target": i.target.as_str(), "valueFrom": i.value_from, "arn": i.arn,
-                "versionId": i.version_id,
-            })
-        })
-        .collect();
-    exchange.context.parameters = Some(json!({
-        "taskId": request.task_id, "family": request.family, "containerName": request.container_name,
-        "containerId": request.container_id, "dockerName": request.docker_name, "delivery": request.delivery.as_str(),
-        "injections": trail,
-    }));
-    let permit = exchange.authorize(&Operation::RecordInjections.action(), "*", "*").await?;
-    let injected = Injected {
-        task_id: request.task_id,
-        container_name: request.container_name,
-        container_id: request.container_id,
-        entries: request
-            .injections
-            .into_iter()
-            .map(|i| vault::Binding {
-                name: i.name,
-                value_from: i.value_from,
-                arn: i.arn,
-                version_id: i.version_id,
-            })
-            .collect(),
-    };
-    blocking(|| exchange.broker.bind(&permit, injected)).map_err(|e| super::internal(&e))?;
-    exchange.answer(&RecordInjectionsResponse)
-}
-
-async fn list_bindings(exchange: &mut Exchange<'_>) -> Answer {
-    let request = ListBindingsRequest::decode(exchange.body)?;
-    exchange.context.parameters = Some(json!({ "containerId": request.container_id }));
-    let _permit = exchange.authorize(&Operation::ListBindings.action(), "*", "*").await?;
-    let bindings = exchange.broker.vault().bindings();
-    let rows = match &request.container_id {
-        Some(id) => bindings.get(id).into_iter().collect(),
-        None => bindings.list(),
-    };
-    let bindings = rows.iter().flat_map(|row| {
-        let record = &row.record;
-        record.entries.iter().map(|entry| Binding {
-            task_id: record.task_id.clone(),
-            container_name: record.container_name.clone(),
-            container_id: record.container_id.clone(),
-            name: entry.name.clone(),
-            value_from: entry.value_from.clone(),
-            arn: entry.arn.clone(),
-            version_id: entry.version_id.clone(),
-        })
-    });
-    exchange.answer(&ListBindingsResponse { bindings: bindings.collect() })
-}
-
 async fn create_key(exchange: &mut Exchange<'_>) -> Answer {
     let request = CreateAccessKeyRequest::decode(exchange.body)?;
     let principal = match request.owner {
@@ -127,6 +68,7 @@ async fn create_key(exchange: &mut Exchange<'_>) -> Answer {
         KeyOwner::UserName(name) => named_user(exchange, &name),
     };
     exchange.context.parameters = Some(json!({ "principalArn": principal }));
+    enter_account_of(exchange, &principal);
     let _permit = exchange.authorize("iam:CreateAccessKey", &principal, &principal).await?;
     let held = exchange
         .broker
@@ -163,9 +105,12 @@ async fn list_keys(exchange: &mut Exchange<'_>) -> Answer {
     let request = ListAccessKeysRequest::decode(exchange.body)?;
     exchange.context.parameters = Some(json!({ "principalArn": request.principal_arn }));
     let resource = request.principal_arn.as_deref().unwrap_or("*");
+    enter_account_of(exchange, resource);
     let _permit = exchange.authorize("iam:ListAccessKeys", resource, resource).await?;
     let keys = exchange.broker.vault().access_keys().list();
-    let wanted = keys.iter().map(|row| &row.record);
+    let everyone = exchange.context.caller.as_ref().is_some_and(|caller| exchange.broker.runs_broker(caller));
+    let own = |arn: &str| everyone || arn.split(':').nth(4) == Some(exchange.scope.account.as_str());
+    let wanted = keys.iter().map(|row| &row.record).filter(|key| own(&key.principal));
     let wanted = wanted.filter(|key| request.principal_arn.as_ref().is_none_or(|arn| *arn == key.principal));
     exchange.answer(&ListAccessKeysResponse {
         access_keys: wanted
@@ -222,11 +167,21 @@ async fn who_am_i(exchange: &mut Exchange<'_>) -> Answer {
 
 /// Passes the gate for the owner of an access key; an unknown key is authorised
 /// against all users, so that only those who may list keys learn that it is unknown.
-async fn gate_for_key(exchange: &Exchange<'_>, action: &str, id: &str) -> Result<(), Failure> {
+async fn gate_for_key(exchange: &mut Exchange<'_>, action: &str, id: &str) -> Result<(), Failure> {
     let key = exchange.broker.vault().access_keys().get(id);
     let resource = key.map_or_else(|| user_arn(exchange, "*"), |row| row.record.principal.clone());
+    enter_account_of(exchange, &resource);
     let _permit = exchange.authorize(action, &resource, id).await?;
     Ok(())
+}
+
+/// Whoever runs the broker looks after the keys of every account of the vault, each as its root.
+fn enter_account_of(exchange: &mut Exchange<'_>, principal: &str) {
+    let account = principal.split(':').nth(4).unwrap_or_default();
+    let root = exchange.context.caller.as_ref().and_then(|caller| exchange.broker.root_in(caller, account));
+    if let Some(root) = root {
+        exchange.context.caller = Some(root);
+    }
 }
 
 fn existing(found: bool, id: &str) -> Result<(), ApiError> {

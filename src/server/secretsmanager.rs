@@ -4,18 +4,21 @@
 //! act on the vault with the permit.
 
 use super::exchange::{Answer, Exchange, blocking};
-use super::named_secret::{Named, metadata, refused, shown};
+use super::named_secret::{Named, metadata, readable, refused, shown, usable_key};
 use super::secret_tags::{checked_tags, tag_list};
-use super::{list_secrets, secret_batch, secret_tags, secret_versions};
+use super::{
+    list_secrets, secret_batch, secret_keys, secret_policy, secret_replicas, secret_tags, secret_versions,
+};
+use crate::broker::Ask;
+use crate::policy::ConditionKeys;
 use crate::protocol::secretsmanager::{
     self as wire, CreateSecretRequest, CreateSecretResponse, DeleteSecretRequest, DeleteSecretResponse,
     Deletion, DescribeSecretRequest, DescribeSecretResponse, GetRandomPasswordRequest,
-    GetRandomPasswordResponse, GetResourcePolicyRequest, GetResourcePolicyResponse, GetSecretValueRequest,
-    PutSecretValueRequest, PutSecretValueResponse, RestoreSecretRequest, RestoreSecretResponse,
-    UpdateSecretRequest, UpdateSecretResponse,
+    GetRandomPasswordResponse, GetSecretValueRequest, PutSecretValueRequest, PutSecretValueResponse,
+    RestoreSecretRequest, RestoreSecretResponse, UpdateSecretRequest, UpdateSecretResponse,
 };
 use crate::protocol::{ApiError, Operation};
-use crate::vault::{NewSecret, PasswordRules, SecretContent, Secrets};
+use crate::vault::{AWSCURRENT, NewSecret, PasswordRules, SecretContent, Secrets};
 use serde_json::json;
 
 /// Serves one operation.
@@ -23,19 +26,25 @@ pub(super) async fn serve(operation: Operation, exchange: &mut Exchange<'_>) -> 
     match operation {
         Operation::BatchGetSecretValue => secret_batch::get_values(exchange).await,
         Operation::CreateSecret => create(exchange).await,
+        Operation::DeleteResourcePolicy => secret_policy::delete(exchange).await,
         Operation::DeleteSecret => delete(exchange).await,
         Operation::DescribeSecret => describe(exchange).await,
         Operation::GetRandomPassword => random_password(exchange).await,
-        Operation::GetResourcePolicy => resource_policy(exchange).await,
+        Operation::GetResourcePolicy => secret_policy::get(exchange).await,
         Operation::GetSecretValue => get_value(exchange).await,
         Operation::ListSecretVersionIds => secret_versions::list(exchange).await,
         Operation::ListSecrets => list_secrets::list(exchange).await,
+        Operation::PutResourcePolicy => secret_policy::put(exchange).await,
         Operation::PutSecretValue => put_value(exchange).await,
+        Operation::RemoveRegionsFromReplication => secret_replicas::remove_regions(exchange).await,
+        Operation::ReplicateSecretToRegions => secret_replicas::replicate(exchange).await,
         Operation::RestoreSecret => restore(exchange).await,
+        Operation::StopReplicationToReplica => secret_replicas::stop(exchange).await,
         Operation::TagResource => secret_tags::tag(exchange).await,
         Operation::UntagResource => secret_tags::untag(exchange).await,
         Operation::UpdateSecret => update(exchange).await,
         Operation::UpdateSecretVersionStage => secret_versions::move_stage(exchange).await,
+        Operation::ValidateResourcePolicy => secret_policy::validate(exchange).await,
         other => Err(ApiError::unknown_operation(other.name()).into()),
     }
 }
@@ -47,8 +56,13 @@ async fn get_value(exchange: &mut Exchange<'_>) -> Answer {
     insert(&mut parameters, "versionStage", request.version_stage.as_deref());
     exchange.context.parameters = Some(parameters);
     let named = Named::new(exchange, request.secret_id);
-    let permit = named.authorize(exchange, Operation::GetSecretValue).await?;
+    let mut keys = ConditionKeys::new();
+    keys.set_some("secretsmanager:VersionId", request.version_id.as_deref());
+    let by_default = request.version_id.is_none().then_some(AWSCURRENT);
+    keys.set_some("secretsmanager:VersionStage", request.version_stage.as_deref().or(by_default));
+    let permit = named.authorize_with(exchange, Operation::GetSecretValue, keys).await?;
     let secret = named.existing()?;
+    readable(exchange, &secret.record, request.version_id.as_deref(), request.version_stage.as_deref())?;
     let secrets = exchange.broker.vault().secrets();
     let read = secrets
         .get_value(&permit, &secret, request.version_id.as_deref(), request.version_stage.as_deref())
@@ -63,13 +77,26 @@ async fn create(exchange: &mut Exchange<'_>) -> Answer {
     exchange.context.parameters = Some(json!({
         "name": request.name, "clientRequestToken": token, "description": request.description,
         "kmsKeyId": request.kms_key_id, "tags": tag_list(&tags),
+        "addReplicaRegions": request.add_replica_regions.as_deref().map(secret_replicas::recorded),
+        "forceOverwriteReplicaSecret": request.force_overwrite_replica_secret,
     }));
     let arn = Secrets::hypothetical_arn(&exchange.scope, &request.name);
-    let permit = exchange.authorize(&Operation::CreateSecret.action(), &arn, &request.name).await?;
+    let mut keys = ConditionKeys::new();
+    keys.set("secretsmanager:Name", request.name.clone());
+    keys.set_some("secretsmanager:Description", request.description.as_deref());
+    keys.set_some("secretsmanager:KmsKeyId", request.kms_key_id.as_deref());
+    secret_keys::of_tags(&mut keys, &tags);
+    let regions = request.add_replica_regions.unwrap_or_default();
+    let overwrite = request.force_overwrite_replica_secret;
+    secret_replicas::replica_keys(&mut keys, &regions, overwrite);
+    let asked = |action| Ask { keys: keys.clone(), ..Ask::new(action, &arn) };
+    let permit = exchange.ask(asked("secretsmanager:CreateSecret"), &request.name).await?;
     if !tags.is_empty() {
-        let _tags = exchange.authorize("secretsmanager:TagResource", &arn, &request.name).await?;
+        let _tags = exchange.ask(asked("secretsmanager:TagResource"), &request.name).await?;
     }
-    unsupported(request.add_replica_regions.is_some(), "AddReplicaRegions")?;
+    if !regions.is_empty() {
+        let _replicas = exchange.ask(asked("secretsmanager:ReplicateSecretToRegions"), &request.name).await?;
+    }
     unsupported(request.secret_type.is_some(), "Type")?;
     let new = NewSecret {
         name: request.name,
@@ -78,14 +105,19 @@ async fn create(exchange: &mut Exchange<'_>) -> Answer {
         kms_key_id: request.kms_key_id.filter(|id| !id.is_empty()),
         tags,
         content: request.content.map(content),
+        replicas: secret_replicas::replicas(regions, overwrite),
     };
     let secrets = exchange.broker.vault().secrets();
     let written = blocking(|| secrets.create(&permit, &arn, &exchange.scope, new)).map_err(refused)?;
+    let vault = exchange.broker.vault();
+    let made = vault.secrets().find(&exchange.scope, &written.secret.name);
+    let replication_status =
+        made.map(|row| secret_replicas::status(vault, &row.record)).filter(|status| !status.is_empty());
     exchange.answer(&CreateSecretResponse {
         arn: written.secret.arn(),
         name: written.secret.name,
         version_id: written.version.map(|v| v.id),
-        replication_status: None,
+        replication_status,
     })
 }
 
@@ -98,6 +130,7 @@ async fn put_value(exchange: &mut Exchange<'_>) -> Answer {
     let named = Named::new(exchange, request.secret_id);
     let permit = named.authorize(exchange, Operation::PutSecretValue).await?;
     let secret = named.existing()?;
+    usable_key(exchange, &secret.record, secret.record.kms_key_id.as_deref())?;
     let secrets = exchange.broker.vault().secrets();
     let (content, stages) = (content(request.content), request.version_stages.unwrap_or_default());
     let written =
@@ -118,10 +151,25 @@ async fn update(exchange: &mut Exchange<'_>) -> Answer {
         "kmsKeyId": request.kms_key_id,
     }));
     let named = Named::new(exchange, request.secret_id);
-    let permit = named.authorize(exchange, Operation::UpdateSecret).await?;
+    let mut keys = ConditionKeys::new();
+    keys.set_some("secretsmanager:Description", request.description.as_deref());
+    keys.set_some("secretsmanager:KmsKeyId", request.kms_key_id.as_deref());
+    let permit = named.authorize_with(exchange, Operation::UpdateSecret, keys).await?;
     unsupported(request.secret_type.is_some(), "Type")?;
     let secret = named.existing()?;
+    let only_key = request.content.is_none() && request.description.is_none();
+    if let (true, true, Some(key)) = (secret.record.is_replica(), only_key, &request.kms_key_id) {
+        let key = Some(key.clone()).filter(|key| !key.is_empty());
+        let secrets = exchange.broker.vault().secrets();
+        blocking(|| secrets.set_replica_key(&permit, &secret, key)).map_err(refused)?;
+        let (arn, name) = (secret.record.arn(), secret.record.name.clone());
+        return exchange.answer(&UpdateSecretResponse { arn, name, version_id: None });
+    }
     let content = request.content.map(content);
+    if content.is_some() || request.kms_key_id.is_some() {
+        let key = request.kms_key_id.as_deref().or(secret.record.kms_key_id.as_deref());
+        usable_key(exchange, &secret.record, key)?;
+    }
     let value = content.as_ref().map(|content| (token.as_str(), content));
     let (description, key) = (request.description, request.kms_key_id);
     let secrets = exchange.broker.vault().secrets();
@@ -141,7 +189,8 @@ async fn describe(exchange: &mut Exchange<'_>) -> Answer {
     let secret = named.existing()?;
     exchange.answer(&DescribeSecretResponse {
         metadata: metadata(&secret.record, exchange.broker.vault().last_accessed(&secret.record)),
-        replication_status: None,
+        replication_status: Some(secret_replicas::status(exchange.broker.vault(), &secret.record))
+            .filter(|status| !status.is_empty()),
     })
 }
 
@@ -155,7 +204,10 @@ async fn delete(exchange: &mut Exchange<'_>) -> Answer {
         "secretId": request.secret_id, "recoveryWindowInDays": window, "forceDeleteWithoutRecovery": window.is_none(),
     }));
     let named = Named::new(exchange, request.secret_id);
-    let permit = named.authorize(exchange, Operation::DeleteSecret).await?;
+    let mut keys = ConditionKeys::new();
+    keys.set("secretsmanager:ForceDeleteWithoutRecovery", window.is_none().to_string());
+    keys.set_some("secretsmanager:RecoveryWindowInDays", window.map(|days| days.to_string()));
+    let permit = named.authorize_with(exchange, Operation::DeleteSecret, keys).await?;
     if let (None, None) = (&named.found, window) {
         // Forcing the deletion of what is not there succeeds, so that it can be repeated.
         let name = named.id.clone();
@@ -185,19 +237,6 @@ async fn restore(exchange: &mut Exchange<'_>) -> Answer {
     let secrets = exchange.broker.vault().secrets();
     let record = blocking(|| secrets.restore(&permit, &secret)).map_err(refused)?;
     exchange.answer(&RestoreSecretResponse { arn: record.arn(), name: record.name })
-}
-
-/// No secret has a resource policy; clients that look for one learn that.
-async fn resource_policy(exchange: &mut Exchange<'_>) -> Answer {
-    let request = GetResourcePolicyRequest::decode(exchange.body)?;
-    exchange.context.parameters = Some(json!({ "secretId": request.secret_id }));
-    let named = Named::new(exchange, request.secret_id);
-    let _permit = named.authorize(exchange, Operation::GetResourcePolicy).await?;
-    let secret = named.existing()?;
-    if secret.record.deletion.is_some() {
-        return Err(wire::marked_for_deletion().into());
-    }
-    exchange.answer(&GetResourcePolicyResponse { arn: secret.record.arn(), name: secret.record.name.clone() })
 }
 
 async fn random_password(exchange: &mut Exchange<'_>) -> Answer {

@@ -48,7 +48,8 @@ impl AccessKeys<'_> {
     /// # Errors
     /// [`VaultError`] when it cannot be stored.
     pub fn create(&self, principal: &str) -> Result<(AccessKeyRecord, SecretValue), VaultError> {
-        let id = key_id("AKIA");
+        let account = principal.split(':').nth(4).unwrap_or_default();
+        let id = key_id("AKIA", account);
         let secret =
             SecretValue::from(base64::engine::general_purpose::STANDARD.encode(random::<30>().as_ref()));
         let blob = self.0.blobs.put(&scope(), KEY_ID, &secret)?;
@@ -118,10 +119,46 @@ fn scope() -> Scope {
     Scope::new("", "")
 }
 
-/// An access key id: the prefix and 16 letters of the alphabet that AWS's own ids use.
-pub(super) fn key_id(prefix: &str) -> String {
-    const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-    let letters = random::<16>();
-    let letters = letters.iter().filter_map(|&b| ALPHABET.get(usize::from(b % 32))).map(|&b| char::from(b));
-    prefix.chars().chain(letters).collect()
+/// An access key id: the prefix, and 80 bits in Base32: a one, the account in 40 bits,
+/// and 39 bits of chance. AWS's own ids are made like that, so whoever finds one can tell
+/// its account without asking.
+pub(super) fn key_id(prefix: &str, account: &str) -> String {
+    let account: u128 = account.parse().unwrap_or(0);
+    let chance = u128::from(u64::from_le_bytes(*random::<8>())) & ((1 << 39) - 1);
+    let bits = (1 << 79) | ((account & ((1 << 40) - 1)) << 39) | chance;
+    let letter = |place: u32| ALPHABET.get((bits >> (75 - 5 * place)) as usize & 31);
+    prefix.chars().chain((0..16).filter_map(letter).map(|&b| char::from(b))).collect()
+}
+
+/// The account in an access key id that [`key_id`] or AWS made since 2019; `None` for
+/// any other text.
+pub fn account_of_key(id: &str) -> Option<String> {
+    let letters = id.get(4..).filter(|letters| letters.len() == 16)?;
+    let mut bits = 0_u128;
+    for letter in letters.bytes() {
+        bits = bits << 5 | ALPHABET.iter().position(|&b| b == letter)? as u128;
+    }
+    (bits >> 79 == 1).then(|| format!("{:012}", (bits >> 39) & ((1 << 40) - 1)))
+}
+
+const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_id_names_its_account() {
+        for account in ["111122223333", "000000000001", "999999999999"] {
+            let id = key_id("AKIA", account);
+            assert_eq!(id.len(), 20);
+            assert_eq!(account_of_key(&id).as_deref(), Some(account));
+        }
+        assert_ne!(key_id("AKIA", "1"), key_id("AKIA", "1"));
+        // Published as an example of the scheme.
+        assert_eq!(account_of_key("ASIAY34FZKBOKMUTVV7A").as_deref(), Some("609629065308"));
+        for other in ["", "AKIA", "AKIA0OSFODNN7EXAMPLE", "AKIAIOSFODNN7EXAMPLE"] {
+            assert_eq!(account_of_key(other), None, "{other}");
+        }
+    }
 }

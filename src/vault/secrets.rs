@@ -4,6 +4,7 @@
 //! and this secret. Metadata needs a permit as well, except [`Secrets::find`],
 //! which only turns a name into the ARN that is then authorised.
 
+use super::replica_record::{Replica, check_regions};
 use super::scope::Scope;
 use super::seal::random;
 use super::secret_error::SecretError;
@@ -51,6 +52,8 @@ pub struct NewSecret {
     pub tags: Vec<(String, String)>,
     /// First value, if there is one.
     pub content: Option<SecretContent>,
+    /// Replicas to make.
+    pub replicas: Vec<Replica>,
 }
 
 /// A value that was read.
@@ -84,8 +87,9 @@ impl Secrets<'_> {
     /// The secret that `secret_id` names: a name, a full ARN, or an ARN without the
     /// random suffix. For an ARN its own account and Region count.
     pub fn find(&self, scope: &Scope, secret_id: &str) -> Option<Arc<Row<SecretRecord>>> {
+        let get = |id: &str| self.0.secrets.get(id).filter(|row| !self.is_over(&row.record));
         let Ok(arn) = secret_id.parse::<Arn>() else {
-            return self.0.secrets.get(&scope.id(secret_id));
+            return get(&scope.id(secret_id));
         };
         let name = arn
             .resource
@@ -96,10 +100,10 @@ impl Secrets<'_> {
         }
         let scope = Scope::new(arn.account, arn.region);
         // A full ARN wins over a partial one: a name may itself end like a suffix.
-        let full = name.rsplit_once('-').and_then(|(name, suffix)| {
-            self.0.secrets.get(&scope.id(name)).filter(|r| r.record.suffix == suffix)
-        });
-        full.or_else(|| self.0.secrets.get(&scope.id(name)))
+        let full = name
+            .rsplit_once('-')
+            .and_then(|(name, suffix)| get(&scope.id(name)).filter(|r| r.record.suffix == suffix));
+        full.or_else(|| get(&scope.id(name)))
     }
 
     /// The ARN to authorise when no secret has this id: what a policy for such a
@@ -110,19 +114,6 @@ impl Secrets<'_> {
         }
         let resource = format!("secret:{secret_id}-??????");
         Arn::new("secretsmanager", &scope.region, &scope.account, resource).to_string()
-    }
-
-    /// All secrets of a scope, in order of name, after `after`.
-    pub fn page(
-        &self,
-        permit: &Permit,
-        scope: &Scope,
-        after: Option<&str>,
-        limit: usize,
-    ) -> Result<Vec<Arc<Row<SecretRecord>>>, VaultError> {
-        permitted(permit, &["secretsmanager:ListSecrets"], "*")?;
-        let after = after.map(|name| scope.id(name));
-        Ok(self.0.secrets.page(&scope.id(""), after.as_deref(), limit))
     }
 
     /// `GetSecretValue`: the value of one version.
@@ -162,6 +153,8 @@ impl Secrets<'_> {
         new: NewSecret,
     ) -> Result<Written, SecretFailure> {
         permitted(permit, &["secretsmanager:CreateSecret"], resource)?;
+        check_regions(&scope.region, &new.replicas)?;
+        self.bury(&scope.id(&new.name))?;
         let now = self.0.now();
         let record = SecretRecord {
             scope: scope.clone(),
@@ -175,13 +168,17 @@ impl Secrets<'_> {
             deletion: None,
             tags: new.tags,
             versions: Vec::new(),
+            policy: None,
+            primary_region: None,
+            replicas: new.replicas,
+            generation: 0,
         };
         let version = match &new.content {
             Some(content) => Some(self.stage_version(&record, &new.token, content)?),
             None => None,
         };
         let staged = version.as_ref().map(|v| v.blob.clone());
-        let outcome = self.0.secrets.change(&scope.id(&record.name), |current| match current {
+        let outcome = self.change(&scope.id(&record.name), |current| match current {
             Some(found) if found.deletion.is_some() => Err(SecretError::NameScheduledForDeletion.into()),
             // A repeated request with the same token and content gets the same answer.
             Some(found) => match &version {
@@ -253,11 +250,9 @@ impl Secrets<'_> {
             None => None,
         };
         let staged = version.as_ref().map(|v| v.blob.clone());
-        let outcome = self.0.secrets.change(&secret.record.scope.id(&secret.record.name), |current| {
+        let outcome = self.change(&secret.record.scope.id(&secret.record.name), |current| {
             let mut record = same(current, secret)?.clone();
-            if record.deletion.is_some() {
-                return Err(SecretError::MarkedForDeletion.into());
-            }
+            record.require_changeable()?;
             if description != secret.record.description {
                 record.description = description;
             }
@@ -340,7 +335,7 @@ pub(super) fn same<'r>(
     current.filter(|r| r.suffix == secret.record.suffix).ok_or(SecretFailure::Refused(SecretError::NotFound))
 }
 
-fn key_of(kms_key_id: Option<&str>) -> &str {
+pub(super) fn key_of(kms_key_id: Option<&str>) -> &str {
     kms_key_id.unwrap_or(DEFAULT_KEY)
 }
 

@@ -16,21 +16,58 @@ use zeroize::Zeroizing;
 const AAD: &[u8] = b"sealdock/1 session";
 const CURSOR: &[u8] = b"sealdock/1 cursor";
 
-/// Who a session is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Who a session is, and what limits it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionClaims {
     /// `ASIA...`
     pub access_key_id: String,
-    /// ARN of the role.
-    pub role: String,
-    /// RoleSessionName.
+    /// ARN of the role; of the user or the account root for a session of its own.
+    #[serde(rename = "role")]
+    pub principal: String,
+    /// RoleSessionName; empty where no role was assumed.
     pub session_name: String,
-    /// Unique id of the role, `AROA...`.
-    pub role_id: String,
+    /// Unique id of the principal: `AROA...`, `AIDA...`, or the account of the root.
+    #[serde(rename = "role_id")]
+    pub principal_id: String,
     /// When it began.
     pub created: Timestamp,
     /// When it ends.
     pub expires: Timestamp,
+    /// The task that it belongs to and ends with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<String>,
+    /// ARN of who asked for it: a user, a session, or an AWS service such as
+    /// `ecs-tasks.amazonaws.com`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assumed_by: Option<String>,
+    /// The access key that asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_with: Option<String>,
+    /// Whether a session asked for it: role chaining.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub chained: bool,
+    /// Session policy, as JSON: the session may do what both it and the role allow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+    /// ARNs of managed policies that limit it as the session policy does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub policy_arns: Vec<String>,
+    /// Session tags, those that were inherited included.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<(String, String)>,
+    /// Keys of the tags that sessions made from this one inherit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub transitive: Vec<String>,
+    /// SourceIdentity, which sessions made from this one keep.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_identity: Option<String>,
+}
+
+impl SessionClaims {
+    /// Whether anything but the principal's own policies limits it.
+    pub fn has_policies(&self) -> bool {
+        self.policy.is_some() || !self.policy_arns.is_empty()
+    }
 }
 
 /// The token is not one of this vault's, or has ended.
@@ -84,8 +121,26 @@ impl Vault {
         open(&self.keys.session, CURSOR, &STANDARD.decode(token).ok()?).ok()
     }
 
-    /// A fresh access key id for a session.
-    pub fn session_key_id(&self) -> String {
-        super::access_keys::key_id("ASIA")
+    /// A fresh access key id for a session of this account.
+    pub fn session_key_id(&self, account: &str) -> String {
+        super::access_keys::key_id("ASIA", account)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_of_an_earlier_version_open() {
+        let old = r#"{"access_key_id": "ASIAX", "role": "arn:aws:iam::111122223333:role/app", "session_name": "task",
+            "role_id": "AROAX", "created": "2026-11-24T00:00:00Z", "expires": "2026-11-24T06:00:00Z"}"#;
+        let claims: SessionClaims = serde_json::from_str(old).unwrap();
+        assert_eq!(
+            (claims.principal_id.as_str(), claims.chained, claims.has_policies()),
+            ("AROAX", false, false)
+        );
+        let text = serde_json::to_string(&claims).unwrap();
+        assert!(text.contains("role_id") && !text.contains("tags"), "{text}");
     }
 }

@@ -1,19 +1,34 @@
 """Whatever rule of the service model a request breaks, the answer is a modelled error: no success, no 5xx, no hang."""
 
+import json
 import uuid
 
 import pytest
 
 import model
+from broker import REGION
+from conftest import client, dev_key
+
+# Ends the name of the replica.
+REPLICA = "-replica"
+
+# A policy that denies nobody of the tests anything.
+POLICY = json.dumps(
+    {"Version": "2012-10-17", "Statement": [
+        {"Effect": "Deny", "Principal": {"AWS": "999988887777"}, "Action": "secretsmanager:*", "Resource": "*"}
+    ]}
+)  # fmt: skip
 
 # The version of the secret that the requests are about.
 VERSION = str(uuid.uuid4())
 
 
 @pytest.fixture(scope="module")
-def existing(secrets, parameters):
-    """A secret and a parameter for the requests that are about one; returns both names."""
+def existing(dev, secrets, parameters):
+    """A secret, a replica and a parameter for the requests that are about one; returns the name that they share."""
     name = f"model/{uuid.uuid4().hex[:8]}"
+    elsewhere = client("secretsmanager", dev.variables["AWS_ENDPOINT_URL"], dev_key(dev), region="eu-west-1")
+    elsewhere.create_secret(Name=name + REPLICA, AddReplicaRegions=[{"Region": REGION}])
     secrets.create_secret(Name=name, SecretString="canary-8f1d", ClientRequestToken=VERSION)
     parameters.put_parameter(Name="/" + name, Value="v", Type="String")
     return name
@@ -31,6 +46,16 @@ def right_request(operation, existing):
             return {"SecretId": existing, "Description": "d", "ClientRequestToken": token}
         case "GetSecretValue" | "DescribeSecret" | "ListSecretVersionIds" | "GetResourcePolicy" | "RestoreSecret":
             return {"SecretId": existing}
+        case "ReplicateSecretToRegions":
+            return {"SecretId": existing, "AddReplicaRegions": [{"Region": "eu-west-1"}]}
+        case "RemoveRegionsFromReplication":
+            return {"SecretId": existing, "RemoveReplicaRegions": ["eu-west-1"]}
+        case "StopReplicationToReplica":
+            return {"SecretId": existing + REPLICA}
+        case "DeleteResourcePolicy":
+            return {"SecretId": existing}
+        case "PutResourcePolicy" | "ValidateResourcePolicy":
+            return {"SecretId": existing, "ResourcePolicy": POLICY}
         case "ListSecrets" | "GetRandomPassword":
             return {}
         case "TagResource":

@@ -46,7 +46,7 @@ pub(crate) fn event(number: usize) -> Event {
 
 fn decide(principal: &str) -> Decision {
     let principal: Arn = principal.parse().unwrap();
-    evaluate(&PolicySet::empty(), &Request { principal: &principal, action: ACTION, resource: RESOURCE })
+    evaluate(&PolicySet::empty(), &Request::new(&principal, ACTION, RESOURCE))
 }
 
 pub(crate) fn allowed() -> Decision {

@@ -58,7 +58,7 @@ fn outcome(statements: &[Value], (action, resource): &(String, String)) -> Outco
         return Outcome::ImplicitDeny;
     }
     let principal: Arn = ANN.parse().unwrap();
-    evaluate(&load(statements), &Request { principal: &principal, action, resource }).outcome()
+    evaluate(&load(statements), &Request::new(&principal, action, resource)).outcome()
 }
 
 /// Glob matching by trying everything.
@@ -133,7 +133,7 @@ proptest! {
         let principal: Arn = ANN.parse().unwrap();
         for request in &requests {
             let (action, resource) = request;
-            let decision = evaluate(&set, &Request { principal: &principal, action, resource });
+            let decision = evaluate(&set, &Request::new(&principal, action, resource));
             prop_assert_eq!(decision.outcome(), naive(&statements, request), "{:?} {:?}", request, statements);
             prop_assert_eq!(decision.matched().is_empty(), decision.outcome() == Outcome::ImplicitDeny);
         }
@@ -162,7 +162,7 @@ proptest! {
     ) {
         let (action, resource) = &request;
         let principal: Arn = stranger.parse().unwrap();
-        let decision = evaluate(&load(&statements), &Request { principal: &principal, action, resource });
+        let decision = evaluate(&load(&statements), &Request::new(&principal, action, resource));
         prop_assert_eq!(decision.outcome(), Outcome::ImplicitDeny);
     }
 }

@@ -14,7 +14,8 @@
 use sealdock::arn::Arn;
 use sealdock::diagnostic::{Diagnostic, line_column};
 use sealdock::policy::{
-    Decision, FileFindings, Outcome, PolicySet, Request, Source, evaluate, evaluate_trust,
+    Decision, FileFindings, Outcome, PolicyKind, PolicySet, Request, ResourcePolicy, Session, Source,
+    evaluate, evaluate_trust,
 };
 use serde_json::{Value, json};
 
@@ -94,7 +95,7 @@ fn decisions() {
             let principal: Arn = case["principal"].as_str().unwrap_or(ANN).parse().unwrap();
             let action = case["action"].as_str().unwrap();
             let resource = case["resource"].as_str().unwrap_or("*");
-            check(name, case, &evaluate(&set, &Request { principal: &principal, action, resource }));
+            check(name, case, &evaluate(&set, &Request::new(&principal, action, resource)));
         }
     }
 }
@@ -107,6 +108,39 @@ fn trust() {
         for case in vector["cases"].as_array().unwrap() {
             let role: Arn = case["role"].as_str().unwrap_or(APP).parse().unwrap();
             check(name, case, &evaluate_trust(&set, &role, case["service"].as_str().unwrap()));
+        }
+    }
+}
+
+/// `"policy"` is the policy of the resource, of the `"kind"` that the vector names.
+#[test]
+fn resource_policies() {
+    for vector in vectors(include_str!("../vectors/policy/resource.json")) {
+        let name = vector["name"].as_str().unwrap();
+        let kind = match vector["kind"].as_str().unwrap_or("secret") {
+            "secret" => PolicyKind::SecretsManager,
+            "parameter" => PolicyKind::ParameterStore,
+            "key" => PolicyKind::Kms,
+            "role" => PolicyKind::Trust,
+            other => panic!("{name}: unknown kind {other}"),
+        };
+        let text = vector["policy"].to_string();
+        let policy = ResourcePolicy::parse(name, &text, kind).unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert_eq!(policy.is_public(), vector["public"].as_bool().unwrap_or(false), "{name}");
+        let file = vector.get("file").cloned().unwrap_or_else(|| json!({}));
+        let set = PolicySet::load(&[Source { path: "0.json".into(), text: file.to_string() }])
+            .unwrap_or_else(|errors| panic!("{name}: {errors}"));
+        for case in vector["cases"].as_array().unwrap() {
+            let principal: Arn = case["principal"].as_str().unwrap_or(ANN).parse().unwrap();
+            let session = case["session"].as_str().map(|arn| Session { arn, ..Session::default() });
+            let action = case["action"].as_str().unwrap();
+            let resource = case["resource"].as_str().or(vector["resource"].as_str()).unwrap();
+            let request = Request {
+                session: session.as_ref(),
+                policy: Some(&policy),
+                ..Request::new(&principal, action, resource)
+            };
+            check(name, case, &evaluate(&set, &request));
         }
     }
 }
@@ -174,14 +208,14 @@ fn denials_are_worded_as_by_aws() {
     let set = PolicySet::empty();
     let principal: Arn = "arn:aws:iam::123456789012:user/John".parse().unwrap();
     let resource = "arn:aws:ssm:us-east-1:123456789012:parameter/db";
-    let decision = evaluate(&set, &Request { principal: &principal, action: "ssm:GetParameter", resource });
+    let decision = evaluate(&set, &Request::new(&principal, "ssm:GetParameter", resource));
     assert_eq!(
         decision.denial_message(),
         "User: arn:aws:iam::123456789012:user/John is not authorized to perform: ssm:GetParameter on resource: \
          arn:aws:ssm:us-east-1:123456789012:parameter/db because no identity-based policy allows the \
          ssm:GetParameter action"
     );
-    let list = Request { principal: &principal, action: "secretsmanager:ListSecrets", resource: "*" };
+    let list = Request::new(&principal, "secretsmanager:ListSecrets", "*");
     let session = "arn:aws:sts::123456789012:assumed-role/app/0a1b";
     assert_eq!(
         evaluate(&set, &list).denial_message_as(session),
@@ -198,7 +232,8 @@ fn a_decision_names_file_and_line() {
                 {\"Sid\": \"B\", \"Effect\": \"Allow\", \"Action\": \"ssm:*\", \"Resource\": \"*\"}]}}]}]}";
     let source = Source { path: "dir/a.json".into(), text: text.into() };
     let set = PolicySet::load(std::slice::from_ref(&source)).unwrap();
-    let request = Request { principal: &ANN.parse().unwrap(), action: "ssm:GetParameter", resource: "*" };
+    let principal = ANN.parse().unwrap();
+    let request = Request::new(&principal, "ssm:GetParameter", "*");
     let decision = evaluate(&set, &request);
     let matched = &decision.matched()[0];
     assert_eq!((&*matched.file, matched.line, matched.statement), ("dir/a.json", 4, 2));

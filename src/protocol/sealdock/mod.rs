@@ -3,16 +3,21 @@
 
 mod injections;
 mod keys;
+mod revocations;
 mod sessions;
 
 pub use injections::{
-    Binding, Delivery, Injection, InjectionTarget, ListBindingsRequest, ListBindingsResponse,
-    RecordInjectionsRequest, RecordInjectionsResponse,
+    Binding, Delivery, ForgetBindingsRequest, ForgetBindingsResponse, Injection, InjectionTarget,
+    ListBindingsRequest, ListBindingsResponse, RecordInjectionsRequest, RecordInjectionsResponse,
 };
 pub use keys::{
     AccessKey, AccessKeyStatus, AccessKeySummary, CreateAccessKeyRequest, CreateAccessKeyResponse,
     DeleteAccessKeyRequest, DeleteAccessKeyResponse, KeyOwner, ListAccessKeysRequest, ListAccessKeysResponse,
     UpdateAccessKeyRequest, UpdateAccessKeyResponse,
+};
+pub use revocations::{
+    ListRevocationsRequest, ListRevocationsResponse, Revocation, RevokeSessionsRequest,
+    RevokeSessionsResponse, Revoked,
 };
 pub use sessions::{
     CreateTaskSessionRequest, CreateTaskSessionResponse, SessionCredentials, WhoAmIRequest, WhoAmIResponse,
