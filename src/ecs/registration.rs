@@ -290,7 +290,7 @@ fn check_routers(task: &TaskDefinition, findings: &Findings) {
         let (key, kind) = firelens.router.output_key();
         let given =
             log.options.iter().any(|(name, _)| name.value == key || (key == "Name" && name.value == "name"));
-        if !given && !(log.options.is_empty() && log.secret_options.is_empty()) {
+        if !(given || log.options.is_empty() && log.secret_options.is_empty()) {
             findings.push(error(&format!(
                 "missing output key {key} which is required for firelens configuration of type {kind}"
             )));

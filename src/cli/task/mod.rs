@@ -164,7 +164,10 @@ async fn follow(
         launch::interrupts().map_err(|e| Failure::new(2, format!("cannot wait for signals: {e}")))?;
     let shown = async {
         while let Some(event) = events.recv().await {
-            show(&event, source);
+            // Whoever detaches wants the id; `task logs` has the rest.
+            if !(options.detach && matches!(event, Event::Log { .. })) {
+                show(&event, source);
+            }
         }
     };
     let run = async {

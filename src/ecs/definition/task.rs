@@ -120,8 +120,14 @@ fn task(node: &Node, implied: &Implied, findings: &Findings) -> Option<TaskDefin
     };
     let family = family.unwrap_or_else(|| Spanned { value: String::new(), span: start.clone() });
     let containers = fields.list("containerDefinitions");
-    if containers.is_empty() && !node.get("containerDefinitions").is_some_and(|n| n.value != Value::Null) {
-        fields.error("ECS0004", start, "`containerDefinitions` is missing");
+    match node.get("containerDefinitions") {
+        Some(Node { value: Value::Array(elements), span }) if elements.is_empty() => {
+            fields.error("ECS0004", span.clone(), "Container list cannot be empty.");
+        }
+        None | Some(Node { value: Value::Null, .. }) => {
+            fields.error("ECS0004", start, "`containerDefinitions` is missing");
+        }
+        Some(_) => {}
     }
     let network_mode = network_mode(&mut fields);
     let definition = TaskDefinition {

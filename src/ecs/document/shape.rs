@@ -85,7 +85,7 @@ fn definition(root: &Node, reading: &Reading, findings: &Findings) -> Option<Fou
         }
         return Some(plain_form(root));
     }
-    let members = root.object()?;
+    let Some(members) = root.object() else { return Some(plain_form(root)) };
     if let Some(found) = terraform::resources(root, findings) {
         let named =
             found.into_iter().map(|(name, node)| (name, Found { node, family: None, note_names: false }));

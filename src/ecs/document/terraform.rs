@@ -65,7 +65,8 @@ fn volumes(list: &Node) -> Vec<Node> {
         let mut members = Vec::new();
         for Member { key, key_span, value } in volume.object().unwrap_or_default() {
             if key != "host_path" {
-                members.push(Member { key: key.clone(), key_span: key_span.clone(), value: block(value) });
+                let key = if key == "configure_at_launch" { "configuredAtLaunch" } else { key };
+                members.push(Member { key: key.to_owned(), key_span: key_span.clone(), value: block(value) });
             } else if let Some(path) = value.string().filter(|path| !path.is_empty()) {
                 let path = member("sourcePath", string(path, value.span.clone()));
                 let host = Node { span: value.span.clone(), value: Value::Object(vec![path]) };
