@@ -24,9 +24,12 @@ fn decoders() -> Vec<(Operation, Decoder, Value)> {
         row!(CreateSecret, sm::CreateSecretRequest, {
             "Name": "a", "ClientRequestToken": token, "Description": "d", "KmsKeyId": "k", "SecretString": "s",
             "Tags": [{"Key": "k", "Value": "v"}], "AddReplicaRegions": [{"Region": "eu-west-1", "KmsKeyId": "k"}],
-            "ForceOverwriteReplicaSecret": false, "Type": "t"
+            "ForceOverwriteReplicaSecret": false, "Type": "t",
+            "CrossAccountPrimaryARN": "arn:aws:secretsmanager:eu-west-1:111122223333:secret:a-b1C2d3"
         }),
         row!(DeleteSecret, sm::DeleteSecretRequest, {"SecretId": "a", "RecoveryWindowInDays": 7, "ForceDeleteWithoutRecovery": false}),
+        row!(RotateSecret, sm::RotateSecretRequest, {"SecretId": "a"}),
+        row!(CancelRotateSecret, sm::CancelRotateSecretRequest, {"SecretId": "a"}),
         row!(DescribeSecret, sm::DescribeSecretRequest, {"SecretId": "a"}),
         row!(GetRandomPassword, sm::GetRandomPasswordRequest, {
             "PasswordLength": 1, "ExcludeCharacters": "a", "ExcludeNumbers": true, "ExcludePunctuation": true,

@@ -31,6 +31,7 @@ mod secret_filters;
 mod secret_keys;
 mod secret_policy;
 mod secret_replicas;
+mod secret_rotation;
 mod secret_tags;
 mod secret_versions;
 mod secretsmanager;

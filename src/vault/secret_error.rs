@@ -1,6 +1,7 @@
 //! The refusals of Secrets Manager that its rules about secrets lead to, in AWS's words.
 
 use super::secret_record::{MAX_STAGES, MAX_TAGS, MAX_VERSIONS};
+use crate::schedule::ScheduleError;
 
 /// Why Secrets Manager refuses.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -93,6 +94,20 @@ pub enum SecretError {
         "You can only move staging label AWSCURRENT to a different secret version. It can't be completely removed."
     )]
     CurrentRemoved,
+    /// Rotation was asked for, and no function was ever named.
+    #[error("No Lambda rotation function ARN is associated with this secret.")]
+    NoRotationFunction,
+    /// AWSPENDING is on another version than AWSCURRENT.
+    #[error("A previous rotation isn't complete. That rotation will be reattempted.")]
+    RotationPending,
+    /// Rotation is to be cancelled, and was never set up. The words are those of the API Reference.
+    #[error(
+        "You tried to enable rotation on a secret that doesn't already have a Lambda function ARN configured and you didn't include such an ARN as a parameter in this call."
+    )]
+    RotationNotConfigured,
+    /// The rotation rules are no schedule.
+    #[error(transparent)]
+    Schedule(#[from] ScheduleError),
     /// Too many tags.
     #[error("You can't have more than {MAX_TAGS} tags on a secret.")]
     TooManyTags,

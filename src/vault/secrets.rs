@@ -168,6 +168,7 @@ impl Secrets<'_> {
             deletion: None,
             tags: new.tags,
             versions: Vec::new(),
+            rotation: None,
             policy: None,
             primary_region: None,
             replicas: new.replicas,
@@ -278,6 +279,11 @@ impl Secrets<'_> {
             Ok((written, pruned)) => (Ok(written), pruned),
             Err(e) => (Err(e), Vec::new()),
         };
+        if let Ok(written) = &outcome
+            && written.secret.rotation.as_ref().is_some_and(|r| !r.abandoned.is_empty())
+        {
+            self.rotation_may_be_due();
+        }
         for blob in pruned {
             self.0.blobs.delete(&blob)?;
         }
