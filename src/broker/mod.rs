@@ -18,6 +18,7 @@ mod caller;
 mod compiled;
 mod functions;
 mod keys;
+mod parameter_policies;
 pub mod policies;
 mod rotation;
 mod tasks;
@@ -192,6 +193,7 @@ impl Broker {
                 json!({ "secretId": arn, "reason": "the recovery window has ended" }),
             )?;
         }
+        self.enforce_parameter_policies()?;
         self.vault.secrets().replicate_due()?;
         self.anchor()?;
         Ok(())

@@ -3,7 +3,7 @@
 //! Each has the same four steps: decode, find the ARN from metadata, pass the gate,
 //! act on the vault with the permit.
 
-use super::exchange::{Answer, Exchange, blocking};
+use super::exchange::{Answer, Exchange, Failure, blocking};
 use super::named_secret::{Named, metadata, readable, refused, shown, usable_key};
 use super::secret_tags::{checked_tags, tag_list};
 use super::{
@@ -19,7 +19,7 @@ use crate::protocol::secretsmanager::{
     RestoreSecretRequest, RestoreSecretResponse, UpdateSecretRequest, UpdateSecretResponse,
 };
 use crate::protocol::{ApiError, Operation};
-use crate::vault::{AWSCURRENT, NewSecret, PasswordRules, SecretContent, Secrets};
+use crate::vault::{AWSCURRENT, NewSecret, PasswordRules, SecretContent, SecretVersionValue, Secrets};
 use serde_json::json;
 
 /// Serves one operation.
@@ -58,19 +58,27 @@ async fn get_value(exchange: &mut Exchange<'_>) -> Answer {
     insert(&mut parameters, "versionId", request.version_id.as_deref());
     insert(&mut parameters, "versionStage", request.version_stage.as_deref());
     exchange.context.parameters = Some(parameters);
-    let named = Named::new(exchange, request.secret_id);
+    let (version_id, stage) = (request.version_id.as_deref(), request.version_stage.as_deref());
+    let read = read_value(exchange, request.secret_id, version_id, stage).await?;
+    exchange.answer(&shown(read))
+}
+
+/// Passes the gate for a value and reads it.
+pub(super) async fn read_value(
+    exchange: &Exchange<'_>,
+    secret_id: String,
+    version_id: Option<&str>,
+    stage: Option<&str>,
+) -> Result<SecretVersionValue, Failure> {
+    let named = Named::new(exchange, secret_id);
     let mut keys = ConditionKeys::new();
-    keys.set_some("secretsmanager:VersionId", request.version_id.as_deref());
-    let by_default = request.version_id.is_none().then_some(AWSCURRENT);
-    keys.set_some("secretsmanager:VersionStage", request.version_stage.as_deref().or(by_default));
+    keys.set_some("secretsmanager:VersionId", version_id);
+    let by_default = version_id.is_none().then_some(AWSCURRENT);
+    keys.set_some("secretsmanager:VersionStage", stage.or(by_default));
     let permit = named.authorize_with(exchange, Operation::GetSecretValue, keys).await?;
     let secret = named.existing()?;
-    readable(exchange, &secret.record, request.version_id.as_deref(), request.version_stage.as_deref())?;
-    let secrets = exchange.broker.vault().secrets();
-    let read = secrets
-        .get_value(&permit, &secret, request.version_id.as_deref(), request.version_stage.as_deref())
-        .map_err(refused)?;
-    exchange.answer(&shown(read))
+    readable(exchange, &secret.record, version_id, stage)?;
+    exchange.broker.vault().secrets().get_value(&permit, &secret, version_id, stage).map_err(refused)
 }
 
 async fn create(exchange: &mut Exchange<'_>) -> Answer {

@@ -6,7 +6,9 @@
 //! | `seal.rs` | key hierarchy and sealing |
 //! | `table.rs`, `blobs.rs` | metadata records, sealed values |
 //! | `secret_record.rs`, `parameter_record.rs` | AWS's rules, pure |
-//! | `parameter_labels.rs`, `parameter_tags.rs`, `parameter_listing.rs` | what else parameters have, and lists of them |
+//! | `parameter_labels.rs`, `parameter_tags.rs`, `parameter_sharing.rs`, `parameter_listing.rs` | what else parameters have, and lists of them |
+//! | `parameter_value.rs`, `parameter_policies.rs` | AWS's rules for values and for what time does, pure |
+//! | `parameter_index.rs`, `parameter_due.rs` | what is due, and doing it |
 //! | `rotation.rs`, `secret_rotation.rs` | rotation of secrets: rules, operations |
 //! | `replica_record.rs`, `secret_replication.rs`, `secret_table.rs` | replicas of secrets in other Regions |
 //! | `secrets.rs`, `parameters.rs` | the operations, each behind a [`Permit`](crate::audit::Permit) |
@@ -20,10 +22,15 @@ mod anchor;
 mod attached_policy;
 mod bindings;
 mod blobs;
+mod parameter_due;
+mod parameter_index;
 mod parameter_labels;
 mod parameter_listing;
+mod parameter_policies;
 mod parameter_record;
+mod parameter_sharing;
 mod parameter_tags;
+mod parameter_value;
 mod parameters;
 mod password;
 mod replica_record;
@@ -48,12 +55,15 @@ mod tokens;
 pub use access_keys::{AccessKeyRecord, AccessKeys, account_of_key};
 pub use attached_policy::AttachedPolicy;
 pub use bindings::{Binding, BindingRecord, Bindings};
+pub use parameter_due::DuePolicy;
 pub use parameter_labels::{Labelled, Unlabelled};
 pub use parameter_listing::{Listed, Page, below};
+pub use parameter_policies::{InlinePolicy, InlineRule};
 pub use parameter_record::{
     ParameterError, ParameterKind, ParameterRecord, ParameterVersion, Selector, Tier, WantedTier,
     parameter_arn,
 };
+pub use parameter_sharing::Sharing;
 pub use parameters::{NewParameter, ParameterFailure, ParameterValue, Parameters};
 pub use password::{PasswordError, PasswordRules};
 pub use replica_record::{Replica, ReplicaState};
@@ -76,6 +86,7 @@ use crate::store::{Store, StoreError};
 use access_keys::AccessKeyTable;
 use blobs::Blobs;
 use jiff::Timestamp;
+use parameter_index::ParameterIndex;
 use seal::{Keys, random};
 use secret_table::SecretTable;
 use serde::{Deserialize, Serialize};
@@ -141,6 +152,9 @@ pub struct Vault {
     blobs: Blobs,
     secrets: SecretTable,
     parameters: Table<ParameterRecord>,
+    parameter_index: ParameterIndex,
+    /// Held while a parameter with one level is written.
+    one_level_names: Mutex<()>,
     access_keys: AccessKeyTable,
     bindings: Table<BindingRecord>,
     revocations: Table<RevocationRecord>,
@@ -197,12 +211,15 @@ impl Vault {
         {
             return Err(VaultError::WrongKey);
         }
+        let parameters = Table::load(Arc::clone(&store), Arc::clone(&keys))?;
         let vault = Self {
             id: header.vault_id,
             clock,
             blobs: Blobs::load(Arc::clone(&store), Arc::clone(&keys))?,
             secrets: SecretTable::load(Arc::clone(&store), Arc::clone(&keys))?,
-            parameters: Table::load(Arc::clone(&store), Arc::clone(&keys))?,
+            parameter_index: ParameterIndex::load(&parameters),
+            one_level_names: Mutex::default(),
+            parameters,
             access_keys: Table::load(Arc::clone(&store), Arc::clone(&keys))?,
             bindings: Table::load(Arc::clone(&store), Arc::clone(&keys))?,
             revocations: Table::load(Arc::clone(&store), Arc::clone(&keys))?,
