@@ -76,15 +76,13 @@ impl Secrets<'_> {
     /// Makes the attempts due that an earlier broker had begun and not ended; once, at the start.
     pub fn resume_rotations(&self) -> Result<(), SecretFailure> {
         let now = self.0.now();
-        let mut cut_short = Vec::new();
-        self.0.secrets.rows().walk("", None, |row| {
+        let running = |row: &Row<SecretRecord>| {
             let run = row.record.rotation.as_ref().and_then(|rotation| rotation.run.as_ref());
-            if run.is_some_and(|run| run.running) {
-                cut_short.push(row.record.scope.id(&row.record.name));
-            }
-            Step::Next
-        });
-        for id in cut_short {
+            run.is_some_and(|run| run.running)
+        };
+        let rotated = self.rotated();
+        for row in rotated.iter().filter(|row| running(row)) {
+            let id = id_of(row);
             self.change(&id, |current| {
                 let Some(mut record) = current.cloned() else { return Ok((Change::Keep, ())) };
                 record.resume_attempt(now);
