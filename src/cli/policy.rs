@@ -38,6 +38,7 @@ pub(crate) fn coverage() -> Result<ExitCode, Failure> {
         let service = match row.service {
             Service::SecretsManager => "Secrets Manager",
             Service::Ssm => "Parameter Store",
+            Service::Kms => "KMS",
             Service::Sealdock => "Sealdock",
         };
         [service.to_owned(), row.name.to_owned(), if row.implemented { "yes" } else { "no" }.to_owned()]
