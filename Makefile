@@ -1,6 +1,6 @@
 # The commands of this project. Each target is one script; `make` alone lists them.
 
-.PHONY: help run test bench build setup clean
+.PHONY: help run test bench coverage build setup clean
 
 help:   ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -18,6 +18,9 @@ bench:  ## measure throughput, memory and start-up against this machine's ceilin
 	@tests/scripts/setup.sh
 	@tests/scripts/build.sh
 	@tests/scripts/bench.sh
+
+coverage: ## write what the program serves into the README's table of operations
+	@tests/scripts/coverage.sh
 
 build:  ## the release binary, target/release/sealdock
 	@tests/scripts/build.sh

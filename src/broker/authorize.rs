@@ -74,11 +74,22 @@ impl Broker {
     /// # Errors
     /// [`Deny`].
     pub async fn authorize(&self, context: &Context, ask: &Ask<'_>) -> Result<Permit, Deny> {
-        let Some(caller) = &context.caller else {
-            return Err(Deny::Unrecorded(AuditError::Closed(
+        match self.decide(context, ask) {
+            Some(decision) => self.record(context, decision).await,
+            None => Err(Deny::Unrecorded(AuditError::Closed(
                 "a request without a caller cannot be decided".into(),
-            )));
-        };
+            ))),
+        }
+    }
+
+    /// Whether a request would be allowed. Nothing is recorded, and nothing follows from it.
+    pub fn would_allow(&self, context: &Context, ask: &Ask<'_>) -> bool {
+        self.decide(context, ask).is_some_and(|decision| decision.is_allowed())
+    }
+
+    /// The decision about the caller's request; `None` if there is no caller.
+    fn decide(&self, context: &Context, ask: &Ask<'_>) -> Option<Decision> {
+        let caller = context.caller.as_ref()?;
         let set = self.policies.current();
         let session = session(caller);
         let request = Request {
@@ -97,7 +108,7 @@ impl Broker {
                 via: ask.via,
             },
         };
-        self.record(context, evaluate(&set, &request)).await
+        Some(evaluate(&set, &request))
     }
 
     /// Records a decision that was made elsewhere, such as one about a trust policy.

@@ -153,19 +153,42 @@ impl Broker {
         (uid == own || uid == 0).then(|| self.principal_caller(&self.root_arn(), proof)).flatten()
     }
 
-    /// ARN of the account root.
+    /// ARN of the root of the configuration's account.
     pub fn root_arn(&self) -> String {
         Arn::new("iam", "", &self.settings.account, "root").to_string()
     }
 
-    /// Whether policies know this principal, or it is the account root.
+    /// Whether policies know this principal, or it is the root of an account of the vault.
     pub fn knows(&self, principal: &str) -> bool {
-        principal == self.root_arn() || self.policies.current().identity(principal).is_some()
+        self.account_root(principal).is_some() || self.policies.current().identity(principal).is_some()
+    }
+
+    /// Whether the caller runs the broker and asks at its socket. The vault's key is its own, so
+    /// that it is the root of each account of the vault, not only of the configuration's.
+    pub fn runs_broker(&self, caller: &Caller) -> bool {
+        matches!(caller.proof, Proof::Peer { uid } if caller.is_root()
+            && self.settings.peers.iter().all(|(peer, _)| *peer != uid))
+    }
+
+    /// The same caller as root of another account of the vault, if it runs the broker.
+    pub fn root_in(&self, caller: &Caller, account: &str) -> Option<Caller> {
+        let root = Arn::new("iam", "", account, "root").to_string();
+        self.runs_broker(caller).then(|| self.principal_caller(&root, caller.proof.clone())).flatten()
+    }
+
+    /// The root of an account of the vault: the configuration's, or one whose users or roles the
+    /// policies know.
+    fn account_root(&self, principal: &str) -> Option<Arn> {
+        let arn: Arn = principal.parse().ok()?;
+        let set = self.policies.current();
+        let ours = arn.account == self.settings.account
+            || set.identities().any(|identity| identity.arn.account == arn.account);
+        let root = Arn::new("iam", "", &arn.account, "root");
+        (ours && arn == root).then_some(arn)
     }
 
     fn principal_caller(&self, principal: &str, proof: Proof) -> Option<Caller> {
-        if principal == self.root_arn() {
-            let arn: Arn = principal.parse().ok()?;
+        if let Some(arn) = self.account_root(principal) {
             return Some(Caller {
                 id: arn.account.clone(),
                 principal: arn,

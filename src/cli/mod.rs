@@ -15,6 +15,7 @@
 
 mod audit;
 mod broker;
+mod coverage;
 mod dev;
 mod init;
 mod key;
@@ -58,7 +59,7 @@ enum Command {
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
     /// List the AWS operations and which of them this program serves
-    Coverage,
+    Coverage(coverage::CoverageArguments),
 }
 
 /// A failed command: what to print and how to exit.
@@ -96,7 +97,7 @@ pub fn main() -> ExitCode {
         Command::Task(command) => task::run(command),
         Command::Audit(command) => audit::run(&command),
         Command::Policy(command) => policy::run(&command),
-        Command::Coverage => policy::coverage(),
+        Command::Coverage(arguments) => coverage::run(&arguments),
     };
     match outcome {
         Ok(code) => code,

@@ -1,10 +1,9 @@
-//! `sealdock policy check` and `sealdock coverage`: checks that need no broker.
+//! `sealdock policy check`: a check that needs no broker.
 
+use super::Failure;
 use super::output::{say, tell};
-use super::{Failure, table};
 use crate::broker::{PolicyError, policies};
 use crate::policy::PolicySet;
-use crate::protocol::{Operation, Service};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -29,20 +28,5 @@ pub(crate) fn run(command: &PolicyCommand) -> Result<ExitCode, Failure> {
     if sources.is_empty() {
         tell("the directory has no *.json file: only the account root may do anything");
     }
-    Ok(ExitCode::SUCCESS)
-}
-
-/// Prints the coverage table.
-pub(crate) fn coverage() -> Result<ExitCode, Failure> {
-    let rows = Operation::coverage().map(|row| {
-        let service = match row.service {
-            Service::SecretsManager => "Secrets Manager",
-            Service::Ssm => "Parameter Store",
-            Service::Kms => "KMS",
-            Service::Sealdock => "Sealdock",
-        };
-        [service.to_owned(), row.name.to_owned(), if row.implemented { "yes" } else { "no" }.to_owned()]
-    });
-    say(table::render(["SERVICE", "OPERATION", "SERVED"], rows));
     Ok(ExitCode::SUCCESS)
 }

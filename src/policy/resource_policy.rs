@@ -4,7 +4,8 @@
 use super::document::{Kind, Statement};
 use super::parse::{self, File, Origin};
 use super::principal::{NamedPrincipal, PrincipalSet};
-use super::{Effect, FileFindings};
+use super::{Effect, FileFindings, PolicySet};
+use crate::arn::Arn;
 use crate::diagnostic::Severity;
 use crate::json;
 use std::sync::Arc;
@@ -70,6 +71,18 @@ impl ResourcePolicy {
         self.statements.iter().any(|statement| {
             statement.matched.effect == Effect::Allow
                 && statement.principals.as_ref().is_some_and(PrincipalSet::is_everyone)
+        })
+    }
+
+    /// A user or role that it names and that does not exist: one of an account whose users and
+    /// roles are known here. What an unknown account has cannot be told.
+    pub fn missing_principal(&self, set: &PolicySet) -> Option<String> {
+        let known = |arn: &Arn| set.identities().any(|identity| identity.arn.account == arn.account);
+        self.named().find_map(|principal| match principal {
+            NamedPrincipal::Entity(arn) if set.principal(arn).is_none() && known(arn) => {
+                Some(arn.to_string())
+            }
+            _ => None,
         })
     }
 

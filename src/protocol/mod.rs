@@ -27,7 +27,7 @@ pub mod ssm;
 pub mod writer;
 
 pub use error::ApiError;
-pub use operation::{Operation, Service};
+pub use operation::{Coverage, Operation, Service};
 
 /// The media type of every request and answer.
 pub const CONTENT_TYPE: &str = "application/x-amz-json-1.1";

@@ -31,6 +31,8 @@ patterns! {
     REGION = r"^([a-z]+-)+\d+$";
     /// Secrets Manager `RotationTokenType`.
     ROTATION_TOKEN = r"^[a-zA-Z0-9\-]+$";
+    /// Secrets Manager `ResourcePolicyNameType`.
+    POLICY_NAME = r"[0-9A-Za-z\-\_]+";
     /// Secrets Manager `FilterValueStringType`.
     FILTER_VALUE = r"^\!?[a-zA-Z0-9 :_@\/\+\=\.\-\!]*$";
     /// SSM `ParameterKeyId`.

@@ -32,7 +32,8 @@ fn decoders() -> Vec<(Operation, Decoder, Value)> {
             "PasswordLength": 1, "ExcludeCharacters": "a", "ExcludeNumbers": true, "ExcludePunctuation": true,
             "ExcludeUppercase": true, "ExcludeLowercase": true, "IncludeSpace": true, "RequireEachIncludedType": false
         }),
-        row!(GetResourcePolicy, sm::GetResourcePolicyRequest, {"SecretId": "a"}),
+        row!(DeleteResourcePolicy, sm::DeleteResourcePolicyRequest, {"SecretId": "a", "PolicyName": "default"}),
+        row!(GetResourcePolicy, sm::GetResourcePolicyRequest, {"SecretId": "a", "PolicyName": "default"}),
         row!(GetSecretValue, sm::GetSecretValueRequest, {"SecretId": "a", "VersionId": token, "VersionStage": "s"}),
         row!(ListSecretVersionIds, sm::ListSecretVersionIdsRequest, {
             "SecretId": "a", "MaxResults": 1, "NextToken": "t", "IncludeDeprecated": true
@@ -41,6 +42,10 @@ fn decoders() -> Vec<(Operation, Decoder, Value)> {
             "IncludePlannedDeletion": true, "MaxResults": 1, "NextToken": "t", "SortOrder": "desc", "SortBy": "name",
             "Filters": [{"Key": "all", "Values": ["a"]}]
         }),
+        row!(PutResourcePolicy, sm::PutResourcePolicyRequest, {
+            "SecretId": "a", "ResourcePolicy": "{}", "PolicyName": "default", "BlockPublicPolicy": true
+        }),
+        row!(ValidateResourcePolicy, sm::ValidateResourcePolicyRequest, {"SecretId": "a", "ResourcePolicy": "{}"}),
         row!(PutSecretValue, sm::PutSecretValueRequest, {
             "SecretId": "a", "ClientRequestToken": token, "SecretBinary": "AA==", "VersionStages": ["s"],
             "RotationToken": token

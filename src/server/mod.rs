@@ -24,6 +24,8 @@ mod parameter_filters;
 mod scrape;
 mod sealdock;
 mod secret_batch;
+mod secret_keys;
+mod secret_policy;
 mod secret_tags;
 mod secret_versions;
 mod secretsmanager;

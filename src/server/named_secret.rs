@@ -2,9 +2,12 @@
 //! files of Secrets Manager's operations.
 
 use super::exchange::{Exchange, Failure};
+use super::secret_keys;
 use crate::audit::Permit;
-use crate::protocol::Operation;
+use crate::broker::Ask;
+use crate::policy::ConditionKeys;
 use crate::protocol::secretsmanager::{self as wire, GetSecretValueResponse, SecretMetadata};
+use crate::protocol::{ApiError, Operation};
 use crate::vault::{Row, SecretError, SecretFailure, SecretRecord, SecretVersionValue, Secrets};
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -26,18 +29,89 @@ impl Named {
         Self { id, arn, found }
     }
 
+    /// Passes the gate with the secret's policy and the condition keys that follow from the secret.
     pub(super) async fn authorize(
         &self,
         exchange: &Exchange<'_>,
         operation: Operation,
     ) -> Result<Permit, Failure> {
-        exchange.authorize(&operation.action(), &self.arn, &self.id).await
+        self.authorize_with(exchange, operation, ConditionKeys::new()).await
+    }
+
+    /// As [`Named::authorize`], with the condition keys that follow from the request.
+    pub(super) async fn authorize_with(
+        &self,
+        exchange: &Exchange<'_>,
+        operation: Operation,
+        mut keys: ConditionKeys,
+    ) -> Result<Permit, Failure> {
+        keys.set("secretsmanager:SecretId", self.arn.clone());
+        let record = self.found.as_ref().map(|row| &row.record);
+        if let Some(record) = record {
+            secret_keys::of_secret(&mut keys, record);
+        }
+        let policy = match record.and_then(|record| record.policy.as_ref()) {
+            None => None,
+            Some(policy) => policy
+                .compiled()
+                .map(Some)
+                .or_else(|| mends(exchange, &self.arn, operation).then_some(None))
+                .ok_or_else(unenforceable)?,
+        };
+        let action = operation.action();
+        exchange.ask(Ask { keys, policy, ..Ask::new(&action, &self.arn) }, &self.id).await
     }
 
     pub(super) fn existing(self) -> Result<Arc<Row<SecretRecord>>, Failure> {
         self.found.ok_or_else(|| wire::secret_not_found().into())
     }
 }
+
+/// Whether this is the root of the secret's account at work on a policy that cannot be enforced.
+fn mends(exchange: &Exchange<'_>, arn: &str, operation: Operation) -> bool {
+    let root = exchange.context.caller.as_ref().is_some_and(|caller| {
+        caller.is_root() && arn.split(':').nth(4).is_some_and(|account| account == caller.account())
+    });
+    let about = [Operation::GetResourcePolicy, Operation::PutResourcePolicy, Operation::DeleteResourcePolicy];
+    root && about.contains(&operation)
+}
+
+/// The stored policy does not compile, so that nobody can tell whom it denies what.
+fn unenforceable() -> Failure {
+    ApiError::access_denied_text(
+        "The resource policy of the secret cannot be enforced, so every request for the secret is refused: the root of \
+         its account can replace it with PutResourcePolicy.",
+    )
+    .into()
+}
+
+/// Whether the caller may use the key of the version that these selectors name.
+pub(super) fn readable(
+    exchange: &Exchange<'_>,
+    secret: &SecretRecord,
+    version_id: Option<&str>,
+    stage: Option<&str>,
+) -> Result<(), Failure> {
+    let version = secret.select(version_id, stage).map_err(|error| refused(error.into()))?;
+    usable_key(exchange, secret, version.kms_key_id.as_deref())
+}
+
+/// The service's own key works for the secret's account only.
+/// Source: Secrets Manager User Guide, "Access AWS Secrets Manager secrets from a different account".
+pub(super) fn usable_key(
+    exchange: &Exchange<'_>,
+    secret: &SecretRecord,
+    kms_key_id: Option<&str>,
+) -> Result<(), Failure> {
+    let own = exchange.context.caller.as_ref().is_some_and(|c| c.account() == secret.scope.account);
+    if own || kms_key_id.is_some_and(|key| !key.is_empty() && !key.ends_with(DEFAULT_KEY)) {
+        return Ok(());
+    }
+    Err(ApiError::access_denied_text("Access to KMS is not allowed").into())
+}
+
+/// Alias of the service's own key.
+pub(super) const DEFAULT_KEY: &str = "alias/aws/secretsmanager";
 
 /// A value as `GetSecretValue` and `BatchGetSecretValue` show it.
 pub(super) fn shown(read: SecretVersionValue) -> GetSecretValueResponse {

@@ -127,6 +127,7 @@ async fn create_key(exchange: &mut Exchange<'_>) -> Answer {
         KeyOwner::UserName(name) => named_user(exchange, &name),
     };
     exchange.context.parameters = Some(json!({ "principalArn": principal }));
+    enter_account_of(exchange, &principal);
     let _permit = exchange.authorize("iam:CreateAccessKey", &principal, &principal).await?;
     let held = exchange
         .broker
@@ -163,9 +164,12 @@ async fn list_keys(exchange: &mut Exchange<'_>) -> Answer {
     let request = ListAccessKeysRequest::decode(exchange.body)?;
     exchange.context.parameters = Some(json!({ "principalArn": request.principal_arn }));
     let resource = request.principal_arn.as_deref().unwrap_or("*");
+    enter_account_of(exchange, resource);
     let _permit = exchange.authorize("iam:ListAccessKeys", resource, resource).await?;
     let keys = exchange.broker.vault().access_keys().list();
-    let wanted = keys.iter().map(|row| &row.record);
+    let everyone = exchange.context.caller.as_ref().is_some_and(|caller| exchange.broker.runs_broker(caller));
+    let own = |arn: &str| everyone || arn.split(':').nth(4) == Some(exchange.scope.account.as_str());
+    let wanted = keys.iter().map(|row| &row.record).filter(|key| own(&key.principal));
     let wanted = wanted.filter(|key| request.principal_arn.as_ref().is_none_or(|arn| *arn == key.principal));
     exchange.answer(&ListAccessKeysResponse {
         access_keys: wanted
@@ -222,11 +226,21 @@ async fn who_am_i(exchange: &mut Exchange<'_>) -> Answer {
 
 /// Passes the gate for the owner of an access key; an unknown key is authorised
 /// against all users, so that only those who may list keys learn that it is unknown.
-async fn gate_for_key(exchange: &Exchange<'_>, action: &str, id: &str) -> Result<(), Failure> {
+async fn gate_for_key(exchange: &mut Exchange<'_>, action: &str, id: &str) -> Result<(), Failure> {
     let key = exchange.broker.vault().access_keys().get(id);
     let resource = key.map_or_else(|| user_arn(exchange, "*"), |row| row.record.principal.clone());
+    enter_account_of(exchange, &resource);
     let _permit = exchange.authorize(action, &resource, id).await?;
     Ok(())
+}
+
+/// Whoever runs the broker looks after the keys of every account of the vault, each as its root.
+fn enter_account_of(exchange: &mut Exchange<'_>, principal: &str) {
+    let account = principal.split(':').nth(4).unwrap_or_default();
+    let root = exchange.context.caller.as_ref().and_then(|caller| exchange.broker.root_in(caller, account));
+    if let Some(root) = root {
+        exchange.context.caller = Some(root);
+    }
 }
 
 fn existing(found: bool, id: &str) -> Result<(), ApiError> {

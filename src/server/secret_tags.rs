@@ -2,6 +2,8 @@
 
 use super::exchange::{Answer, Exchange, blocking};
 use super::named_secret::{Named, refused};
+use super::secret_keys;
+use crate::policy::ConditionKeys;
 use crate::protocol::secretsmanager::{
     Tag, TagResourceRequest, TagsChanged, UntagResourceRequest, invalid_parameter,
 };
@@ -16,7 +18,9 @@ pub(super) async fn tag(exchange: &mut Exchange<'_>) -> Answer {
     let tags = checked_tags(request.tags)?;
     exchange.context.parameters = Some(json!({ "secretId": request.secret_id, "tags": tag_list(&tags) }));
     let named = Named::new(exchange, request.secret_id);
-    let permit = named.authorize(exchange, Operation::TagResource).await?;
+    let mut keys = ConditionKeys::new();
+    secret_keys::of_tags(&mut keys, &tags);
+    let permit = named.authorize_with(exchange, Operation::TagResource, keys).await?;
     let secret = named.existing()?;
     let secrets = exchange.broker.vault().secrets();
     blocking(|| secrets.tag(&permit, &secret, tags)).map_err(refused)?;
@@ -27,7 +31,9 @@ pub(super) async fn untag(exchange: &mut Exchange<'_>) -> Answer {
     let request = UntagResourceRequest::decode(exchange.body)?;
     exchange.context.parameters = Some(json!({ "secretId": request.secret_id, "tagKeys": request.tag_keys }));
     let named = Named::new(exchange, request.secret_id);
-    let permit = named.authorize(exchange, Operation::UntagResource).await?;
+    let mut keys = ConditionKeys::new();
+    request.tag_keys.iter().for_each(|key| keys.add("aws:TagKeys", key.clone()));
+    let permit = named.authorize_with(exchange, Operation::UntagResource, keys).await?;
     let secret = named.existing()?;
     for key in &request.tag_keys {
         not_reserved(key)?;

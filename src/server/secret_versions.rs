@@ -6,6 +6,7 @@
 
 use super::exchange::{Answer, Exchange, blocking};
 use super::named_secret::{Named, refused};
+use crate::policy::ConditionKeys;
 use crate::protocol::Operation;
 use crate::protocol::secretsmanager::{
     ListSecretVersionIdsRequest, ListSecretVersionIdsResponse, UpdateSecretVersionStageRequest,
@@ -91,7 +92,9 @@ pub(super) async fn move_stage(exchange: &mut Exchange<'_>) -> Answer {
         "moveToVersionId": request.move_to_version_id, "removeFromVersionId": request.remove_from_version_id,
     }));
     let named = Named::new(exchange, request.secret_id);
-    let permit = named.authorize(exchange, Operation::UpdateSecretVersionStage).await?;
+    let mut keys = ConditionKeys::new();
+    keys.set("secretsmanager:VersionStage", request.version_stage.clone());
+    let permit = named.authorize_with(exchange, Operation::UpdateSecretVersionStage, keys).await?;
     let secret = named.existing()?;
     let change = StageMove {
         stage: &request.version_stage,

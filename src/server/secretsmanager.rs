@@ -4,18 +4,19 @@
 //! act on the vault with the permit.
 
 use super::exchange::{Answer, Exchange, blocking};
-use super::named_secret::{Named, metadata, refused, shown};
+use super::named_secret::{Named, metadata, readable, refused, shown, usable_key};
 use super::secret_tags::{checked_tags, tag_list};
-use super::{list_secrets, secret_batch, secret_tags, secret_versions};
+use super::{list_secrets, secret_batch, secret_keys, secret_policy, secret_tags, secret_versions};
+use crate::broker::Ask;
+use crate::policy::ConditionKeys;
 use crate::protocol::secretsmanager::{
     self as wire, CreateSecretRequest, CreateSecretResponse, DeleteSecretRequest, DeleteSecretResponse,
     Deletion, DescribeSecretRequest, DescribeSecretResponse, GetRandomPasswordRequest,
-    GetRandomPasswordResponse, GetResourcePolicyRequest, GetResourcePolicyResponse, GetSecretValueRequest,
-    PutSecretValueRequest, PutSecretValueResponse, RestoreSecretRequest, RestoreSecretResponse,
-    UpdateSecretRequest, UpdateSecretResponse,
+    GetRandomPasswordResponse, GetSecretValueRequest, PutSecretValueRequest, PutSecretValueResponse,
+    RestoreSecretRequest, RestoreSecretResponse, UpdateSecretRequest, UpdateSecretResponse,
 };
 use crate::protocol::{ApiError, Operation};
-use crate::vault::{NewSecret, PasswordRules, SecretContent, Secrets};
+use crate::vault::{AWSCURRENT, NewSecret, PasswordRules, SecretContent, Secrets};
 use serde_json::json;
 
 /// Serves one operation.
@@ -23,19 +24,22 @@ pub(super) async fn serve(operation: Operation, exchange: &mut Exchange<'_>) -> 
     match operation {
         Operation::BatchGetSecretValue => secret_batch::get_values(exchange).await,
         Operation::CreateSecret => create(exchange).await,
+        Operation::DeleteResourcePolicy => secret_policy::delete(exchange).await,
         Operation::DeleteSecret => delete(exchange).await,
         Operation::DescribeSecret => describe(exchange).await,
         Operation::GetRandomPassword => random_password(exchange).await,
-        Operation::GetResourcePolicy => resource_policy(exchange).await,
+        Operation::GetResourcePolicy => secret_policy::get(exchange).await,
         Operation::GetSecretValue => get_value(exchange).await,
         Operation::ListSecretVersionIds => secret_versions::list(exchange).await,
         Operation::ListSecrets => list_secrets::list(exchange).await,
+        Operation::PutResourcePolicy => secret_policy::put(exchange).await,
         Operation::PutSecretValue => put_value(exchange).await,
         Operation::RestoreSecret => restore(exchange).await,
         Operation::TagResource => secret_tags::tag(exchange).await,
         Operation::UntagResource => secret_tags::untag(exchange).await,
         Operation::UpdateSecret => update(exchange).await,
         Operation::UpdateSecretVersionStage => secret_versions::move_stage(exchange).await,
+        Operation::ValidateResourcePolicy => secret_policy::validate(exchange).await,
         other => Err(ApiError::unknown_operation(other.name()).into()),
     }
 }
@@ -47,8 +51,13 @@ async fn get_value(exchange: &mut Exchange<'_>) -> Answer {
     insert(&mut parameters, "versionStage", request.version_stage.as_deref());
     exchange.context.parameters = Some(parameters);
     let named = Named::new(exchange, request.secret_id);
-    let permit = named.authorize(exchange, Operation::GetSecretValue).await?;
+    let mut keys = ConditionKeys::new();
+    keys.set_some("secretsmanager:VersionId", request.version_id.as_deref());
+    let by_default = request.version_id.is_none().then_some(AWSCURRENT);
+    keys.set_some("secretsmanager:VersionStage", request.version_stage.as_deref().or(by_default));
+    let permit = named.authorize_with(exchange, Operation::GetSecretValue, keys).await?;
     let secret = named.existing()?;
+    readable(exchange, &secret.record, request.version_id.as_deref(), request.version_stage.as_deref())?;
     let secrets = exchange.broker.vault().secrets();
     let read = secrets
         .get_value(&permit, &secret, request.version_id.as_deref(), request.version_stage.as_deref())
@@ -65,9 +74,15 @@ async fn create(exchange: &mut Exchange<'_>) -> Answer {
         "kmsKeyId": request.kms_key_id, "tags": tag_list(&tags),
     }));
     let arn = Secrets::hypothetical_arn(&exchange.scope, &request.name);
-    let permit = exchange.authorize(&Operation::CreateSecret.action(), &arn, &request.name).await?;
+    let mut keys = ConditionKeys::new();
+    keys.set("secretsmanager:Name", request.name.clone());
+    keys.set_some("secretsmanager:Description", request.description.as_deref());
+    keys.set_some("secretsmanager:KmsKeyId", request.kms_key_id.as_deref());
+    secret_keys::of_tags(&mut keys, &tags);
+    let asked = |action| Ask { keys: keys.clone(), ..Ask::new(action, &arn) };
+    let permit = exchange.ask(asked("secretsmanager:CreateSecret"), &request.name).await?;
     if !tags.is_empty() {
-        let _tags = exchange.authorize("secretsmanager:TagResource", &arn, &request.name).await?;
+        let _tags = exchange.ask(asked("secretsmanager:TagResource"), &request.name).await?;
     }
     unsupported(request.add_replica_regions.is_some(), "AddReplicaRegions")?;
     unsupported(request.secret_type.is_some(), "Type")?;
@@ -98,6 +113,7 @@ async fn put_value(exchange: &mut Exchange<'_>) -> Answer {
     let named = Named::new(exchange, request.secret_id);
     let permit = named.authorize(exchange, Operation::PutSecretValue).await?;
     let secret = named.existing()?;
+    usable_key(exchange, &secret.record, secret.record.kms_key_id.as_deref())?;
     let secrets = exchange.broker.vault().secrets();
     let (content, stages) = (content(request.content), request.version_stages.unwrap_or_default());
     let written =
@@ -118,10 +134,17 @@ async fn update(exchange: &mut Exchange<'_>) -> Answer {
         "kmsKeyId": request.kms_key_id,
     }));
     let named = Named::new(exchange, request.secret_id);
-    let permit = named.authorize(exchange, Operation::UpdateSecret).await?;
+    let mut keys = ConditionKeys::new();
+    keys.set_some("secretsmanager:Description", request.description.as_deref());
+    keys.set_some("secretsmanager:KmsKeyId", request.kms_key_id.as_deref());
+    let permit = named.authorize_with(exchange, Operation::UpdateSecret, keys).await?;
     unsupported(request.secret_type.is_some(), "Type")?;
     let secret = named.existing()?;
     let content = request.content.map(content);
+    if content.is_some() || request.kms_key_id.is_some() {
+        let key = request.kms_key_id.as_deref().or(secret.record.kms_key_id.as_deref());
+        usable_key(exchange, &secret.record, key)?;
+    }
     let value = content.as_ref().map(|content| (token.as_str(), content));
     let (description, key) = (request.description, request.kms_key_id);
     let secrets = exchange.broker.vault().secrets();
@@ -155,7 +178,10 @@ async fn delete(exchange: &mut Exchange<'_>) -> Answer {
         "secretId": request.secret_id, "recoveryWindowInDays": window, "forceDeleteWithoutRecovery": window.is_none(),
     }));
     let named = Named::new(exchange, request.secret_id);
-    let permit = named.authorize(exchange, Operation::DeleteSecret).await?;
+    let mut keys = ConditionKeys::new();
+    keys.set("secretsmanager:ForceDeleteWithoutRecovery", window.is_none().to_string());
+    keys.set_some("secretsmanager:RecoveryWindowInDays", window.map(|days| days.to_string()));
+    let permit = named.authorize_with(exchange, Operation::DeleteSecret, keys).await?;
     if let (None, None) = (&named.found, window) {
         // Forcing the deletion of what is not there succeeds, so that it can be repeated.
         let name = named.id.clone();
@@ -185,19 +211,6 @@ async fn restore(exchange: &mut Exchange<'_>) -> Answer {
     let secrets = exchange.broker.vault().secrets();
     let record = blocking(|| secrets.restore(&permit, &secret)).map_err(refused)?;
     exchange.answer(&RestoreSecretResponse { arn: record.arn(), name: record.name })
-}
-
-/// No secret has a resource policy; clients that look for one learn that.
-async fn resource_policy(exchange: &mut Exchange<'_>) -> Answer {
-    let request = GetResourcePolicyRequest::decode(exchange.body)?;
-    exchange.context.parameters = Some(json!({ "secretId": request.secret_id }));
-    let named = Named::new(exchange, request.secret_id);
-    let _permit = named.authorize(exchange, Operation::GetResourcePolicy).await?;
-    let secret = named.existing()?;
-    if secret.record.deletion.is_some() {
-        return Err(wire::marked_for_deletion().into());
-    }
-    exchange.answer(&GetResourcePolicyResponse { arn: secret.record.arn(), name: secret.record.name.clone() })
 }
 
 async fn random_password(exchange: &mut Exchange<'_>) -> Answer {

@@ -15,6 +15,7 @@
 
 mod access_keys;
 mod anchor;
+mod attached_policy;
 mod bindings;
 mod blobs;
 mod parameter_labels;
@@ -36,6 +37,7 @@ mod table;
 mod tokens;
 
 pub use access_keys::{AccessKeyRecord, AccessKeys, account_of_key};
+pub use attached_policy::AttachedPolicy;
 pub use bindings::{Binding, BindingRecord, Bindings};
 pub use parameter_labels::{Labelled, Unlabelled};
 pub use parameter_listing::{Listed, Page, below};

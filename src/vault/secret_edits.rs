@@ -1,8 +1,9 @@
-//! Changes to a secret that do not touch a value: staging labels and tags.
+//! Changes to a secret that do not touch a value: staging labels, tags, the resource policy.
 //!
 //! Tags: a key that is there gets the new value and keeps its place, a new key goes
 //! to the end, and removing a key that is not there changes nothing.
 
+use super::attached_policy::AttachedPolicy;
 use super::secret_error::SecretError;
 use super::secret_record::{MAX_TAGS, SecretRecord};
 use super::secret_versions::StageMove;
@@ -45,6 +46,23 @@ impl Secrets<'_> {
         self.edit(secret, |record, now| record.remove_tags(keys, now))
     }
 
+    /// `PutResourcePolicy`: attaches a policy in place of the one that is there.
+    pub fn put_policy(
+        &self,
+        permit: &Permit,
+        secret: &Row<SecretRecord>,
+        policy: AttachedPolicy,
+    ) -> Result<(), SecretFailure> {
+        permitted(permit, &["secretsmanager:PutResourcePolicy"], &secret.record.arn())?;
+        self.edit(secret, |record, now| record.set_policy(Some(policy), now))
+    }
+
+    /// `DeleteResourcePolicy`; a secret without a policy stays as it is.
+    pub fn delete_policy(&self, permit: &Permit, secret: &Row<SecretRecord>) -> Result<(), SecretFailure> {
+        permitted(permit, &["secretsmanager:DeleteResourcePolicy"], &secret.record.arn())?;
+        self.edit(secret, |record, now| record.set_policy(None, now))
+    }
+
     /// Applies a rule to the secret as it stands; nothing is written if nothing changes.
     fn edit(
         &self,
@@ -61,6 +79,17 @@ impl Secrets<'_> {
 }
 
 impl SecretRecord {
+    fn set_policy(&mut self, policy: Option<AttachedPolicy>, now: Timestamp) -> Result<(), SecretError> {
+        if self.deletion.is_some() {
+            return Err(SecretError::MarkedForDeletion);
+        }
+        if self.policy != policy {
+            self.policy = policy;
+            self.changed = now;
+        }
+        Ok(())
+    }
+
     fn add_tags(&mut self, tags: Vec<(String, String)>, now: Timestamp) -> Result<(), SecretError> {
         if self.deletion.is_some() {
             return Err(SecretError::MarkedForDeletion);

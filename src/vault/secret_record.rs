@@ -6,6 +6,7 @@
 //! Rules and texts: Secrets Manager API Reference, actions `CreateSecret`,
 //! `PutSecretValue`, `UpdateSecret`, `DeleteSecret`; User Guide, "Secret versions".
 
+use super::attached_policy::AttachedPolicy;
 use super::scope::Scope;
 use super::secret_error::SecretError;
 use super::table::Stored;
@@ -53,6 +54,9 @@ pub struct SecretRecord {
     pub tags: Vec<(String, String)>,
     /// All versions, oldest first.
     pub versions: Vec<VersionRecord>,
+    /// The resource policy, if one is attached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<AttachedPolicy>,
 }
 
 /// A scheduled deletion.
@@ -231,6 +235,7 @@ pub(super) mod tests {
             deletion: None,
             tags: Vec::new(),
             versions: Vec::new(),
+            policy: None,
         }
     }
 

@@ -175,6 +175,7 @@ impl Secrets<'_> {
             deletion: None,
             tags: new.tags,
             versions: Vec::new(),
+            policy: None,
         };
         let version = match &new.content {
             Some(content) => Some(self.stage_version(&record, &new.token, content)?),

@@ -18,7 +18,8 @@ OPERATIONS = {
     "secretsmanager": (
         "CreateSecret", "PutSecretValue", "UpdateSecret", "GetSecretValue", "DescribeSecret", "ListSecrets",
         "RestoreSecret", "TagResource", "UntagResource", "ListSecretVersionIds", "UpdateSecretVersionStage",
-        "GetRandomPassword", "GetResourcePolicy", "BatchGetSecretValue", "DeleteSecret",
+        "GetRandomPassword", "GetResourcePolicy", "PutResourcePolicy", "ValidateResourcePolicy", "DeleteResourcePolicy",
+        "BatchGetSecretValue", "DeleteSecret",
     ),
     "ssm": (
         "PutParameter", "GetParameter", "GetParameters", "GetParametersByPath", "GetParameterHistory",

@@ -1,10 +1,18 @@
 """Whatever rule of the service model a request breaks, the answer is a modelled error: no success, no 5xx, no hang."""
 
+import json
 import uuid
 
 import pytest
 
 import model
+
+# A policy that denies nobody of the tests anything.
+POLICY = json.dumps(
+    {"Version": "2012-10-17", "Statement": [
+        {"Effect": "Deny", "Principal": {"AWS": "999988887777"}, "Action": "secretsmanager:*", "Resource": "*"}
+    ]}
+)  # fmt: skip
 
 # The version of the secret that the requests are about.
 VERSION = str(uuid.uuid4())
@@ -31,6 +39,10 @@ def right_request(operation, existing):
             return {"SecretId": existing, "Description": "d", "ClientRequestToken": token}
         case "GetSecretValue" | "DescribeSecret" | "ListSecretVersionIds" | "GetResourcePolicy" | "RestoreSecret":
             return {"SecretId": existing}
+        case "DeleteResourcePolicy":
+            return {"SecretId": existing}
+        case "PutResourcePolicy" | "ValidateResourcePolicy":
+            return {"SecretId": existing, "ResourcePolicy": POLICY}
         case "ListSecrets" | "GetRandomPassword":
             return {}
         case "TagResource":

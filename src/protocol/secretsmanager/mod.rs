@@ -6,6 +6,7 @@ mod errors;
 mod list;
 mod metadata;
 mod password;
+mod replication;
 mod resource_policy;
 mod secrets;
 mod tags;
@@ -19,10 +20,17 @@ pub use metadata::{
     DescribeSecretRequest, DescribeSecretResponse, ReplicationStatus, RotationRules, SecretMetadata,
 };
 pub use password::{GetRandomPasswordRequest, GetRandomPasswordResponse};
-pub use resource_policy::{GetResourcePolicyRequest, GetResourcePolicyResponse};
+pub use replication::{
+    RemoveRegionsFromReplicationRequest, ReplicaRegion, ReplicateSecretToRegionsRequest, ReplicationResponse,
+    StopReplicationToReplicaRequest, StopReplicationToReplicaResponse,
+};
+pub use resource_policy::{
+    DeleteResourcePolicyRequest, GetResourcePolicyRequest, PolicyObjection, PutResourcePolicyRequest,
+    ResourcePolicyResponse, ValidateResourcePolicyRequest, ValidateResourcePolicyResponse,
+};
 pub use secrets::{
     CreateSecretRequest, CreateSecretResponse, DeleteSecretRequest, DeleteSecretResponse, Deletion,
-    ReplicaRegion, RestoreSecretRequest, RestoreSecretResponse, UpdateSecretRequest, UpdateSecretResponse,
+    RestoreSecretRequest, RestoreSecretResponse, UpdateSecretRequest, UpdateSecretResponse,
 };
 pub use tags::{TagResourceRequest, TagsChanged, UntagResourceRequest};
 pub use values::{

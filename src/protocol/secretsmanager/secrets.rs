@@ -2,12 +2,11 @@
 //! `RestoreSecret`.
 
 use super::{
-    DESCRIPTION, KMS_KEY_ID, NAME, ReplicationStatus, SECRET_ID, SECRET_TYPE, SecretContent, TOKEN, Tag,
-    invalid_parameter,
+    DESCRIPTION, KMS_KEY_ID, NAME, ReplicaRegion, ReplicationStatus, SECRET_ID, SECRET_TYPE, SecretContent,
+    TOKEN, Tag, invalid_parameter,
 };
 use crate::protocol::error::ApiError;
 use crate::protocol::fields::Fields;
-use crate::protocol::rules::{REGION, Text};
 use crate::protocol::writer::{Encode, Object, Sink};
 use jiff::Timestamp;
 
@@ -60,26 +59,6 @@ impl CreateSecretRequest {
             ));
         }
         Ok(request)
-    }
-}
-
-/// A Region to replicate to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReplicaRegion {
-    /// The Region code.
-    pub region: String,
-    /// The replica's key.
-    pub kms_key_id: Option<String>,
-}
-
-impl ReplicaRegion {
-    fn take_list(fields: &mut Fields) -> Result<Option<Vec<Self>>, ApiError> {
-        fields.structures("AddReplicaRegions", (1, usize::MAX), |replica| {
-            Ok(Self {
-                region: replica.required_text("Region", Text::length(1, 128).matching(&REGION))?,
-                kms_key_id: replica.text("KmsKeyId", KMS_KEY_ID)?,
-            })
-        })
     }
 }
 

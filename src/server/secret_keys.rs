@@ -1,0 +1,24 @@
+//! Condition keys of Secrets Manager: what policies can ask about a secret, and about a
+//! request that carries tags.
+//!
+//! Source: Service Authorization Reference, "Condition keys for AWS Secrets Manager".
+
+use crate::policy::ConditionKeys;
+use crate::vault::SecretRecord;
+
+/// The keys that follow from the secret itself.
+pub(super) fn of_secret(keys: &mut ConditionKeys, secret: &SecretRecord) {
+    for (key, value) in &secret.tags {
+        keys.set(format!("secretsmanager:ResourceTag/{key}"), value.clone());
+        keys.set(format!("aws:ResourceTag/{key}"), value.clone());
+    }
+    keys.set("secretsmanager:SecretPrimaryRegion", secret.scope.region.clone());
+}
+
+/// The keys that follow from tags in the request.
+pub(super) fn of_tags(keys: &mut ConditionKeys, tags: &[(String, String)]) {
+    for (key, value) in tags {
+        keys.set(format!("aws:RequestTag/{key}"), value.clone());
+        keys.add("aws:TagKeys", key.clone());
+    }
+}
