@@ -138,6 +138,12 @@ pub enum KeyError {
     /// The ARN is of something else.
     #[error("Invalid arn {0}")]
     NotAKeyArn(String),
+    /// The ARN is of another Region.
+    #[error("Invalid arn {0}")]
+    OtherRegion(String),
+    /// The key is another service's own, or another account's service's own.
+    #[error("The key {0} belongs to another service or account, and only that can use it")]
+    OfAnotherService(String),
     /// The key is disabled.
     #[error("{0} is disabled.")]
     Disabled(String),

@@ -1,5 +1,6 @@
 //! The refusals of Secrets Manager that its rules about secrets lead to, in AWS's words.
 
+use super::kms_record::KeyError;
 use super::secret_record::{MAX_STAGES, MAX_TAGS, MAX_VERSIONS};
 
 /// Why Secrets Manager refuses.
@@ -73,6 +74,14 @@ pub enum SecretError {
         "You can only move staging label AWSCURRENT to a different secret version. It can't be completely removed."
     )]
     CurrentRemoved,
+    /// The key does not decrypt.
+    #[error("Secrets Manager can't decrypt the protected secret text using the provided KMS key. {0}")]
+    DecryptionFailure(KeyError),
+    /// The key does not encrypt.
+    #[error(
+        "Secrets Manager can't encrypt the protected secret text using the provided KMS key. Check that the KMS key is available, enabled, and not in an invalid state. {0}"
+    )]
+    EncryptionFailure(KeyError),
     /// Too many tags.
     #[error("You can't have more than {MAX_TAGS} tags on a secret.")]
     TooManyTags,
