@@ -88,7 +88,7 @@ impl Broker {
     }
 
     /// The decision about the caller's request; `None` if there is no caller.
-    fn decide(&self, context: &Context, ask: &Ask<'_>) -> Option<Decision> {
+    pub(super) fn decide(&self, context: &Context, ask: &Ask<'_>) -> Option<Decision> {
         let caller = context.caller.as_ref()?;
         let set = self.policies.current();
         let session = session(caller);

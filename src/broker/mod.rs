@@ -12,6 +12,7 @@
 //! Handlers cannot skip the gate: the vault wants a [`Permit`](crate::audit::Permit),
 //! and only the audit log makes one.
 
+mod assume;
 mod authorize;
 mod caller;
 mod compiled;
@@ -19,6 +20,7 @@ mod keys;
 pub mod policies;
 mod tasks;
 
+pub use assume::{AssumeError, Assumed, NewSession};
 pub use authorize::{Ask, Context, Deny};
 pub use caller::{Caller, CredentialError, Proof};
 pub use keys::KeyError;

@@ -36,6 +36,7 @@ fn title(service: Service) -> &'static str {
         Service::SecretsManager => "Secrets Manager",
         Service::Ssm => "SSM Parameter Store",
         Service::Kms => "KMS",
+        Service::Sts => "STS",
         Service::Sealdock => "Sealdock",
     }
 }

@@ -23,6 +23,7 @@ mod output;
 mod policy;
 mod running;
 mod serve;
+mod session;
 mod table;
 mod task;
 
@@ -49,6 +50,9 @@ enum Command {
     /// Access keys for users and roles
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Sessions of roles
+    #[command(subcommand)]
+    Session(session::SessionCommand),
     /// Run ECS task definitions on Docker
     #[command(subcommand)]
     Task(task::TaskCommand),
@@ -94,6 +98,7 @@ pub fn main() -> ExitCode {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Dev(arguments) => dev::run(&arguments),
         Command::Key(command) => key::run(command),
+        Command::Session(command) => session::run(command),
         Command::Task(command) => task::run(command),
         Command::Audit(command) => audit::run(&command),
         Command::Policy(command) => policy::run(&command),

@@ -7,7 +7,9 @@ use crate::protocol::sealdock::{
     AccessKey, AccessKeyStatus, AccessKeySummary, Binding, CreateAccessKeyRequest, CreateAccessKeyResponse,
     CreateTaskSessionRequest, CreateTaskSessionResponse, DeleteAccessKeyRequest, KeyOwner,
     ListAccessKeysRequest, ListAccessKeysResponse, ListBindingsRequest, ListBindingsResponse,
-    RecordInjectionsRequest, SessionCredentials, UpdateAccessKeyRequest, WhoAmIRequest, WhoAmIResponse,
+    ListRevocationsRequest, ListRevocationsResponse, RecordInjectionsRequest, Revocation,
+    RevokeSessionsRequest, Revoked, SessionCredentials, UpdateAccessKeyRequest, WhoAmIRequest,
+    WhoAmIResponse,
 };
 use crate::protocol::secretsmanager::{GetSecretValueRequest, GetSecretValueResponse};
 use crate::protocol::ssm::{GetParametersRequest, GetParametersResponse};
@@ -91,6 +93,19 @@ impl Client {
     pub async fn delete_access_key(&self, access_key_id: &str) -> Result<(), ClientError> {
         let request = DeleteAccessKeyRequest { access_key_id: access_key_id.to_owned() };
         self.typed(Operation::DeleteAccessKey, &request, |_| Ok(())).await
+    }
+
+    /// Ends sessions at once.
+    pub async fn revoke_sessions(&self, revoked: Revoked) -> Result<(), ClientError> {
+        self.typed(Operation::RevokeSessions, &RevokeSessionsRequest { revoked }, |_| Ok(())).await
+    }
+
+    /// Which sessions were ended.
+    pub async fn list_revocations(&self) -> Result<Vec<Revocation>, ClientError> {
+        let request = ListRevocationsRequest;
+        let response =
+            self.typed(Operation::ListRevocations, &request, ListRevocationsResponse::decode).await?;
+        Ok(response.revocations)
     }
 
     /// Who the broker takes this client for.

@@ -60,6 +60,11 @@ impl ResourcePolicy {
         Self { kind, statements }
     }
 
+    /// The policy of a resource that does not exist: it allows nobody.
+    pub fn of_nobody(kind: PolicyKind) -> Self {
+        Self { kind, statements: Vec::new() }
+    }
+
     /// What it belongs to.
     pub fn kind(&self) -> PolicyKind {
         self.kind

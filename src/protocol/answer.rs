@@ -20,13 +20,19 @@ pub fn failure(error: &ApiError, request_id: &str) -> Response<Bytes> {
 }
 
 fn answer(status: StatusCode, body: Bytes, request_id: &str) -> Response<Bytes> {
+    let mut response = plain(status, body, request_id);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
+    response
+}
+
+/// An answer without a media type.
+pub(super) fn plain(status: StatusCode, body: Bytes, request_id: &str) -> Response<Bytes> {
     let mut response = Response::new(body);
     *response.status_mut() = status;
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(request_id) {
         headers.insert("x-amzn-requestid", id);
     }
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
     // Answers hold secrets.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response

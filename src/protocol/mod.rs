@@ -1,4 +1,4 @@
-//! The AWS JSON 1.1 protocol, without I/O: which operation a request names, what
+//! The AWS JSON 1.1 protocol, and the Query protocol for STS, without I/O: which operation a request names, what
 //! its body must hold, how it is signed, and how answers and errors are written.
 //!
 //! ```text
@@ -19,11 +19,13 @@ pub mod error;
 pub mod fields;
 pub mod kms;
 pub mod operation;
+pub mod query;
 pub mod rules;
 pub mod sealdock;
 pub mod secretsmanager;
 pub mod sigv4;
 pub mod ssm;
+pub mod sts;
 pub mod writer;
 
 pub use error::ApiError;

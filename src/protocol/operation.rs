@@ -2,8 +2,9 @@
 //! `prefix.Name`, such as `AmazonSSM.GetParameter`.
 //!
 //! Two tables: the operations that are served, each with the fact whether it only
-//! reads, and every operation of the models of Secrets Manager, Parameter Store and
-//! KMS, so that what is missing can be told apart from what does not exist ([`Operation::coverage`]).
+//! reads, and every operation of the models of Secrets Manager, Parameter Store, KMS
+//! and STS, so that what is missing can be told apart from what does not exist
+//! ([`Operation::coverage`]).
 
 use super::error::ApiError;
 
@@ -16,13 +17,16 @@ pub enum Service {
     Ssm,
     /// AWS Key Management Service, model 2014-11-01: the management of keys.
     Kms,
+    /// AWS Security Token Service, model 2011-06-15.
+    Sts,
     /// Sealdock's own operations.
     Sealdock,
 }
 
 impl Service {
     /// Every service.
-    pub const ALL: [Self; 4] = [Self::SecretsManager, Self::Ssm, Self::Kms, Self::Sealdock];
+    pub const ALL: [Self; 5] =
+        [Self::SecretsManager, Self::Ssm, Self::Kms, Self::Sts, Self::Sealdock];
 
     /// The part of `X-Amz-Target` before the dot.
     pub fn target_prefix(self) -> &'static str {
@@ -30,6 +34,7 @@ impl Service {
             Self::SecretsManager => "secretsmanager",
             Self::Ssm => "AmazonSSM",
             Self::Kms => "TrentService",
+            Self::Sts => "AWSSecurityTokenServiceV20110615",
             Self::Sealdock => "Sealdock_20261124",
         }
     }
@@ -40,6 +45,7 @@ impl Service {
             Self::SecretsManager => "secretsmanager",
             Self::Ssm => "ssm",
             Self::Kms => "kms",
+            Self::Sts => "sts",
             Self::Sealdock => "sealdock",
         }
     }
@@ -50,6 +56,7 @@ impl Service {
             Self::SecretsManager => "secretsmanager.amazonaws.com",
             Self::Ssm => "ssm.amazonaws.com",
             Self::Kms => "kms.amazonaws.com",
+            Self::Sts => "sts.amazonaws.com",
             Self::Sealdock => "sealdock",
         }
     }
@@ -204,6 +211,16 @@ operations! {
     UpdateAlias: Kms writes;
     /// Changes the description of a key.
     UpdateKeyDescription: Kms writes;
+    /// A session of a role.
+    AssumeRole: Sts reads;
+    /// What an encoded refusal says.
+    DecodeAuthorizationMessage: Sts reads;
+    /// The account of an access key.
+    GetAccessKeyInfo: Sts reads;
+    /// Who the caller is.
+    GetCallerIdentity: Sts reads;
+    /// Temporary credentials of the caller's own.
+    GetSessionToken: Sts reads;
     /// Credentials of a role for one task.
     CreateTaskSession: Sealdock writes;
     /// Records which values went into which container.
@@ -218,6 +235,10 @@ operations! {
     UpdateAccessKey: Sealdock writes;
     /// Deletes an access key.
     DeleteAccessKey: Sealdock writes;
+    /// Ends sessions at once.
+    RevokeSessions: Sealdock writes;
+    /// Which sessions were ended.
+    ListRevocations: Sealdock reads;
     /// Who the caller is.
     WhoAmI: Sealdock reads;
 }
@@ -327,6 +348,19 @@ const KMS: [&str; 56] = [
     "UpdatePrimaryRegion",
     "Verify",
     "VerifyMac",
+/// Every operation of STS.
+const TOKEN_SERVICE: [&str; 11] = [
+    "AssumeRole",
+    "AssumeRoleWithSAML",
+    "AssumeRoleWithWebIdentity",
+    "AssumeRoot",
+    "DecodeAuthorizationMessage",
+    "GetAccessKeyInfo",
+    "GetCallerIdentity",
+    "GetDelegatedAccessToken",
+    "GetFederationToken",
+    "GetSessionToken",
+    "GetWebIdentityToken",
 ];
 
 /// One row of the API coverage table.
@@ -344,7 +378,9 @@ impl Operation {
     /// The operation that an `X-Amz-Target` value names, if it is served.
     pub fn from_target(target: &str) -> Option<Self> {
         let (prefix, name) = target.split_once('.')?;
-        Self::find(Service::from_prefix(prefix)?, name)
+        // STS takes forms only, as on AWS.
+        let service = Service::from_prefix(prefix).filter(|service| *service != Service::Sts)?;
+        Self::find(service, name)
     }
 
     /// As [`Operation::from_target`], with the error to answer otherwise.
@@ -396,9 +432,10 @@ impl Operation {
         rows(Service::SecretsManager, &SECRETS_MANAGER)
             .chain(rows(Service::Ssm, &PARAMETER_STORE))
             .chain(rows(Service::Kms, &KMS))
+            .chain(rows(Service::Sts, &TOKEN_SERVICE))
     }
 
-    fn find(service: Service, name: &str) -> Option<Self> {
+    pub(super) fn find(service: Service, name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|op| op.service() == service && op.name() == name)
     }
 }
@@ -409,7 +446,7 @@ mod tests {
 
     #[test]
     fn targets_round_trip() {
-        for &operation in Operation::ALL {
+        for &operation in Operation::ALL.iter().filter(|op| op.service() != Service::Sts) {
             assert_eq!(Operation::from_target(&operation.target()), Some(operation));
         }
         assert_eq!(Operation::GetParameter.target(), "AmazonSSM.GetParameter");

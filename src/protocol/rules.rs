@@ -55,6 +55,22 @@ patterns! {
     PRINCIPAL = r"arn:[^:]+:iam::\d{12}:(root|(user|role)/.+)";
     /// Sealdock: an AWS account's role.
     ROLE = r"arn:[^:]+:iam::\d{12}:role/.+";
+    /// STS `arnType`.
+    ROLE_ARN = r"[\u0009\u000A\u000D\u0020-\u007E\u0085\u00A0-\uD7FF\uE000-\uFFFD\u10000-\u10FFFF]+";
+    /// STS `sessionPolicyDocumentType`.
+    SESSION_POLICY = r"[\u0009\u000A\u000D\u0020-\u00FF]+";
+    /// STS `tagKeyType`.
+    STS_TAG_KEY = r"[\p{L}\p{Z}\p{N}_.:/=+\-@]+";
+    /// STS `tagValueType`.
+    STS_TAG_VALUE = r"[\p{L}\p{Z}\p{N}_.:/=+\-@]*";
+    /// STS `externalIdType`.
+    EXTERNAL_ID = r"[\w+=,.@:\/-]*";
+    /// STS `serialNumberType`.
+    SERIAL_NUMBER = r"[\w+=/:,.@-]*";
+    /// STS `tokenCodeType`.
+    TOKEN_CODE = r"[\d]*";
+    /// STS `accessKeyIdType`.
+    KEY_WORD = r"[\w]*";
     /// STS `roleSessionNameType`.
     SESSION_NAME = r"[\w+=,.@-]*";
     /// IAM `accessKeyIdType`.

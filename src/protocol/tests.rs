@@ -1,6 +1,6 @@
 //! Every decoder against every kind of wrong member.
 
-use super::{ApiError, Operation, sealdock, secretsmanager as sm, ssm};
+use super::{ApiError, Operation, sealdock, secretsmanager as sm, ssm, sts};
 use serde_json::{Map, Value, json};
 
 type Decoder = fn(&[u8]) -> Result<(), ApiError>;
@@ -100,7 +100,20 @@ fn decoders() -> Vec<(Operation, Decoder, Value)> {
         row!(ListAccessKeys, sealdock::ListAccessKeysRequest, {"PrincipalArn": arn}),
         row!(UpdateAccessKey, sealdock::UpdateAccessKeyRequest, {"AccessKeyId": key, "Status": "Active"}),
         row!(DeleteAccessKey, sealdock::DeleteAccessKeyRequest, {"AccessKeyId": key}),
+        row!(RevokeSessions, sealdock::RevokeSessionsRequest, {"PrincipalArn": arn}),
+        row!(ListRevocations, sealdock::ListRevocationsRequest, {}),
         row!(WhoAmI, sealdock::WhoAmIRequest, {}),
+        row!(AssumeRole, sts::AssumeRoleRequest, {
+            "RoleArn": arn, "RoleSessionName": "0a", "Policy": "{}", "PolicyArns": [{"arn": arn}], "DurationSeconds": 900,
+            "Tags": [{"Key": "k", "Value": "v"}], "TransitiveTagKeys": ["k"], "ExternalId": "id", "SerialNumber": arn,
+            "TokenCode": "123456", "SourceIdentity": "ann"
+        }),
+        row!(GetCallerIdentity, sts::GetCallerIdentityRequest, {}),
+        row!(GetSessionToken, sts::GetSessionTokenRequest, {
+            "DurationSeconds": 900, "SerialNumber": arn, "TokenCode": "123456"
+        }),
+        row!(GetAccessKeyInfo, sts::GetAccessKeyInfoRequest, {"AccessKeyId": key}),
+        row!(DecodeAuthorizationMessage, sts::DecodeAuthorizationMessageRequest, {"EncodedMessage": "m"}),
     ]
 }
 

@@ -1,7 +1,7 @@
 //! [`Api`]: from an HTTP request to its answer.
 //!
 //! ```text
-//! POST / with X-Amz-Target -> Operation
+//! POST / with X-Amz-Target -> Operation      a form with Action, for STS
 //!   -> authenticate        -> Caller, Region
 //!   -> the service's file: decode, gate, vault
 //!   -> answer, or an error that is on record
@@ -14,8 +14,9 @@ use super::authenticate::authenticate;
 use super::exchange::{Exchange, Failure, unavailable};
 use super::listener::{Handler, Incoming, Peer, Refusal, RequestHead};
 use crate::broker::{Broker, Caller, Context};
+use crate::protocol::query::{self, Form};
 use crate::protocol::sigv4::SigningKeys;
-use crate::protocol::{ApiError, Operation, Service, answer};
+use crate::protocol::{ApiError, Operation, Service, answer, sts};
 use crate::vault::Scope;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, header};
@@ -43,13 +44,12 @@ impl Api {
     }
 
     /// What is known of a request before it proves who sends it.
-    fn context(&self, peer: &Peer, headers: &HeaderMap, request_id: &str) -> Context {
-        let target = headers.get("x-amz-target").and_then(|v| v.to_str().ok()).unwrap_or_default();
-        let operation = Operation::from_target(target);
+    fn context(&self, peer: &Peer, headers: &HeaderMap, asked: &Asked, request_id: &str) -> Context {
+        let operation = asked.operation.as_ref().ok().copied();
         let agent = headers.get(header::USER_AGENT).and_then(|v| v.to_str().ok());
         Context {
             caller: None,
-            event_source: operation.map_or("sealdock", Operation::event_source),
+            event_source: operation.map_or(asked.wire.event_source(), Operation::event_source),
             event_name: operation.map_or_else(|| "UnknownOperation".to_owned(), |op| op.name().to_owned()),
             region: self.broker.settings().region.clone(),
             read_only: operation.is_some_and(Operation::read_only),
@@ -65,30 +65,31 @@ impl Api {
     async fn serve(
         &self,
         incoming: &Incoming,
+        asked: &Asked,
         context: Context,
     ) -> Result<Zeroizing<Vec<u8>>, (Context, Failure)> {
-        let (operation, caller, region) = match self.admit(incoming) {
+        let (operation, caller, region) = match self.admit(incoming, asked) {
             Ok(admitted) => admitted,
-            Err(error) => return Err((context, error.into())),
+            Err(error) => return Err((context, asked.wire.named(error).into())),
         };
         let scope = Scope::new(caller.account(), region.as_str());
         let context = Context { caller: Some(caller), region, ..context };
-        let mut exchange = Exchange { broker: &self.broker, context, scope, body: &incoming.body };
+        let mut exchange = Exchange { broker: &self.broker, context, scope, body: asked.body(incoming) };
         let answer = match operation.service() {
             Service::SecretsManager => super::secretsmanager::serve(operation, &mut exchange).await,
             Service::Ssm => super::ssm::serve(operation, &mut exchange).await,
             Service::Kms => super::kms::serve(operation, &mut exchange).await,
+            Service::Sts => super::sts::serve(operation, &mut exchange).await,
             Service::Sealdock => super::sealdock::serve(operation, &mut exchange, &self.keys).await,
         };
         answer.map_err(|failure| (exchange.context, failure))
     }
 
-    fn admit(&self, incoming: &Incoming) -> Result<(Operation, Caller, String), ApiError> {
-        if incoming.method != Method::POST || incoming.uri.path() != "/" {
+    fn admit(&self, incoming: &Incoming, asked: &Asked) -> Result<(Operation, Caller, String), ApiError> {
+        if incoming.uri.path() != "/" || (asked.wire == Wire::Json && incoming.method != Method::POST) {
             return Err(ApiError::unknown_operation("the API takes POST requests to /"));
         }
-        let target = incoming.headers.get("x-amz-target").and_then(|v| v.to_str().ok());
-        let operation = Operation::require(target)?;
+        let operation = asked.operation.clone()?;
         let (caller, region) = authenticate(&self.broker, &self.keys, incoming, operation)?;
         Ok((operation, caller, region))
     }
@@ -128,26 +129,108 @@ impl Handler for Api {
             return metrics;
         }
         let request_id = uuid::Uuid::new_v4().to_string();
-        let context = self.context(&incoming.peer, &incoming.headers, &request_id);
-        let response = match self.serve(&incoming, context).await {
-            Ok(body) => answer::success(body, &request_id).map(Full::new),
-            Err((context, failure)) => {
-                answer::failure(&self.fail(&context, failure).await, &request_id).map(Full::new)
-            }
+        let asked = Asked::new(&incoming);
+        let context = self.context(&incoming.peer, &incoming.headers, &asked, &request_id);
+        let response = match self.serve(&incoming, &asked, context).await {
+            Ok(body) => asked.wire.success(body, &request_id),
+            Err((context, failure)) => asked.wire.failure(self.fail(&context, failure).await, &request_id),
         };
-        self.counted(response)
+        self.counted(response.map(Full::new))
     }
 
     async fn refuse(&self, refusal: Refusal, head: &RequestHead) -> Response<Full<Bytes>> {
         let request_id = uuid::Uuid::new_v4().to_string();
-        let context = self.context(&head.peer, &head.headers, &request_id);
+        let asked = Asked::of_head(head);
+        let context = self.context(&head.peer, &head.headers, &asked, &request_id);
         let error = match refusal {
             Refusal::BodyTooLarge => ApiError::request_entity_too_large(),
             Refusal::BodyTimeout => ApiError::request_timeout(),
             Refusal::Broken => ApiError::serialization("the request body could not be read"),
             Refusal::Panicked => ApiError::internal_failure(),
         };
-        self.counted(answer::failure(&self.fail(&context, error.into()).await, &request_id).map(Full::new))
+        let error = asked.wire.named(error);
+        let error = self.fail(&context, error.into()).await;
+        self.counted(asked.wire.failure(error, &request_id).map(Full::new))
+    }
+}
+
+/// What a request asks for, and in which protocol.
+struct Asked {
+    wire: Wire,
+    operation: Result<Operation, ApiError>,
+    /// A form, as the JSON body that it stands for.
+    body: Option<Zeroizing<Vec<u8>>>,
+}
+
+impl Asked {
+    fn new(incoming: &Incoming) -> Self {
+        if !query::is_query(&incoming.method, &incoming.uri, &incoming.headers) {
+            return Self::json(&incoming.headers);
+        }
+        let form = Form::parse(incoming.uri.query(), &incoming.body);
+        let operation = form.as_ref().map_err(Clone::clone).and_then(Form::operation);
+        let body = form.and_then(|form| form.json(sts::INTEGERS, sts::LISTS));
+        let (operation, body) = match (operation, body) {
+            (Ok(operation), Ok(body)) => (Ok(operation), Some(body)),
+            (Err(error), _) | (_, Err(error)) => (Err(error), None),
+        };
+        Self { wire: Wire::Query, operation, body }
+    }
+
+    fn of_head(head: &RequestHead) -> Self {
+        if query::is_query(&head.method, &head.uri, &head.headers) {
+            let operation = Form::parse(head.uri.query(), b"").and_then(|form| form.operation());
+            return Self { wire: Wire::Query, operation, body: None };
+        }
+        Self::json(&head.headers)
+    }
+
+    fn json(headers: &HeaderMap) -> Self {
+        let target = headers.get("x-amz-target").and_then(|v| v.to_str().ok());
+        Self { wire: Wire::Json, operation: Operation::require(target), body: None }
+    }
+
+    fn body<'a>(&'a self, incoming: &'a Incoming) -> &'a [u8] {
+        self.body.as_ref().map_or(&incoming.body, |body| body.as_slice())
+    }
+}
+
+/// How a request and its answer are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wire {
+    /// AWS JSON 1.1.
+    Json,
+    /// AWS Query.
+    Query,
+}
+
+impl Wire {
+    fn event_source(self) -> &'static str {
+        match self {
+            Self::Json => "sealdock",
+            Self::Query => Service::Sts.event_source(),
+        }
+    }
+
+    fn named(self, error: ApiError) -> ApiError {
+        match self {
+            Self::Json => error,
+            Self::Query => query::renamed(error),
+        }
+    }
+
+    fn success(self, body: Zeroizing<Vec<u8>>, request_id: &str) -> Response<Bytes> {
+        match self {
+            Self::Json => answer::success(body, request_id),
+            Self::Query => query::success(body, request_id),
+        }
+    }
+
+    fn failure(self, error: ApiError, request_id: &str) -> Response<Bytes> {
+        match self {
+            Self::Json => answer::failure(&error, request_id),
+            Self::Query => query::failure(&query::renamed(error), request_id),
+        }
     }
 }
 

@@ -7,7 +7,8 @@
 //! | `secretsmanager.rs`, `list_secrets.rs`, `secret_*.rs` | Secrets Manager, one function an operation |
 //! | `named_secret.rs`, `named_parameter.rs` | what requests name, and how answers and errors show it |
 //! | `ssm.rs`, `ssm_*.rs`, `parameter_filters.rs` | Parameter Store, likewise |
-//! | `sealdock.rs` | our own operations |
+//! | `sts.rs` | STS |
+//! | `sealdock.rs`, `sealdock_*.rs` | our own operations |
 //! | `scrape.rs` | `GET /metrics` |
 
 mod api;
@@ -23,6 +24,7 @@ mod named_secret;
 mod parameter_filters;
 mod scrape;
 mod sealdock;
+mod sealdock_sessions;
 mod secret_batch;
 mod secret_keys;
 mod secret_policy;
@@ -33,6 +35,7 @@ mod ssm;
 mod ssm_labels;
 mod ssm_listing;
 mod ssm_tags;
+mod sts;
 pub mod tls;
 mod unix_socket;
 

@@ -27,6 +27,8 @@ pub(super) async fn serve(operation: Operation, exchange: &mut Exchange<'_>, key
         Operation::ListAccessKeys => list_keys(exchange).await,
         Operation::UpdateAccessKey => update_key(exchange, keys).await,
         Operation::DeleteAccessKey => delete_key(exchange, keys).await,
+        Operation::RevokeSessions => super::sealdock_sessions::revoke(exchange).await,
+        Operation::ListRevocations => super::sealdock_sessions::list(exchange).await,
         Operation::WhoAmI => who_am_i(exchange).await,
         other => Err(ApiError::unknown_operation(other.name()).into()),
     }

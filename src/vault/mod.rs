@@ -24,6 +24,7 @@ mod parameter_record;
 mod parameter_tags;
 mod parameters;
 mod password;
+mod revocations;
 mod root;
 mod scope;
 mod seal;
@@ -47,6 +48,7 @@ pub use parameter_record::{
 };
 pub use parameters::{NewParameter, ParameterFailure, ParameterValue, Parameters};
 pub use password::{PasswordError, PasswordRules};
+pub use revocations::{RevocationRecord, Revocations, Subject};
 pub use root::{KeySource, MIN_PASSPHRASE, RootKeyError, Unlock, create_key_file};
 pub use scope::Scope;
 pub use secret_error::SecretError;
@@ -126,6 +128,7 @@ pub struct Vault {
     parameters: Table<ParameterRecord>,
     access_keys: AccessKeyTable,
     bindings: Table<BindingRecord>,
+    revocations: Table<RevocationRecord>,
     anchor: Table<anchor::AnchorRecord>,
     /// Reads of secrets whose day is not yet in their record: (secret, version) -> day.
     touched: Mutex<BTreeMap<(String, String), Timestamp>>,
@@ -181,6 +184,7 @@ impl Vault {
             parameters: Table::load(Arc::clone(&store), Arc::clone(&keys))?,
             access_keys: Table::load(Arc::clone(&store), Arc::clone(&keys))?,
             bindings: Table::load(Arc::clone(&store), Arc::clone(&keys))?,
+            revocations: Table::load(Arc::clone(&store), Arc::clone(&keys))?,
             anchor: Table::load(store, Arc::clone(&keys))?,
             keys,
             touched: Mutex::default(),
@@ -214,6 +218,11 @@ impl Vault {
         Bindings(self)
     }
 
+    /// Sessions that are over before their time.
+    pub fn revocations(&self) -> Revocations<'_> {
+        Revocations(self)
+    }
+
     /// Seed of the key that signs the audit log's checkpoints.
     pub fn audit_seed(&self) -> zeroize::Zeroizing<[u8; 32]> {
         self.keys.audit.clone()
@@ -226,6 +235,7 @@ impl Vault {
     /// [`VaultError`]; what is left over is due again the next time.
     pub fn maintain(&self) -> Result<Vec<String>, VaultError> {
         self.flush_touched(FLUSH)?;
+        self.revocations().purge()?;
         self.secrets().purge()
     }
 

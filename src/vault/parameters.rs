@@ -118,7 +118,7 @@ impl Parameters<'_> {
             let sealed = self.0.blobs.sealed(&version.blob)?;
             SecretValue::from(base64::engine::general_purpose::STANDARD.encode(sealed))
         } else {
-            self.0.blobs.get(&record.scope, key_of(&version), &version.blob)?
+            self.0.blobs.get(&*self.0.keyring.own(&record.scope, key_of(&version))?, &version.blob)?
         };
         Ok(ParameterValue { parameter: Arc::clone(parameter), version, selector: selector.echo(), value })
     }

@@ -3,6 +3,7 @@
 
 mod injections;
 mod keys;
+mod revocations;
 mod sessions;
 
 pub use injections::{
@@ -13,6 +14,10 @@ pub use keys::{
     AccessKey, AccessKeyStatus, AccessKeySummary, CreateAccessKeyRequest, CreateAccessKeyResponse,
     DeleteAccessKeyRequest, DeleteAccessKeyResponse, KeyOwner, ListAccessKeysRequest, ListAccessKeysResponse,
     UpdateAccessKeyRequest, UpdateAccessKeyResponse,
+};
+pub use revocations::{
+    ListRevocationsRequest, ListRevocationsResponse, Revocation, RevokeSessionsRequest,
+    RevokeSessionsResponse, Revoked,
 };
 pub use sessions::{
     CreateTaskSessionRequest, CreateTaskSessionResponse, SessionCredentials, WhoAmIRequest, WhoAmIResponse,
