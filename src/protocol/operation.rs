@@ -348,6 +348,8 @@ const KMS: [&str; 56] = [
     "UpdatePrimaryRegion",
     "Verify",
     "VerifyMac",
+];
+
 /// Every operation of STS.
 const TOKEN_SERVICE: [&str; 11] = [
     "AssumeRole",

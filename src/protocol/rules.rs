@@ -40,9 +40,9 @@ patterns! {
     /// KMS `AliasNameType`.
     ALIAS_NAME = r"^[a-zA-Z0-9:/_-]+$";
     /// KMS `PolicyNameType`.
-    POLICY_NAME = r"[\w]+";
+    KEY_POLICY_NAME = r"[\w]+";
     /// KMS `PolicyType`.
-    POLICY_TEXT = r"[\u0009\u000A\u000D\u0020-\u00FF]+";
+    KEY_POLICY = r"[\u0009\u000A\u000D\u0020-\u00FF]+";
     /// KMS `MarkerType`.
     MARKER = r"[\u0020-\u00FF]*";
     /// KMS `XksKeyIdType`.

@@ -4,9 +4,9 @@
 //! act on the vault with the permit.
 
 use super::exchange::{Answer, Exchange, blocking};
-use super::named_secret::{Named, metadata, readable, refused, shown, usable_key};
+use super::named_secret::{Named, metadata, refused, shown};
 use super::secret_tags::{checked_tags, tag_list};
-use super::{list_secrets, secret_batch, secret_keys, secret_policy, secret_tags, secret_versions};
+use super::{list_secrets, secret_batch, secret_keys, secret_kms, secret_policy, secret_tags, secret_versions};
 use crate::broker::Ask;
 use crate::policy::ConditionKeys;
 use crate::protocol::secretsmanager::{
@@ -16,7 +16,7 @@ use crate::protocol::secretsmanager::{
     RestoreSecretRequest, RestoreSecretResponse, UpdateSecretRequest, UpdateSecretResponse,
 };
 use crate::protocol::{ApiError, Operation};
-use crate::vault::{AWSCURRENT, NewSecret, PasswordRules, SecretContent, Secrets};
+use crate::vault::{AWSCURRENT, KeyEdit, KeyPermits, NewSecret, PasswordRules, SecretContent, Secrets};
 use serde_json::json;
 
 /// Serves one operation.
@@ -57,11 +57,8 @@ async fn get_value(exchange: &mut Exchange<'_>) -> Answer {
     keys.set_some("secretsmanager:VersionStage", request.version_stage.as_deref().or(by_default));
     let permit = named.authorize_with(exchange, Operation::GetSecretValue, keys).await?;
     let secret = named.existing()?;
-    readable(exchange, &secret.record, request.version_id.as_deref(), request.version_stage.as_deref())?;
-    let secrets = exchange.broker.vault().secrets();
-    let read = secrets
-        .get_value(&permit, &secret, request.version_id.as_deref(), request.version_stage.as_deref())
-        .map_err(refused)?;
+    let (version_id, stage) = (request.version_id.as_deref(), request.version_stage.as_deref());
+    let read = secret_kms::read(exchange, &permit, &secret, version_id, stage).await?;
     exchange.answer(&shown(read))
 }
 
@@ -86,16 +83,22 @@ async fn create(exchange: &mut Exchange<'_>) -> Answer {
     }
     unsupported(request.add_replica_regions.is_some(), "AddReplicaRegions")?;
     unsupported(request.secret_type.is_some(), "Type")?;
+    let key = secret_kms::choose(exchange, &exchange.scope, request.kms_key_id.as_deref())?;
+    secret_kms::to_establish(exchange, &key, &arn).await?;
+    let mut key_permits = KeyPermits::none();
+    if request.content.is_some() {
+        secret_kms::to_write(exchange, &mut key_permits, &key, (&arn, &token)).await?;
+    }
     let new = NewSecret {
         name: request.name,
         token,
         description: request.description,
-        kms_key_id: request.kms_key_id.filter(|id| !id.is_empty()),
+        key,
         tags,
         content: request.content.map(content),
     };
     let secrets = exchange.broker.vault().secrets();
-    let written = blocking(|| secrets.create(&permit, &arn, &exchange.scope, new)).map_err(refused)?;
+    let written = blocking(|| secrets.create(&permit, &key_permits, &arn, &exchange.scope, new)).map_err(refused)?;
     exchange.answer(&CreateSecretResponse {
         arn: written.secret.arn(),
         name: written.secret.name,
@@ -113,11 +116,14 @@ async fn put_value(exchange: &mut Exchange<'_>) -> Answer {
     let named = Named::new(exchange, request.secret_id);
     let permit = named.authorize(exchange, Operation::PutSecretValue).await?;
     let secret = named.existing()?;
-    usable_key(exchange, &secret.record, secret.record.kms_key_id.as_deref())?;
+    let key = secret_kms::choose(exchange, &secret.record.scope, secret.record.kms_key_id.as_deref())?;
+    let mut keys = KeyPermits::none();
+    secret_kms::to_write(exchange, &mut keys, &key, (&secret.record.arn(), &token)).await?;
     let secrets = exchange.broker.vault().secrets();
     let (content, stages) = (content(request.content), request.version_stages.unwrap_or_default());
     let written =
-        blocking(|| secrets.put_value(&permit, &secret, &token, &content, stages)).map_err(refused)?;
+        blocking(|| secrets.put_value(&permit, &keys, &secret, key, (&token, &content), stages))
+            .map_err(refused)?;
     exchange.answer(&PutSecretValueResponse {
         arn: written.secret.arn(),
         name: written.secret.name,
@@ -141,14 +147,28 @@ async fn update(exchange: &mut Exchange<'_>) -> Answer {
     unsupported(request.secret_type.is_some(), "Type")?;
     let secret = named.existing()?;
     let content = request.content.map(content);
-    if content.is_some() || request.kms_key_id.is_some() {
-        let key = request.kms_key_id.as_deref().or(secret.record.kms_key_id.as_deref());
-        usable_key(exchange, &secret.record, key)?;
-    }
     let value = content.as_ref().map(|content| (token.as_str(), content));
-    let (description, key) = (request.description, request.kms_key_id);
+    let (record, arn) = (&secret.record, secret.record.arn());
+    let mut keys = KeyPermits::none();
+    let key = match (&request.kms_key_id, value) {
+        (None, None) => KeyEdit::Kept,
+        (None, Some(_)) => {
+            KeyEdit::Sealing(secret_kms::choose(exchange, &record.scope, record.kms_key_id.as_deref())?)
+        }
+        (Some(named), _) => {
+            let key = secret_kms::choose(exchange, &record.scope, Some(named))?;
+            secret_kms::to_establish(exchange, &key, &arn).await?;
+            secret_kms::to_reseal(exchange, &mut keys, &key, record).await?;
+            KeyEdit::Changed(key)
+        }
+    };
+    if let (Some(_), KeyEdit::Sealing(key) | KeyEdit::Changed(key)) = (value, &key) {
+        secret_kms::to_write(exchange, &mut keys, key, (&arn, &token)).await?;
+    }
+    let description = request.description;
     let secrets = exchange.broker.vault().secrets();
-    let written = blocking(|| secrets.update(&permit, &secret, value, description, key)).map_err(refused)?;
+    let written =
+        blocking(|| secrets.update(&permit, &keys, &secret, value, description, key)).map_err(refused)?;
     exchange.answer(&UpdateSecretResponse {
         arn: written.secret.arn(),
         name: written.secret.name,

@@ -99,6 +99,11 @@ impl ChosenKey {
         self.customer.as_deref()
     }
 
+    /// The key as the caller named it; absent for the service's own.
+    pub fn shown(&self) -> Option<&str> {
+        self.shown.as_deref()
+    }
+
     /// The key, where `own` is the service's own one.
     pub(crate) fn key<'a>(&'a self, own: &'a str) -> Key<'a> {
         self.customer.as_deref().map_or(Key::Own(own), Key::Customer)

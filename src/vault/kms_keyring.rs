@@ -7,14 +7,14 @@
 //! Key::Customer(arn)   needs a permit for this key, and the key enabled
 //! ```
 //!
-//! INVARIANT: [`Keyring::to_open`] and [`Keyring::to_seal`] are the only ways to a [`Kek`].
+//! INVARIANT: only [`Keyring::to_open`] and [`Keyring::to_seal`] give the [`Kek`] of a customer key.
 
 use super::VaultError;
 use super::kms_permits::KeyPermits;
 use super::kms_record::{AliasRecord, KeyError, KeyRecord};
 use super::scope::Scope;
 use super::seal::{Key as KeyBytes, Keys, random};
-use super::table::{Change, Row, Stored, Table};
+use super::table::{Change, Stored, Table};
 use crate::arn::Arn;
 use crate::store::Store;
 use std::collections::{BTreeSet, HashMap};
@@ -97,35 +97,30 @@ impl Keyring {
         Ok(ring)
     }
 
-    /// The key, to open what it sealed.
+    /// The key, to open `value`, which it sealed.
     pub(crate) fn to_open(
         &self,
         scope: &Scope,
         key: Key<'_>,
+        value: &str,
         permits: &KeyPermits,
     ) -> Result<Arc<Kek>, KeyRefusal> {
         match key {
-            Key::Customer(arn) => self.of_customer(arn, &["kms:Decrypt"], permits),
-            Key::Own(name) => {
-                let id = scope.id(name);
-                if let Some(kek) = cached(&self.own, &id) {
-                    return Ok(kek);
-                }
-                let row = self.records.get(&id).ok_or(VaultError::Unreadable)?;
-                Ok(self.open_own(&row.record)?)
-            }
+            Key::Customer(arn) => self.of_customer(arn, &["kms:Decrypt"], value, permits),
+            Key::Own(name) => Ok(self.own(scope, name)?),
         }
     }
 
-    /// The key, to seal something under.
+    /// The key, to seal `value` under.
     pub(crate) fn to_seal(
         &self,
         scope: &Scope,
         key: Key<'_>,
+        value: &str,
         permits: &KeyPermits,
     ) -> Result<Arc<Kek>, KeyRefusal> {
         match key {
-            Key::Customer(arn) => self.of_customer(arn, SEAL, permits),
+            Key::Customer(arn) => self.of_customer(arn, SEAL, value, permits),
             Key::Own(name) => Ok(self.made(scope, name)?),
         }
     }
@@ -134,12 +129,13 @@ impl Keyring {
         &self,
         arn: &str,
         actions: &[&str],
+        value: &str,
         permits: &KeyPermits,
     ) -> Result<Arc<Kek>, KeyRefusal> {
         let id = record_id(arn).ok_or_else(|| KeyError::NotAKeyArn(arn.to_owned()))?;
         let row = self.records.get(&id).ok_or_else(|| KeyError::NoSuchKey(arn.to_owned()))?;
         let customer = row.record.customer.as_ref().ok_or(VaultError::NotPermitted)?;
-        if !permits.cover(actions, arn) {
+        if !permits.cover(actions, arn, value) {
             return Err(VaultError::NotPermitted.into());
         }
         customer.usable(arn)?;
@@ -156,13 +152,22 @@ impl Keyring {
         Ok(kek)
     }
 
+    /// One of the vault's own keys.
+    pub(crate) fn own(&self, scope: &Scope, name: &str) -> Result<Arc<Kek>, VaultError> {
+        let id = scope.id(name);
+        if let Some(kek) = cached(&self.own, &id) {
+            return Ok(kek);
+        }
+        self.open_own(&self.records.get(&id).ok_or(VaultError::Unreadable)?.record)
+    }
+
     /// Drops the opened key: its record has changed or is gone.
     pub(crate) fn forget(&self, id: &str) {
         self.customer.write().unwrap_or_else(PoisonError::into_inner).remove(id);
     }
 
     /// One of the vault's own keys, made at its first use.
-    fn made(&self, scope: &Scope, name: &str) -> Result<Arc<Kek>, VaultError> {
+    pub(crate) fn made(&self, scope: &Scope, name: &str) -> Result<Arc<Kek>, VaultError> {
         let id = scope.id(name);
         if let Some(kek) = cached(&self.own, &id) {
             return Ok(kek);

@@ -7,9 +7,11 @@
 
 use crate::audit::Permit;
 
-/// Permits for the customer keys that one request uses.
+/// Permits for the customer keys that one request uses, each for one value: a policy may tell values
+/// apart by their encryption context, so that what is allowed for one is not for another under the
+/// same key. A value is named by its version id, or by the ARN of its parameter.
 #[derive(Debug, Default)]
-pub struct KeyPermits(Vec<Permit>);
+pub struct KeyPermits(Vec<(String, Permit)>);
 
 impl KeyPermits {
     /// None: all that a value under a service's own key needs.
@@ -17,19 +19,14 @@ impl KeyPermits {
         Self(Vec::new())
     }
 
-    /// Adds one.
-    pub fn add(&mut self, permit: Permit) {
-        self.0.push(permit);
+    /// Adds one for `value`.
+    pub fn add(&mut self, value: impl Into<String>, permit: Permit) {
+        self.0.push((value.into(), permit));
     }
 
-    /// Whether one of them is for one of `actions` on the key `arn`.
-    pub fn cover(&self, actions: &[&str], arn: &str) -> bool {
-        self.0.iter().any(|permit| actions.iter().any(|action| permit.covers(action, arn)))
-    }
-}
-
-impl FromIterator<Permit> for KeyPermits {
-    fn from_iter<I: IntoIterator<Item = Permit>>(permits: I) -> Self {
-        Self(permits.into_iter().collect())
+    /// Whether one of them is for one of `actions` with the key `arn` on `value`.
+    pub fn cover(&self, actions: &[&str], arn: &str, value: &str) -> bool {
+        let covers = |permit: &Permit| actions.iter().any(|action| permit.covers(action, arn));
+        self.0.iter().any(|(of, permit)| of == value && covers(permit))
     }
 }

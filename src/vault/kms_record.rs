@@ -178,6 +178,14 @@ impl KeyRecord {
         key_arn(&self.scope, &self.key_id)
     }
 
+    /// Whether the key can encrypt and decrypt.
+    ///
+    /// # Errors
+    /// Which state it is in otherwise.
+    pub fn usable(&self) -> Result<(), KeyError> {
+        self.customer.as_ref().map_or(Ok(()), |customer| customer.usable(&self.arn()))
+    }
+
     /// Every material of the key, newest first.
     pub(crate) fn materials(&self) -> impl Iterator<Item = &str> {
         let older = self.customer.iter().flat_map(|c| c.rotations.iter().rev());

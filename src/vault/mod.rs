@@ -5,6 +5,8 @@
 //! | `root.rs` | root key: key file or passphrase |
 //! | `seal.rs` | key hierarchy and sealing |
 //! | `table.rs`, `blobs.rs` | metadata records, sealed values |
+//! | `kms_record.rs`, `kms_keyring.rs`, `kms_permits.rs` | KMS keys: their rules, their material, what it takes to use one |
+//! | `kms.rs`, `kms_aliases.rs`, `kms_deletion.rs` | the operations on keys |
 //! | `secret_record.rs`, `parameter_record.rs` | AWS's rules, pure |
 //! | `parameter_labels.rs`, `parameter_tags.rs`, `parameter_listing.rs` | what else parameters have, and lists of them |
 //! | `secrets.rs`, `parameters.rs` | the operations, each behind a [`Permit`](crate::audit::Permit) |
@@ -18,6 +20,12 @@ mod anchor;
 mod attached_policy;
 mod bindings;
 mod blobs;
+mod kms;
+mod kms_aliases;
+mod kms_deletion;
+mod kms_keyring;
+mod kms_permits;
+mod kms_record;
 mod parameter_labels;
 mod parameter_listing;
 mod parameter_record;
@@ -31,6 +39,7 @@ mod seal;
 mod secret_deletion;
 mod secret_edits;
 mod secret_error;
+mod secret_keys;
 mod secret_record;
 mod secret_versions;
 mod secrets;
@@ -40,6 +49,11 @@ mod tokens;
 pub use access_keys::{AccessKeyRecord, AccessKeys, account_of_key};
 pub use attached_policy::AttachedPolicy;
 pub use bindings::{Binding, BindingRecord, Bindings};
+pub use kms::{ChosenKey, FoundKey, Kms, KmsFailure, NewKey, OWN_KEYS, OwnKey};
+pub use kms_permits::KeyPermits;
+pub use kms_record::{
+    AliasRecord, CustomerKey, KeyError, KeyRecord, KeyState, Rotation, RotationSchedule,
+};
 pub use parameter_labels::{Labelled, Unlabelled};
 pub use parameter_listing::{Listed, Page, below};
 pub use parameter_record::{
@@ -54,7 +68,7 @@ pub use scope::Scope;
 pub use secret_error::SecretError;
 pub use secret_record::{AWSCURRENT, AWSPREVIOUS, Deletion, SecretRecord, VersionRecord};
 pub use secret_versions::StageMove;
-pub use secrets::{NewSecret, SecretContent, SecretFailure, SecretVersionValue, Secrets, Written};
+pub use secrets::{KeyEdit, NewSecret, SecretContent, SecretFailure, SecretVersionValue, Secrets, Written};
 pub use table::Row;
 pub use tokens::{SessionClaims, TokenError};
 
@@ -62,6 +76,7 @@ use crate::clock::Clock;
 use crate::store::{Store, StoreError};
 use access_keys::AccessKeyTable;
 use blobs::Blobs;
+use kms_keyring::Keyring;
 use jiff::Timestamp;
 use seal::{Keys, random};
 use serde::{Deserialize, Serialize};
@@ -124,6 +139,7 @@ pub struct Vault {
     keys: Arc<Keys>,
     clock: Arc<dyn Clock>,
     blobs: Blobs,
+    keyring: Keyring,
     secrets: Table<SecretRecord>,
     parameters: Table<ParameterRecord>,
     access_keys: AccessKeyTable,
@@ -179,7 +195,8 @@ impl Vault {
         let vault = Self {
             id: header.vault_id,
             clock,
-            blobs: Blobs::load(Arc::clone(&store), Arc::clone(&keys))?,
+            blobs: Blobs::new(Arc::clone(&store)),
+            keyring: Keyring::load(&store, &keys)?,
             secrets: Table::load(Arc::clone(&store), Arc::clone(&keys))?,
             parameters: Table::load(Arc::clone(&store), Arc::clone(&keys))?,
             access_keys: Table::load(Arc::clone(&store), Arc::clone(&keys))?,
@@ -206,6 +223,11 @@ impl Vault {
     /// Parameter Store's operations.
     pub fn parameters(&self) -> Parameters<'_> {
         Parameters(self)
+    }
+
+    /// KMS's operations.
+    pub fn kms(&self) -> Kms<'_> {
+        Kms(self)
     }
 
     /// Access keys.

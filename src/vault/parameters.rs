@@ -170,7 +170,7 @@ impl Parameters<'_> {
                 labels: Vec::new(),
                 blob: String::new(),
             };
-            let blob = self.0.blobs.put(scope, key_of(&version), &new.value)?;
+            let blob = self.0.blobs.put(&*self.0.keyring.made(scope, key_of(&version))?, &new.value)?;
             version.blob.clone_from(&blob);
             staged = Some(blob);
             let (record, dropped) = match current {

@@ -70,10 +70,10 @@ impl Secrets<'_> {
         keys: &KeyPermits,
     ) -> Result<Vec<Resealed>, SecretFailure> {
         let mut resealed = Vec::new();
-        if key.customer().is_some_and(|arn| !keys.cover(&["kms:Encrypt"], arn)) {
-            return Ok(resealed);
-        }
         for version in secret.following(key.customer()) {
+            if key.customer().is_some_and(|arn| !keys.cover(&["kms:Encrypt"], arn, &version.id)) {
+                continue;
+            }
             let value = match self.open(&secret.scope, version, keys) {
                 Ok(value) => value,
                 // No permit for its key, or the key is disabled or gone: nobody can read it with that.
@@ -83,7 +83,7 @@ impl Secrets<'_> {
                 ) => continue,
                 Err(error) => return Err(error),
             };
-            let blob = self.seal(&secret.scope, key, keys, &value)?;
+            let blob = self.seal(&secret.scope, key, keys, (&version.id, &value))?;
             resealed.push(Resealed { id: version.id.clone(), from: version.blob.clone(), blob });
         }
         Ok(resealed)

@@ -175,22 +175,22 @@ impl Secrets<'_> {
         version: &VersionRecord,
         keys: &KeyPermits,
     ) -> Result<SecretValue, SecretFailure> {
-        let kek = self.0.keyring.to_open(scope, key_of(version), keys).map_err(|refusal| match refusal {
+        let kek = self.0.keyring.to_open(scope, key_of(version), &version.id, keys).map_err(|refusal| match refusal {
             KeyRefusal::Unusable(cause) => SecretFailure::Refused(SecretError::DecryptionFailure(cause)),
             KeyRefusal::Vault(error) => error.into(),
         })?;
         Ok(self.0.blobs.get(&kek, &version.blob)?)
     }
 
-    /// Seals a value into a blob that nothing names yet.
+    /// Seals the value of a version into a blob that nothing names yet.
     pub(super) fn seal(
         &self,
         scope: &Scope,
         key: &ChosenKey,
         keys: &KeyPermits,
-        value: &SecretValue,
+        (version, value): (&str, &SecretValue),
     ) -> Result<String, SecretFailure> {
-        let kek = self.0.keyring.to_seal(scope, key.key(DEFAULT_KEY), keys).map_err(|refusal| match refusal {
+        let kek = self.0.keyring.to_seal(scope, key.key(DEFAULT_KEY), version, keys).map_err(|refusal| match refusal {
             KeyRefusal::Unusable(cause) => SecretFailure::Refused(SecretError::EncryptionFailure(cause)),
             KeyRefusal::Vault(error) => error.into(),
         })?;
@@ -356,7 +356,7 @@ impl Secrets<'_> {
             SecretContent::String(value) => (value, false),
             SecretContent::Binary(value) => (value, true),
         };
-        let blob = self.seal(&secret.scope, key, keys, value)?;
+        let blob = self.seal(&secret.scope, key, keys, (token, value))?;
         #[expect(
             clippy::disallowed_methods,
             reason = "a keyed digest tells whether a repeated request has the same content"

@@ -19,7 +19,7 @@ pub use aliases::{
 pub use errors::*;
 pub use keys::{
     KeyIdResponse, CreateKeyRequest, KeyManager, KeyMetadata, KeyMetadataResponse, KeyRequest,
-    KeyState, ScheduleKeyDeletionRequest, ScheduleKeyDeletionResponse, UpdateKeyDescriptionRequest,
+    KeyState, KeyUsage, Origin, ScheduleKeyDeletionRequest, ScheduleKeyDeletionResponse, UpdateKeyDescriptionRequest,
 };
 pub use listing::{KeyEntry, KeyPageRequest, ListKeysResponse, PageRequest};
 pub use policies::{
@@ -30,13 +30,13 @@ pub use rotation::{
 };
 pub use tags::{ListResourceTagsResponse, Tag, TagResourceRequest, UntagResourceRequest};
 
-use super::rules::{ALIAS_NAME, POLICY_NAME, POLICY_TEXT, Text};
+use super::rules::{ALIAS_NAME, KEY_POLICY, KEY_POLICY_NAME, Text};
 use super::writer::{Encode, Object, Sink};
 
 const KEY_ID: Text = Text::length(1, 2048);
 const DESCRIPTION: Text = Text::length(0, 8192);
-const POLICY: Text = Text::length(1, 131_072).matching(&POLICY_TEXT);
-const POLICY_NAME_TEXT: Text = Text::length(1, 128).matching(&POLICY_NAME);
+const POLICY: Text = Text::length(1, 131_072).matching(&KEY_POLICY);
+const POLICY_NAME_TEXT: Text = Text::length(1, 128).matching(&KEY_POLICY_NAME);
 const ALIAS: Text = Text::length(1, 256).matching(&ALIAS_NAME);
 
 /// An answer without a body, which operations that only change something have.
