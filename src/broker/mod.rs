@@ -16,6 +16,7 @@ mod assume;
 mod authorize;
 mod caller;
 mod compiled;
+mod key_maintenance;
 mod keys;
 pub mod policies;
 mod tasks;
@@ -186,6 +187,8 @@ impl Broker {
                 json!({ "secretId": arn, "reason": "the recovery window has ended" }),
             )?;
         }
+        self.vault.secrets().replicate_due()?;
+        self.maintain_keys()?;
         self.anchor()?;
         Ok(())
     }

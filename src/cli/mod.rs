@@ -14,10 +14,12 @@
 //! | 120 to 124 | `task run` failed before the containers ran; see `launch` |
 
 mod audit;
+mod bindings;
 mod broker;
 mod coverage;
 mod dev;
 mod init;
+mod install;
 mod key;
 mod output;
 mod policy;
@@ -56,6 +58,14 @@ enum Command {
     /// Run ECS task definitions on Docker
     #[command(subcommand)]
     Task(task::TaskCommand),
+    /// Make Docker use the runtime hook
+    #[command(subcommand)]
+    Install(install::InstallCommand),
+    /// Make Docker forget the runtime hook
+    #[command(subcommand)]
+    Uninstall(install::UninstallCommand),
+    /// List which containers hold which version of which secret, and which of these are outdated
+    Bindings(bindings::BindingsArguments),
     /// Check and search the audit log
     #[command(subcommand)]
     Audit(audit::AuditCommand),
@@ -100,6 +110,9 @@ pub fn main() -> ExitCode {
         Command::Key(command) => key::run(command),
         Command::Session(command) => session::run(command),
         Command::Task(command) => task::run(command),
+        Command::Install(command) => install::install(&command),
+        Command::Uninstall(command) => install::uninstall(&command),
+        Command::Bindings(arguments) => bindings::run(&arguments),
         Command::Audit(command) => audit::run(&command),
         Command::Policy(command) => policy::run(&command),
         Command::Coverage(arguments) => coverage::run(&arguments),

@@ -5,8 +5,8 @@ use crate::protocol::Operation;
 use crate::protocol::error::ApiError;
 use crate::protocol::sealdock::{
     AccessKey, AccessKeyStatus, AccessKeySummary, Binding, CreateAccessKeyRequest, CreateAccessKeyResponse,
-    CreateTaskSessionRequest, CreateTaskSessionResponse, DeleteAccessKeyRequest, KeyOwner,
-    ListAccessKeysRequest, ListAccessKeysResponse, ListBindingsRequest, ListBindingsResponse,
+    CreateTaskSessionRequest, CreateTaskSessionResponse, DeleteAccessKeyRequest, ForgetBindingsRequest,
+    KeyOwner, ListAccessKeysRequest, ListAccessKeysResponse, ListBindingsRequest, ListBindingsResponse,
     ListRevocationsRequest, ListRevocationsResponse, RecordInjectionsRequest, Revocation,
     RevokeSessionsRequest, Revoked, SessionCredentials, UpdateAccessKeyRequest, WhoAmIRequest,
     WhoAmIResponse,
@@ -58,6 +58,12 @@ impl Client {
         let request = ListBindingsRequest { container_id: container_id.map(str::to_owned) };
         let response = self.typed(Operation::ListBindings, &request, ListBindingsResponse::decode).await?;
         Ok(response.bindings)
+    }
+
+    /// Drops the bindings of containers that are gone.
+    pub async fn forget_bindings(&self, container_ids: Vec<String>) -> Result<(), ClientError> {
+        let request = ForgetBindingsRequest { container_ids };
+        self.typed(Operation::ForgetBindings, &request, |_| Ok(())).await
     }
 
     /// Makes an access key.

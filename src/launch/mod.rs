@@ -11,6 +11,7 @@
 //! [`Delivery::Runtime`] the containers are created with references, and
 //! [`hook`], running in place of runc, replaces them when the process is made.
 
+mod daemon_config;
 mod docker;
 mod error;
 mod events;
@@ -29,6 +30,7 @@ mod supervise;
 mod task;
 mod tasks;
 
+pub use daemon_config::{RuntimeEntry, register, unregister};
 pub use docker::Docker;
 pub use error::LaunchError;
 pub use events::Event;

@@ -127,8 +127,14 @@ operations! {
     PutResourcePolicy: SecretsManager writes;
     /// Makes a new version.
     PutSecretValue: SecretsManager writes;
+    /// Deletes replicas of a secret.
+    RemoveRegionsFromReplication: SecretsManager writes;
+    /// Makes replicas of a secret in other Regions.
+    ReplicateSecretToRegions: SecretsManager writes;
     /// Takes a scheduled deletion back.
     RestoreSecret: SecretsManager writes;
+    /// Makes a replica a secret of its own.
+    StopReplicationToReplica: SecretsManager writes;
     /// Adds tags to a secret.
     TagResource: SecretsManager writes;
     /// Removes tags from a secret.
@@ -227,6 +233,8 @@ operations! {
     RecordInjections: Sealdock writes;
     /// What was recorded, for one container or all.
     ListBindings: Sealdock reads;
+    /// Drops what was recorded of containers that are gone.
+    ForgetBindings: Sealdock writes;
     /// Makes an access key.
     CreateAccessKey: Sealdock writes;
     /// Access keys without their secrets.

@@ -50,6 +50,14 @@ fn decoders() -> Vec<(Operation, Decoder, Value)> {
             "SecretId": "a", "ClientRequestToken": token, "SecretBinary": "AA==", "VersionStages": ["s"],
             "RotationToken": token
         }),
+        row!(RemoveRegionsFromReplication, sm::RemoveRegionsFromReplicationRequest, {
+            "SecretId": "a", "RemoveReplicaRegions": ["eu-west-1"]
+        }),
+        row!(ReplicateSecretToRegions, sm::ReplicateSecretToRegionsRequest, {
+            "SecretId": "a", "AddReplicaRegions": [{"Region": "eu-west-1", "KmsKeyId": "k"}],
+            "ForceOverwriteReplicaSecret": true
+        }),
+        row!(StopReplicationToReplica, sm::StopReplicationToReplicaRequest, {"SecretId": "a"}),
         row!(RestoreSecret, sm::RestoreSecretRequest, {"SecretId": "a"}),
         row!(TagResource, sm::TagResourceRequest, {"SecretId": "a", "Tags": [{"Key": "k", "Value": "v"}]}),
         row!(UntagResource, sm::UntagResourceRequest, {"SecretId": "a", "TagKeys": ["k"]}),
@@ -95,6 +103,7 @@ fn decoders() -> Vec<(Operation, Decoder, Value)> {
             "TaskId": "t", "Family": "f", "ContainerName": "c", "ContainerId": "i", "DockerName": "n",
             "Delivery": "env", "Injections": [injection]
         }),
+        row!(ForgetBindings, sealdock::ForgetBindingsRequest, {"ContainerIds": ["i"]}),
         row!(ListBindings, sealdock::ListBindingsRequest, {"ContainerId": "i"}),
         row!(CreateAccessKey, sealdock::CreateAccessKeyRequest, {"PrincipalArn": arn}),
         row!(ListAccessKeys, sealdock::ListAccessKeysRequest, {"PrincipalArn": arn}),

@@ -51,7 +51,7 @@ pub(super) async fn permit(
     kms_named::of_key(exchange, &mut keys, key);
     keys.set(
         "kms:ViaService",
-        format!("{}.{}.amazonaws.com", using.service.signing_name(), exchange.context.region),
+        format!("{}.{}.amazonaws.com", using.service.signing_name(), key.scope.region),
     );
     keys.set("kms:EncryptionAlgorithm", "SYMMETRIC_DEFAULT");
     for (name, value) in using.context {

@@ -14,6 +14,7 @@
 
 mod api;
 mod authenticate;
+mod bindings;
 mod body;
 mod connection;
 mod exchange;
@@ -33,9 +34,11 @@ mod scrape;
 mod sealdock;
 mod sealdock_sessions;
 mod secret_batch;
+mod secret_filters;
 mod secret_keys;
 mod secret_kms;
 mod secret_policy;
+mod secret_replicas;
 mod secret_tags;
 mod secret_versions;
 mod secretsmanager;

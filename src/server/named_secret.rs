@@ -118,6 +118,7 @@ pub(super) fn metadata(record: &SecretRecord, accessed: Option<Timestamp>) -> Se
         tags: (!tags.is_empty()).then_some(tags),
         versions_to_stages: staged.map(|v| (v.id.clone(), v.stages.clone())).collect(),
         created_date: Some(record.created),
+        primary_region: record.shown_primary_region().map(str::to_owned),
         ..SecretMetadata::default()
     }
 }
@@ -136,12 +137,17 @@ pub(super) fn refused(failure: SecretFailure) -> Failure {
         SecretError::Exists(_) | SecretError::TokenInUse { .. } => wire::resource_exists(text),
         SecretError::StageMismatch
         | SecretError::NameScheduledForDeletion
+        | SecretError::ReplicaRemoving(_)
         | SecretError::MarkedForDeletion => wire::invalid_request(text),
         SecretError::TooManyStages | SecretError::TooManyVersions => wire::limit_exceeded(text),
         SecretError::StageHeld { .. }
         | SecretError::StageNotThere { .. }
         | SecretError::NothingToMove
         | SecretError::CurrentRemoved
+        | SecretError::Replica
+        | SecretError::NotReplica
+        | SecretError::HasReplicas { .. }
+        | SecretError::InvalidReplicaRegion
         | SecretError::TooManyTags => wire::invalid_parameter(text),
         SecretError::EncryptionFailure(KeyError::OfAnotherService(_)) => secret_kms::no_access(),
         SecretError::EncryptionFailure(_) => wire::encryption_failure(text),

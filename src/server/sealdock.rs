@@ -1,28 +1,28 @@
 //! Sealdock's own operations: what the launcher, the runtime hook and the command
 //! line need beyond the AWS services.
 
+use super::bindings;
 use super::exchange::{Answer, Exchange, Failure, blocking};
 use crate::arn::Arn;
-use crate::broker::{Injected, KeyError, ServiceSession, SessionError};
+use crate::broker::{KeyError, ServiceSession, SessionError};
 use crate::policy::IdentityKind;
 use crate::protocol::sealdock::{
-    AccessKey, AccessKeyStatus, AccessKeySummary, Binding, CreateAccessKeyRequest, CreateAccessKeyResponse,
+    AccessKey, AccessKeyStatus, AccessKeySummary, CreateAccessKeyRequest, CreateAccessKeyResponse,
     CreateTaskSessionRequest, CreateTaskSessionResponse, DeleteAccessKeyRequest, DeleteAccessKeyResponse,
-    KeyOwner, ListAccessKeysRequest, ListAccessKeysResponse, ListBindingsRequest, ListBindingsResponse,
-    RecordInjectionsRequest, RecordInjectionsResponse, SessionCredentials, UpdateAccessKeyRequest,
+    KeyOwner, ListAccessKeysRequest, ListAccessKeysResponse, SessionCredentials, UpdateAccessKeyRequest,
     UpdateAccessKeyResponse, WhoAmIRequest, WhoAmIResponse, invalid_request, limit_exceeded, not_found,
 };
 use crate::protocol::sigv4::SigningKeys;
 use crate::protocol::{ApiError, Operation};
-use crate::vault;
 use serde_json::json;
 
 /// Serves one operation. `keys` forgets access keys that are switched off or deleted.
 pub(super) async fn serve(operation: Operation, exchange: &mut Exchange<'_>, keys: &SigningKeys) -> Answer {
     match operation {
         Operation::CreateTaskSession => create_session(exchange).await,
-        Operation::RecordInjections => record_injections(exchange).await,
-        Operation::ListBindings => list_bindings(exchange).await,
+        Operation::RecordInjections => bindings::record(exchange).await,
+        Operation::ListBindings => bindings::list(exchange).await,
+        Operation::ForgetBindings => bindings::forget(exchange).await,
         Operation::CreateAccessKey => create_key(exchange).await,
         Operation::ListAccessKeys => list_keys(exchange).await,
         Operation::UpdateAccessKey => update_key(exchange, keys).await,
@@ -59,67 +59,6 @@ async fn create_session(exchange: &mut Exchange<'_>) -> Answer {
             expiration: session.claims.expires,
         },
     })
-}
-
-async fn record_injections(exchange: &mut Exchange<'_>) -> Answer {
-    let request = RecordInjectionsRequest::decode(exchange.body)?;
-    let trail: Vec<_> = request
-        .injections
-        .iter()
-        .map(|i| {
-            json!({
-                "name": i.name, "target": i.target.as_str(), "valueFrom": i.value_from, "arn": i.arn,
-                "versionId": i.version_id,
-            })
-        })
-        .collect();
-    exchange.context.parameters = Some(json!({
-        "taskId": request.task_id, "family": request.family, "containerName": request.container_name,
-        "containerId": request.container_id, "dockerName": request.docker_name, "delivery": request.delivery.as_str(),
-        "injections": trail,
-    }));
-    let permit = exchange.authorize(&Operation::RecordInjections.action(), "*", "*").await?;
-    let injected = Injected {
-        task_id: request.task_id,
-        container_name: request.container_name,
-        container_id: request.container_id,
-        entries: request
-            .injections
-            .into_iter()
-            .map(|i| vault::Binding {
-                name: i.name,
-                value_from: i.value_from,
-                arn: i.arn,
-                version_id: i.version_id,
-            })
-            .collect(),
-    };
-    blocking(|| exchange.broker.bind(&permit, injected)).map_err(|e| super::internal(&e))?;
-    exchange.answer(&RecordInjectionsResponse)
-}
-
-async fn list_bindings(exchange: &mut Exchange<'_>) -> Answer {
-    let request = ListBindingsRequest::decode(exchange.body)?;
-    exchange.context.parameters = Some(json!({ "containerId": request.container_id }));
-    let _permit = exchange.authorize(&Operation::ListBindings.action(), "*", "*").await?;
-    let bindings = exchange.broker.vault().bindings();
-    let rows = match &request.container_id {
-        Some(id) => bindings.get(id).into_iter().collect(),
-        None => bindings.list(),
-    };
-    let bindings = rows.iter().flat_map(|row| {
-        let record = &row.record;
-        record.entries.iter().map(|entry| Binding {
-            task_id: record.task_id.clone(),
-            container_name: record.container_name.clone(),
-            container_id: record.container_id.clone(),
-            name: entry.name.clone(),
-            value_from: entry.value_from.clone(),
-            arn: entry.arn.clone(),
-            version_id: entry.version_id.clone(),
-        })
-    });
-    exchange.answer(&ListBindingsResponse { bindings: bindings.collect() })
 }
 
 async fn create_key(exchange: &mut Exchange<'_>) -> Answer {

@@ -5,13 +5,14 @@
 //! record as that; one that fails stands in `Errors` and does not hold up the others.
 
 use super::exchange::{Answer, Exchange, Failure, unavailable};
-use super::list_secrets::{Order, select};
+use super::list_secrets::{Choice, select};
 use super::named_secret::{Named, shown};
 use super::secret_kms;
 use crate::protocol::secretsmanager::{
     BatchChoice, BatchError, BatchGetSecretValueResponse, Filter, GetSecretValueResponse,
 };
 use crate::protocol::{ApiError, Operation};
+use crate::vault::SecretOrder;
 use futures_util::future::join_all;
 use serde_json::json;
 use std::collections::HashSet;
@@ -38,9 +39,15 @@ pub(super) async fn get_values(exchange: &mut Exchange<'_>) -> Answer {
         }
         BatchChoice::Matching { filters, max_results, next_token } => {
             let permit = exchange.authorize(&Operation::ListSecrets.action(), "*", "*").await?;
-            let order = Order { name: "batch".to_owned(), ..Order::default() };
-            let size = max_results.unwrap_or(PAGE);
-            let page = select(exchange, &permit, &filters, false, order, next_token.as_deref(), size)?;
+            let choice = Choice {
+                operation: Operation::BatchGetSecretValue,
+                filters,
+                planned_deletion: false,
+                order: SecretOrder::Created,
+                descending: false,
+            };
+            let page =
+                select(exchange, &permit, &choice, next_token.as_deref(), max_results.unwrap_or(PAGE))?;
             (page.rows.iter().map(|row| row.record.arn()).collect(), page.next_token)
         }
     };

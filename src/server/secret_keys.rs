@@ -12,7 +12,8 @@ pub(super) fn of_secret(keys: &mut ConditionKeys, secret: &SecretRecord) {
         keys.set(format!("secretsmanager:ResourceTag/{key}"), value.clone());
         keys.set(format!("aws:ResourceTag/{key}"), value.clone());
     }
-    keys.set("secretsmanager:SecretPrimaryRegion", secret.scope.region.clone());
+    let primary = secret.primary_region.as_deref().unwrap_or(&secret.scope.region);
+    keys.set("secretsmanager:SecretPrimaryRegion", primary);
 }
 
 /// The keys that follow from tags in the request.

@@ -128,6 +128,16 @@ pub(super) async fn to_establish(
     to_write(exchange, &mut unused, key, (secret_arn, TO_VALIDATE)).await
 }
 
+/// What it takes to copy a secret to other Regions: to decrypt its current version. Later changes go
+/// to the replicas without asking again.
+pub(super) async fn to_replicate(exchange: &Exchange<'_>, secret: &SecretRecord) -> Result<(), Failure> {
+    if secret.select(None, None).is_ok() {
+        // Nothing is read here: the copy is made in the vault.
+        let _proof = to_read(exchange, secret, None, None).await?;
+    }
+    Ok(())
+}
+
 /// What is to be had of what it takes to seal the labelled versions of a secret under another key.
 pub(super) async fn to_reseal(
     exchange: &Exchange<'_>,

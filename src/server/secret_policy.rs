@@ -129,7 +129,7 @@ fn compiled(exchange: &Exchange<'_>, text: String) -> Result<AttachedPolicy, Api
 }
 
 fn changeable(secret: &SecretRecord) -> Result<(), Failure> {
-    not_marked(secret)
+    secret.require_changeable().map_err(|error| refused(error.into()))
 }
 
 fn not_marked(secret: &SecretRecord) -> Result<(), Failure> {

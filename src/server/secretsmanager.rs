@@ -6,7 +6,10 @@
 use super::exchange::{Answer, Exchange, blocking};
 use super::named_secret::{Named, metadata, refused, shown};
 use super::secret_tags::{checked_tags, tag_list};
-use super::{list_secrets, secret_batch, secret_keys, secret_kms, secret_policy, secret_tags, secret_versions};
+use super::{
+    list_secrets, secret_batch, secret_keys, secret_kms, secret_policy, secret_replicas, secret_tags,
+    secret_versions,
+};
 use crate::broker::Ask;
 use crate::policy::ConditionKeys;
 use crate::protocol::secretsmanager::{
@@ -34,7 +37,10 @@ pub(super) async fn serve(operation: Operation, exchange: &mut Exchange<'_>) -> 
         Operation::ListSecrets => list_secrets::list(exchange).await,
         Operation::PutResourcePolicy => secret_policy::put(exchange).await,
         Operation::PutSecretValue => put_value(exchange).await,
+        Operation::RemoveRegionsFromReplication => secret_replicas::remove_regions(exchange).await,
+        Operation::ReplicateSecretToRegions => secret_replicas::replicate(exchange).await,
         Operation::RestoreSecret => restore(exchange).await,
+        Operation::StopReplicationToReplica => secret_replicas::stop(exchange).await,
         Operation::TagResource => secret_tags::tag(exchange).await,
         Operation::UntagResource => secret_tags::untag(exchange).await,
         Operation::UpdateSecret => update(exchange).await,
@@ -69,6 +75,8 @@ async fn create(exchange: &mut Exchange<'_>) -> Answer {
     exchange.context.parameters = Some(json!({
         "name": request.name, "clientRequestToken": token, "description": request.description,
         "kmsKeyId": request.kms_key_id, "tags": tag_list(&tags),
+        "addReplicaRegions": request.add_replica_regions.as_deref().map(secret_replicas::recorded),
+        "forceOverwriteReplicaSecret": request.force_overwrite_replica_secret,
     }));
     let arn = Secrets::hypothetical_arn(&exchange.scope, &request.name);
     let mut keys = ConditionKeys::new();
@@ -76,15 +84,21 @@ async fn create(exchange: &mut Exchange<'_>) -> Answer {
     keys.set_some("secretsmanager:Description", request.description.as_deref());
     keys.set_some("secretsmanager:KmsKeyId", request.kms_key_id.as_deref());
     secret_keys::of_tags(&mut keys, &tags);
+    let regions = request.add_replica_regions.unwrap_or_default();
+    let overwrite = request.force_overwrite_replica_secret;
+    secret_replicas::replica_keys(&mut keys, &regions, overwrite);
     let asked = |action| Ask { keys: keys.clone(), ..Ask::new(action, &arn) };
     let permit = exchange.ask(asked("secretsmanager:CreateSecret"), &request.name).await?;
     if !tags.is_empty() {
         let _tags = exchange.ask(asked("secretsmanager:TagResource"), &request.name).await?;
     }
-    unsupported(request.add_replica_regions.is_some(), "AddReplicaRegions")?;
+    if !regions.is_empty() {
+        let _replicas = exchange.ask(asked("secretsmanager:ReplicateSecretToRegions"), &request.name).await?;
+    }
     unsupported(request.secret_type.is_some(), "Type")?;
     let key = secret_kms::choose(exchange, &exchange.scope, request.kms_key_id.as_deref())?;
     secret_kms::to_establish(exchange, &key, &arn).await?;
+    secret_replicas::usable_keys(exchange, &regions, &arn).await?;
     let mut key_permits = KeyPermits::none();
     if request.content.is_some() {
         secret_kms::to_write(exchange, &mut key_permits, &key, (&arn, &token)).await?;
@@ -96,14 +110,20 @@ async fn create(exchange: &mut Exchange<'_>) -> Answer {
         key,
         tags,
         content: request.content.map(content),
+        replicas: secret_replicas::replicas(regions, overwrite),
     };
     let secrets = exchange.broker.vault().secrets();
-    let written = blocking(|| secrets.create(&permit, &key_permits, &arn, &exchange.scope, new)).map_err(refused)?;
+    let written =
+        blocking(|| secrets.create(&permit, &key_permits, &arn, &exchange.scope, new)).map_err(refused)?;
+    let vault = exchange.broker.vault();
+    let made = vault.secrets().find(&exchange.scope, &written.secret.name);
+    let replication_status =
+        made.map(|row| secret_replicas::status(vault, &row.record)).filter(|status| !status.is_empty());
     exchange.answer(&CreateSecretResponse {
         arn: written.secret.arn(),
         name: written.secret.name,
         version_id: written.version.map(|v| v.id),
-        replication_status: None,
+        replication_status,
     })
 }
 
@@ -146,6 +166,16 @@ async fn update(exchange: &mut Exchange<'_>) -> Answer {
     let permit = named.authorize_with(exchange, Operation::UpdateSecret, keys).await?;
     unsupported(request.secret_type.is_some(), "Type")?;
     let secret = named.existing()?;
+    let only_key = request.content.is_none() && request.description.is_none();
+    if let (true, true, Some(key)) = (secret.record.is_replica(), only_key, &request.kms_key_id) {
+        let chosen = secret_kms::choose(exchange, &secret.record.scope, Some(key))?;
+        secret_kms::to_establish(exchange, &chosen, &secret.record.arn()).await?;
+        let key = chosen.shown().map(str::to_owned);
+        let secrets = exchange.broker.vault().secrets();
+        blocking(|| secrets.set_replica_key(&permit, &secret, key)).map_err(refused)?;
+        let (arn, name) = (secret.record.arn(), secret.record.name.clone());
+        return exchange.answer(&UpdateSecretResponse { arn, name, version_id: None });
+    }
     let content = request.content.map(content);
     let value = content.as_ref().map(|content| (token.as_str(), content));
     let (record, arn) = (&secret.record, secret.record.arn());
@@ -184,7 +214,8 @@ async fn describe(exchange: &mut Exchange<'_>) -> Answer {
     let secret = named.existing()?;
     exchange.answer(&DescribeSecretResponse {
         metadata: metadata(&secret.record, exchange.broker.vault().last_accessed(&secret.record)),
-        replication_status: None,
+        replication_status: Some(secret_replicas::status(exchange.broker.vault(), &secret.record))
+            .filter(|status| !status.is_empty()),
     })
 }
 

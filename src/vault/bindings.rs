@@ -5,6 +5,7 @@
 
 use super::table::{Change, Row, Stored};
 use super::{Vault, VaultError};
+use crate::audit::Permit;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -59,6 +60,18 @@ impl Bindings<'_> {
             Some(_) => Ok((Change::Keep, ())),
             None => Ok((Change::Write(record), ())),
         })
+    }
+
+    /// Drops the bindings of containers that are gone. A container that does come back is
+    /// treated as a new one.
+    ///
+    /// # Errors
+    /// [`VaultError`]; those before the failure are dropped.
+    pub fn forget(&self, permit: &Permit, container_ids: &[String]) -> Result<(), VaultError> {
+        if !permit.covers("sealdock:ForgetBindings", "*") {
+            return Err(VaultError::NotPermitted);
+        }
+        container_ids.iter().try_for_each(|id| self.0.bindings.change(id, |_| Ok((Change::Remove, ()))))
     }
 
     /// The bindings of one container.

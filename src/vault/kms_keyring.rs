@@ -7,7 +7,8 @@
 //! Key::Customer(arn)   needs a permit for this key, and the key enabled
 //! ```
 //!
-//! INVARIANT: only [`Keyring::to_open`] and [`Keyring::to_seal`] give the [`Kek`] of a customer key.
+//! INVARIANT: only [`Keyring::to_open`] and [`Keyring::to_seal`] give the [`Kek`] of a customer key,
+//! and [`Keyring::to_copy`] for what stays in the vault.
 
 use super::VaultError;
 use super::kms_permits::KeyPermits;
@@ -106,7 +107,7 @@ impl Keyring {
         permits: &KeyPermits,
     ) -> Result<Arc<Kek>, KeyRefusal> {
         match key {
-            Key::Customer(arn) => self.of_customer(arn, &["kms:Decrypt"], value, permits),
+            Key::Customer(arn) => self.of_customer(arn, |arn| permits.cover(&["kms:Decrypt"], arn, value)),
             Key::Own(name) => Ok(self.own(scope, name)?),
         }
     }
@@ -120,22 +121,25 @@ impl Keyring {
         permits: &KeyPermits,
     ) -> Result<Arc<Kek>, KeyRefusal> {
         match key {
-            Key::Customer(arn) => self.of_customer(arn, SEAL, value, permits),
+            Key::Customer(arn) => self.of_customer(arn, |arn| permits.cover(SEAL, arn, value)),
             Key::Own(name) => Ok(self.made(scope, name)?),
         }
     }
 
-    fn of_customer(
-        &self,
-        arn: &str,
-        actions: &[&str],
-        value: &str,
-        permits: &KeyPermits,
-    ) -> Result<Arc<Kek>, KeyRefusal> {
+    /// The key, to move values to or from replicas, which keeps them in the vault and gives nothing
+    /// out. The permit for a replica's key was asked when the replica got it.
+    pub(crate) fn to_copy(&self, scope: &Scope, key: Key<'_>) -> Result<Arc<Kek>, KeyRefusal> {
+        match key {
+            Key::Customer(arn) => self.of_customer(arn, |_| true),
+            Key::Own(name) => Ok(self.made(scope, name)?),
+        }
+    }
+
+    fn of_customer(&self, arn: &str, permitted: impl FnOnce(&str) -> bool) -> Result<Arc<Kek>, KeyRefusal> {
         let id = record_id(arn).ok_or_else(|| KeyError::NotAKeyArn(arn.to_owned()))?;
         let row = self.records.get(&id).ok_or_else(|| KeyError::NoSuchKey(arn.to_owned()))?;
         let customer = row.record.customer.as_ref().ok_or(VaultError::NotPermitted)?;
-        if !permits.cover(actions, arn, value) {
+        if !permitted(arn) {
             return Err(VaultError::NotPermitted.into());
         }
         customer.usable(arn)?;

@@ -32,6 +32,7 @@ mod parameter_record;
 mod parameter_tags;
 mod parameters;
 mod password;
+mod replica_record;
 mod revocations;
 mod root;
 mod scope;
@@ -40,7 +41,9 @@ mod secret_deletion;
 mod secret_edits;
 mod secret_error;
 mod secret_keys;
+mod secret_listing;
 mod secret_record;
+mod secret_replication;
 mod secret_versions;
 mod secrets;
 mod table;
@@ -62,10 +65,12 @@ pub use parameter_record::{
 };
 pub use parameters::{NewParameter, ParameterFailure, ParameterValue, Parameters};
 pub use password::{PasswordError, PasswordRules};
+pub use replica_record::{Replica, ReplicaState};
 pub use revocations::{RevocationRecord, Revocations, Subject};
 pub use root::{KeySource, MIN_PASSPHRASE, RootKeyError, Unlock, create_key_file};
 pub use scope::Scope;
 pub use secret_error::SecretError;
+pub use secret_listing::{SecretOrder, SecretPage};
 pub use secret_record::{AWSCURRENT, AWSPREVIOUS, Deletion, SecretRecord, VersionRecord};
 pub use secret_versions::StageMove;
 pub use secrets::{KeyEdit, NewSecret, SecretContent, SecretFailure, SecretVersionValue, Secrets, Written};
@@ -80,7 +85,7 @@ use kms_keyring::Keyring;
 use jiff::Timestamp;
 use seal::{Keys, random};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use table::{Change, Table};
@@ -146,8 +151,12 @@ pub struct Vault {
     bindings: Table<BindingRecord>,
     revocations: Table<RevocationRecord>,
     anchor: Table<anchor::AnchorRecord>,
-    /// Reads of secrets whose day is not yet in their record: (secret, version) -> day.
-    touched: Mutex<BTreeMap<(String, String), Timestamp>>,
+    /// Ids of secrets that were read on a day that is not written down yet.
+    touched: Mutex<BTreeSet<String>>,
+    /// Held while replicas are brought in sync.
+    replication: Mutex<()>,
+    /// ARNs of secrets whose name was wanted before maintenance had destroyed them.
+    buried: Mutex<Vec<String>>,
 }
 
 impl Vault {
@@ -205,8 +214,12 @@ impl Vault {
             anchor: Table::load(store, Arc::clone(&keys))?,
             keys,
             touched: Mutex::default(),
+            replication: Mutex::default(),
+            buried: Mutex::default(),
         };
         vault.sweep()?;
+        // What fails here is tried again by maintenance, which reports it.
+        let _ = vault.secrets().replicate_due();
         Ok(vault)
     }
 
@@ -265,31 +278,34 @@ impl Vault {
         self.clock.now()
     }
 
-    /// The day of the last read of a secret, reads that are not written down yet included.
+    /// The day of the last read of a secret.
     pub fn last_accessed(&self, secret: &SecretRecord) -> Option<Timestamp> {
-        let id = secret.scope.id(&secret.name);
-        let touched = self.touched.lock().unwrap_or_else(PoisonError::into_inner);
-        let from = (id.clone(), String::new());
-        let pending = touched.range(from..).take_while(|((of, _), _)| *of == id).map(|(_, day)| *day);
-        pending.max().max(secret.accessed)
+        secret.accessed
     }
 
-    /// The day of the last read of one version, likewise.
-    pub fn version_accessed(&self, secret: &SecretRecord, version: &VersionRecord) -> Option<Timestamp> {
-        let key = (secret.scope.id(&secret.name), version.id.clone());
-        let touched = self.touched.lock().unwrap_or_else(PoisonError::into_inner);
-        touched.get(&key).copied().max(version.accessed)
+    /// The day of the last read of one version.
+    pub fn version_accessed(&self, _secret: &SecretRecord, version: &VersionRecord) -> Option<Timestamp> {
+        version.accessed
     }
 
     /// Notes a read of a secret. LastAccessedDate has the resolution of a day, so
     /// most reads change nothing, and none waits for the disk.
     fn touched(&self, secret: &SecretRecord, version: &str) {
-        let today = secrets::day(self.now());
+        let today = Some(secrets::day(self.now()));
         let known = secret.version(version).and_then(|v| v.accessed);
-        if known != Some(today) || secret.accessed != Some(today) {
-            let key = (secret.scope.id(&secret.name), version.to_owned());
-            self.touched.lock().unwrap_or_else(PoisonError::into_inner).insert(key, today);
+        if known == today && secret.accessed == today {
+            return;
         }
+        let id = secret.scope.id(&secret.name);
+        self.secrets.note(&id, |record| {
+            if record.suffix == secret.suffix {
+                record.accessed = record.accessed.max(today);
+                for version in record.versions.iter_mut().filter(|v| v.id == version) {
+                    version.accessed = version.accessed.max(today);
+                }
+            }
+        });
+        self.touched.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
     }
 
     /// Writes down the days of recent reads, for at most `patience`: each is a commit of its own, and a
@@ -301,18 +317,15 @@ impl Vault {
         let begun = Instant::now();
         let next = || self.touched.lock().unwrap_or_else(PoisonError::into_inner).pop_first();
         while begun.elapsed() < patience
-            && let Some(((id, version), day)) = next()
+            && let Some(id) = next()
         {
-            self.secrets.change(&id, |current| {
-                let Some(mut record) = current.cloned() else {
-                    return Ok::<_, VaultError>((Change::Keep, ()));
-                };
-                record.accessed = record.accessed.max(Some(day));
-                if let Some(version) = record.versions.iter_mut().find(|v| v.id == version) {
-                    version.accessed = version.accessed.max(Some(day));
-                }
-                Ok((if current == Some(&record) { Change::Keep } else { Change::Write(record) }, ()))
-            })?;
+            let written = self.secrets.change(&id, |noted| {
+                Ok::<_, VaultError>((noted.cloned().map_or(Change::Keep, Change::Write), ()))
+            });
+            if let Err(error) = written {
+                self.touched.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
+                return Err(error);
+            }
         }
         Ok(())
     }

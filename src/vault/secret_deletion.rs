@@ -10,6 +10,10 @@ use super::secrets::{SecretFailure, Secrets, permitted, same};
 use super::table::{Change, Row};
 use crate::audit::Permit;
 use jiff::{SignedDuration, Timestamp};
+use std::sync::PoisonError;
+
+/// Secrets that are destroyed between two looks at which are due.
+const PURGED: usize = 100;
 
 impl Secrets<'_> {
     /// `DeleteSecret`: schedules the deletion after `window` days, or destroys the
@@ -24,8 +28,9 @@ impl Secrets<'_> {
         let now = self.0.now();
         let id = secret.record.scope.id(&secret.record.name);
         match window {
-            Some(days) => self.0.secrets.change(&id, |current| {
+            Some(days) => self.change(&id, |current| {
                 let mut record = same(current, secret)?.clone();
+                record.require_deletable()?;
                 if record.deletion.is_some() {
                     return Err(SecretError::MarkedForDeletion.into());
                 }
@@ -34,7 +39,13 @@ impl Secrets<'_> {
                 Ok((Change::Write(record), due))
             }),
             None => {
-                self.destroy(&id, |record| record.suffix == secret.record.suffix)?;
+                self.destroy(&id, |record| {
+                    let same = record.suffix == secret.record.suffix;
+                    if same {
+                        record.require_deletable()?;
+                    }
+                    Ok::<_, SecretFailure>(same)
+                })?;
                 Ok(now)
             }
         }
@@ -49,8 +60,11 @@ impl Secrets<'_> {
     ) -> Result<SecretRecord, SecretFailure> {
         permitted(permit, &["secretsmanager:RestoreSecret"], &secret.record.arn())?;
         let now = self.0.now();
-        self.0.secrets.change(&secret.record.scope.id(&secret.record.name), |current| {
+        self.change(&secret.record.scope.id(&secret.record.name), |current| {
             let mut record = same(current, secret)?.clone();
+            if record.is_replica() {
+                return Err(SecretError::Replica.into());
+            }
             Ok(match record.deletion.take() {
                 // The window has ended: what the next purge destroys is gone already.
                 Some(deletion) if deletion.due <= now => return Err(SecretError::NotFound.into()),
@@ -66,22 +80,43 @@ impl Secrets<'_> {
     /// Destroys the secrets whose recovery window has ended; returns their ARNs.
     pub(crate) fn purge(&self) -> Result<Vec<String>, VaultError> {
         let now = self.0.now();
-        let due = |r: &SecretRecord| r.deletion.as_ref().is_some_and(|d| d.due <= now);
-        let mut purged = Vec::new();
-        for row in self.0.secrets.page("", None, usize::MAX).iter().filter(|row| due(&row.record)) {
-            if self.destroy(&row.record.scope.id(&row.record.name), due)? {
-                purged.push(row.record.arn());
+        loop {
+            let ended = self.due_for_deletion(now, PURGED);
+            for row in &ended {
+                self.bury(&row.record.scope.id(&row.record.name))?;
+            }
+            if ended.len() < PURGED {
+                break;
             }
         }
-        Ok(purged)
+        Ok(std::mem::take(&mut *self.0.buried.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    /// Whether the recovery window of a secret has ended: it is gone for everybody, though
+    /// maintenance may not have destroyed it yet.
+    pub(super) fn is_over(&self, record: &SecretRecord) -> bool {
+        record.deletion.as_ref().is_some_and(|deletion| deletion.due <= self.0.now())
+    }
+
+    /// Destroys the secret if its recovery window has ended.
+    pub(super) fn bury(&self, id: &str) -> Result<(), VaultError> {
+        let Some(row) = self.0.secrets.get(id).filter(|row| self.is_over(&row.record)) else { return Ok(()) };
+        if self.destroy(id, |record| Ok::<_, VaultError>(self.is_over(record)))? {
+            self.0.buried.lock().unwrap_or_else(PoisonError::into_inner).push(row.record.arn());
+        }
+        Ok(())
     }
 
     /// Removes a secret, metadata first: a crash in between leaves unnamed blobs,
     /// which the next start sweeps.
-    fn destroy(&self, id: &str, wanted: impl Fn(&SecretRecord) -> bool) -> Result<bool, VaultError> {
+    pub(super) fn destroy<E: From<VaultError>>(
+        &self,
+        id: &str,
+        wanted: impl Fn(&SecretRecord) -> Result<bool, E>,
+    ) -> Result<bool, E> {
         let blobs = self.0.secrets.change(id, |current| {
-            Ok::<_, VaultError>(match current {
-                Some(record) if wanted(record) => {
+            Ok::<_, E>(match current {
+                Some(record) if wanted(record)? => {
                     (Change::Remove, Some(record.versions.iter().map(|v| v.blob.clone()).collect::<Vec<_>>()))
                 }
                 _ => (Change::Keep, None),

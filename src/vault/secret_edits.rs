@@ -70,7 +70,7 @@ impl Secrets<'_> {
         rule: impl FnOnce(&mut SecretRecord, Timestamp) -> Result<(), SecretError>,
     ) -> Result<(), SecretFailure> {
         let now = self.0.now();
-        self.0.secrets.change(&secret.record.scope.id(&secret.record.name), |current| {
+        self.change(&secret.record.scope.id(&secret.record.name), |current| {
             let mut record = same(current, secret)?.clone();
             rule(&mut record, now)?;
             Ok((if current == Some(&record) { Change::Keep } else { Change::Write(record) }, ()))
@@ -80,9 +80,7 @@ impl Secrets<'_> {
 
 impl SecretRecord {
     fn set_policy(&mut self, policy: Option<AttachedPolicy>, now: Timestamp) -> Result<(), SecretError> {
-        if self.deletion.is_some() {
-            return Err(SecretError::MarkedForDeletion);
-        }
+        self.require_changeable()?;
         if self.policy != policy {
             self.policy = policy;
             self.changed = now;
@@ -91,9 +89,7 @@ impl SecretRecord {
     }
 
     fn add_tags(&mut self, tags: Vec<(String, String)>, now: Timestamp) -> Result<(), SecretError> {
-        if self.deletion.is_some() {
-            return Err(SecretError::MarkedForDeletion);
-        }
+        self.require_changeable()?;
         let before = self.tags.clone();
         for (key, value) in tags {
             match self.tags.iter_mut().find(|(k, _)| *k == key) {
@@ -112,9 +108,7 @@ impl SecretRecord {
     }
 
     fn remove_tags(&mut self, keys: &[String], now: Timestamp) -> Result<(), SecretError> {
-        if self.deletion.is_some() {
-            return Err(SecretError::MarkedForDeletion);
-        }
+        self.require_changeable()?;
         let before = self.tags.len();
         self.tags.retain(|(key, _)| !keys.contains(key));
         if self.tags.len() != before {

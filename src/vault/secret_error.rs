@@ -39,6 +39,26 @@ pub enum SecretError {
     /// The secret waits for its deletion.
     #[error("You can't perform this operation on the secret because it was marked for deletion.")]
     MarkedForDeletion,
+    /// A replica changes with its primary only.
+    #[error("Operation not permitted on a replica secret. Call must be made in primary secret's region.")]
+    Replica,
+    /// Only a replica can be promoted.
+    #[error("Operation not permitted on a primary secret. Call must be made in replica secret's region.")]
+    NotReplica,
+    /// A primary outlives its replicas.
+    #[error("You can't delete secret {arn} that still has replica regions [{regions}].")]
+    HasReplicas {
+        /// The secret.
+        arn: String,
+        /// Where its replicas are.
+        regions: String,
+    },
+    /// Not a Region that a replica can be in.
+    #[error("Invalid replica region.")]
+    InvalidReplicaRegion,
+    /// The replica in this Region has yet to be deleted.
+    #[error("The replica in region {0} is being deleted. Try again when it is gone.")]
+    ReplicaRemoving(String),
     /// More versions than are kept within a day.
     #[error(
         "You've exceeded the quota of {MAX_VERSIONS} versions for a secret. Versions without a staging label are removed \

@@ -55,6 +55,11 @@ impl SecretRecord {
 }
 
 impl VersionRecord {
+    /// Whether the version is sealed under this key, and shows it by this name.
+    pub(super) fn is_under(&self, key: &ChosenKey) -> bool {
+        self.customer_key == key.customer && self.kms_key_id == key.shown
+    }
+
     fn is_under_another(&self, customer: Option<&str>) -> bool {
         // A name without a customer key is one of before there were customer keys.
         self.customer_key.as_deref() != customer || (customer.is_none() && self.kms_key_id.is_some())

@@ -7,8 +7,10 @@
 //! `PutSecretValue`, `UpdateSecret`, `DeleteSecret`; User Guide, "Secret versions".
 
 use super::attached_policy::AttachedPolicy;
+use super::replica_record::Replica;
 use super::scope::Scope;
 use super::secret_error::SecretError;
+use super::secret_listing;
 use super::table::Stored;
 use crate::arn::Arn;
 use jiff::{SignedDuration, Timestamp};
@@ -57,6 +59,15 @@ pub struct SecretRecord {
     /// The resource policy, if one is attached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<AttachedPolicy>,
+    /// Region of the primary, if this is a replica.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub primary_region: Option<String>,
+    /// Replicas, if this is a primary.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replicas: Vec<Replica>,
+    /// Counts the changes that replicas have to take over.
+    #[serde(default)]
+    pub(crate) generation: u64,
 }
 
 /// A scheduled deletion.
@@ -97,6 +108,15 @@ impl Stored for SecretRecord {
     const KIND: u8 = b'S';
     fn id(&self) -> String {
         self.scope.id(&self.name)
+    }
+    fn places(&self) -> Vec<String> {
+        secret_listing::places(self)
+    }
+    fn keep_notes(&mut self, noted: &Self) {
+        self.accessed = self.accessed.max(noted.accessed);
+        for version in &mut self.versions {
+            version.accessed = version.accessed.max(noted.version(&version.id).and_then(|v| v.accessed));
+        }
     }
 }
 
@@ -240,6 +260,9 @@ pub(super) mod tests {
             tags: Vec::new(),
             versions: Vec::new(),
             policy: None,
+            primary_region: None,
+            replicas: Vec::new(),
+            generation: 0,
         }
     }
 

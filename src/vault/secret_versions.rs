@@ -30,9 +30,7 @@ impl SecretRecord {
     /// Moves a staging label. The record is only changed when that succeeds.
     pub(crate) fn move_stage(&mut self, change: StageMove<'_>, now: Timestamp) -> Result<(), SecretError> {
         let StageMove { stage, to, from } = change;
-        if self.deletion.is_some() {
-            return Err(SecretError::MarkedForDeletion);
-        }
+        self.require_changeable()?;
         for id in [to, from].into_iter().flatten() {
             self.version(id).ok_or_else(|| SecretError::NoSuchVersion(id.to_owned()))?;
         }

@@ -7,6 +7,7 @@
 use super::kms::{ChosenKey, OWN_KEYS};
 use super::kms_keyring::{Key, KeyRefusal};
 use super::kms_permits::KeyPermits;
+use super::replica_record::{Replica, check_regions};
 use super::scope::Scope;
 use super::seal::random;
 use super::secret_error::SecretError;
@@ -54,6 +55,8 @@ pub struct NewSecret {
     pub tags: Vec<(String, String)>,
     /// First value, if there is one.
     pub content: Option<SecretContent>,
+    /// Replicas to make.
+    pub replicas: Vec<Replica>,
 }
 
 /// A value that was read.
@@ -89,7 +92,7 @@ pub enum KeyEdit {
 }
 
 /// The service's own key, for secrets without another one.
-const DEFAULT_KEY: &str = OWN_KEYS[0];
+pub(super) const DEFAULT_KEY: &str = OWN_KEYS[0];
 
 /// Secrets Manager's view of a vault.
 #[derive(Clone, Copy, Debug)]
@@ -99,8 +102,9 @@ impl Secrets<'_> {
     /// The secret that `secret_id` names: a name, a full ARN, or an ARN without the
     /// random suffix. For an ARN its own account and Region count.
     pub fn find(&self, scope: &Scope, secret_id: &str) -> Option<Arc<Row<SecretRecord>>> {
+        let get = |id: &str| self.0.secrets.get(id).filter(|row| !self.is_over(&row.record));
         let Ok(arn) = secret_id.parse::<Arn>() else {
-            return self.0.secrets.get(&scope.id(secret_id));
+            return get(&scope.id(secret_id));
         };
         let name = arn
             .resource
@@ -111,10 +115,10 @@ impl Secrets<'_> {
         }
         let scope = Scope::new(arn.account, arn.region);
         // A full ARN wins over a partial one: a name may itself end like a suffix.
-        let full = name.rsplit_once('-').and_then(|(name, suffix)| {
-            self.0.secrets.get(&scope.id(name)).filter(|r| r.record.suffix == suffix)
-        });
-        full.or_else(|| self.0.secrets.get(&scope.id(name)))
+        let full = name
+            .rsplit_once('-')
+            .and_then(|(name, suffix)| get(&scope.id(name)).filter(|r| r.record.suffix == suffix));
+        full.or_else(|| get(&scope.id(name)))
     }
 
     /// The ARN to authorise when no secret has this id: what a policy for such a
@@ -125,19 +129,6 @@ impl Secrets<'_> {
         }
         let resource = format!("secret:{secret_id}-??????");
         Arn::new("secretsmanager", &scope.region, &scope.account, resource).to_string()
-    }
-
-    /// All secrets of a scope, in order of name, after `after`.
-    pub fn page(
-        &self,
-        permit: &Permit,
-        scope: &Scope,
-        after: Option<&str>,
-        limit: usize,
-    ) -> Result<Vec<Arc<Row<SecretRecord>>>, VaultError> {
-        permitted(permit, &["secretsmanager:ListSecrets"], "*")?;
-        let after = after.map(|name| scope.id(name));
-        Ok(self.0.secrets.page(&scope.id(""), after.as_deref(), limit))
     }
 
     /// `GetSecretValue`: the value of one version. A version under a customer key needs a permit for
@@ -207,6 +198,8 @@ impl Secrets<'_> {
         new: NewSecret,
     ) -> Result<Written, SecretFailure> {
         permitted(permit, &["secretsmanager:CreateSecret"], resource)?;
+        check_regions(&scope.region, &new.replicas)?;
+        self.bury(&scope.id(&new.name))?;
         let now = self.0.now();
         let record = SecretRecord {
             scope: scope.clone(),
@@ -221,13 +214,16 @@ impl Secrets<'_> {
             tags: new.tags,
             versions: Vec::new(),
             policy: None,
+            primary_region: None,
+            replicas: new.replicas,
+            generation: 0,
         };
         let version = match &new.content {
             Some(content) => Some(self.stage_version(&record, &new.key, keys, (&new.token, content))?),
             None => None,
         };
         let staged = version.as_ref().map(|v| v.blob.clone());
-        let outcome = self.0.secrets.change(&scope.id(&record.name), |current| match current {
+        let outcome = self.change(&scope.id(&record.name), |current| match current {
             Some(found) if found.deletion.is_some() => Err(SecretError::NameScheduledForDeletion.into()),
             // A repeated request with the same token and content gets the same answer.
             Some(found) => match &version {
@@ -302,11 +298,9 @@ impl Secrets<'_> {
             Some(key) => self.reseal(&secret.record, key, keys)?,
             None => Vec::new(),
         };
-        let outcome = self.0.secrets.change(&secret.record.scope.id(&secret.record.name), |current| {
+        let outcome = self.change(&secret.record.scope.id(&secret.record.name), |current| {
             let mut record = same(current, secret)?.clone();
-            if record.deletion.is_some() {
-                return Err(SecretError::MarkedForDeletion.into());
-            }
+            record.require_changeable()?;
             if description.is_some() {
                 record.description = description;
             }
@@ -399,7 +393,7 @@ pub(super) fn same<'r>(
 
 /// The key that a version is sealed under. Without a customer key the name is that of a key of the
 /// vault's own.
-fn key_of(version: &VersionRecord) -> Key<'_> {
+pub(super) fn key_of(version: &VersionRecord) -> Key<'_> {
     match &version.customer_key {
         Some(arn) => Key::Customer(arn),
         None => Key::Own(version.kms_key_id.as_deref().unwrap_or(DEFAULT_KEY)),

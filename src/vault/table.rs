@@ -6,6 +6,10 @@
 //! across the store's commit; changes to different records share the store's
 //! group commit.
 //!
+//! Records are in order of their id, and in as many further orders as the kind has
+//! ([`Stored::places`]), so that a page of a list costs what it shows, however many
+//! records there are. All orders change in one step with the record.
+//!
 //! The store sees `kind || HMAC(id)`, a revision and sealed bytes.
 
 use super::VaultError;
@@ -15,7 +19,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::ops::Bound;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// A kind of metadata record.
 pub(crate) trait Stored: Serialize + DeserializeOwned + Send + Sync + 'static {
@@ -23,6 +27,13 @@ pub(crate) trait Stored: Serialize + DeserializeOwned + Send + Sync + 'static {
     const KIND: u8;
     /// The record's identity; it does not change during the record's life.
     fn id(&self) -> String;
+    /// Keys of the record in further orders, all of which share one map: a key begins with
+    /// the order's name and ends with what tells the record from others.
+    fn places(&self) -> Vec<String> {
+        Vec::new()
+    }
+    /// Takes over what [`Table::note`] has changed in `noted` since this record was read from it.
+    fn keep_notes(&mut self, _noted: &Self) {}
 }
 
 /// A record as it stands in the store.
@@ -53,11 +64,59 @@ pub(crate) enum Step {
     Stop,
 }
 
+/// The keys that a stretch goes by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum By {
+    /// Ids.
+    Id,
+    /// [`Stored::places`].
+    Place,
+}
+
+/// A part of one order: the records whose key begins with `prefix`, beyond the key `after`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stretch<'a> {
+    pub(crate) by: By,
+    pub(crate) prefix: &'a str,
+    pub(crate) after: Option<&'a str>,
+    pub(crate) descending: bool,
+}
+
+type Ordered<R> = BTreeMap<String, Arc<Row<R>>>;
+
+/// The records in all their orders.
+struct Rows<R> {
+    ids: Ordered<R>,
+    places: Ordered<R>,
+}
+
+impl<R: Stored> Rows<R> {
+    fn insert(&mut self, id: String, row: Arc<Row<R>>) {
+        let places = row.record.places();
+        if let Some(old) = self.ids.insert(id, Arc::clone(&row)) {
+            self.leave(&old.record);
+        }
+        self.places.extend(places.into_iter().map(|place| (place, Arc::clone(&row))));
+    }
+
+    fn remove(&mut self, id: &str) {
+        if let Some(old) = self.ids.remove(id) {
+            self.leave(&old.record);
+        }
+    }
+
+    fn leave(&mut self, record: &R) {
+        for place in record.places() {
+            self.places.remove(&place);
+        }
+    }
+}
+
 /// All records of one kind.
 pub(crate) struct Table<R> {
     store: Arc<dyn Store>,
     keys: Arc<Keys>,
-    rows: RwLock<BTreeMap<String, Arc<Row<R>>>>,
+    rows: RwLock<Rows<R>>,
     stripes: Vec<Mutex<()>>,
     hasher: RandomState,
 }
@@ -74,7 +133,7 @@ const PAGE: usize = 1024;
 impl<R: Stored> Table<R> {
     /// Opens every record of the kind.
     pub(crate) fn load(store: Arc<dyn Store>, keys: Arc<Keys>) -> Result<Self, VaultError> {
-        let mut rows = BTreeMap::new();
+        let mut rows = Rows { ids: BTreeMap::new(), places: BTreeMap::new() };
         let mut after: Option<Vec<u8>> = None;
         loop {
             let page = store.scan(&[R::KIND], after.as_deref(), PAGE)?;
@@ -104,21 +163,39 @@ impl<R: Stored> Table<R> {
 
     /// The record of this id.
     pub(crate) fn get(&self, id: &str) -> Option<Arc<Row<R>>> {
-        self.rows.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+        self.read().ids.get(id).cloned()
     }
 
     /// Up to `limit` records whose id begins with `prefix`, in order of id, after `after`.
     pub(crate) fn page(&self, prefix: &str, after: Option<&str>, limit: usize) -> Vec<Arc<Row<R>>> {
-        let rows = self.rows.read().unwrap_or_else(PoisonError::into_inner);
-        let from = match after {
-            Some(after) if after >= prefix => Bound::Excluded(after),
-            _ => Bound::Included(prefix),
+        let stretch = Stretch { by: By::Id, prefix, after, descending: false };
+        self.stretch(stretch, limit).into_iter().map(|(_, row)| row).collect()
+    }
+
+    /// Up to `limit` records of a stretch, each with its key.
+    pub(crate) fn stretch(&self, stretch: Stretch<'_>, limit: usize) -> Vec<(String, Arc<Row<R>>)> {
+        let Stretch { by, prefix, after, descending } = stretch;
+        let rows = self.read();
+        let order = match by {
+            By::Id => &rows.ids,
+            By::Place => &rows.places,
         };
-        rows.range::<str, _>((from, Bound::Unbounded))
-            .take_while(|(id, _)| id.starts_with(prefix))
-            .take(limit)
-            .map(|(_, row)| Arc::clone(row))
-            .collect()
+        // No key goes on after its prefix with the last of all characters.
+        let end = format!("{prefix}{}", char::MAX);
+        let inside = |(key, _): &(&String, &Arc<Row<R>>)| key.starts_with(prefix);
+        let owned = |(key, row): (&String, &Arc<Row<R>>)| (key.clone(), Arc::clone(row));
+        if descending {
+            let to = Bound::Excluded(after.filter(|&after| after < end.as_str()).unwrap_or(&end));
+            let range = order.range::<str, _>((Bound::Unbounded, to)).rev();
+            range.take_while(inside).take(limit).map(owned).collect()
+        } else {
+            let from = match after {
+                Some(after) if after >= prefix => Bound::Excluded(after),
+                _ => Bound::Included(prefix),
+            };
+            let range = order.range::<str, _>((from, Bound::Unbounded));
+            range.take_while(inside).take(limit).map(owned).collect()
+        }
     }
 
     /// Visits the records whose id begins with `prefix`, in order of id, after `after`,
@@ -129,14 +206,14 @@ impl<R: Stored> Table<R> {
         after: Option<&str>,
         mut visit: impl FnMut(&Arc<Row<R>>) -> Step,
     ) {
-        let rows = self.rows.read().unwrap_or_else(PoisonError::into_inner);
+        let rows = self.read();
         let mut from = match after {
             Some(after) if after >= prefix => Bound::Excluded(after.to_owned()),
             _ => Bound::Included(prefix.to_owned()),
         };
         loop {
             let mut jump = None;
-            for (id, row) in rows.range::<str, _>((from.as_ref().map(String::as_str), Bound::Unbounded)) {
+            for (id, row) in rows.ids.range::<str, _>((from.as_ref().map(String::as_str), Bound::Unbounded)) {
                 if !id.starts_with(prefix) {
                     return;
                 }
@@ -173,19 +250,48 @@ impl<R: Stored> Table<R> {
             Change::Remove => {
                 if let Some(row) = current {
                     self.store.delete(&key, row.revision).map_err(stored)?;
-                    self.rows.write().unwrap_or_else(PoisonError::into_inner).remove(id);
+                    self.write().remove(id);
                 }
             }
             Change::Write(record) => {
                 let text = serde_json::to_vec(&record).map_err(|_| VaultError::Unreadable)?;
                 let sealed = self.keys.seal_record(&key, &text);
-                let revision =
-                    self.store.put(&key, current.map(|row| row.revision), &sealed).map_err(stored)?;
-                let row = Arc::new(Row { revision, record });
-                self.rows.write().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned(), row);
+                let revision = current.as_ref().map(|row| row.revision);
+                let revision = self.store.put(&key, revision, &sealed).map_err(stored)?;
+                let mut rows = self.write();
+                let mut record = record;
+                // Nothing else than a note can have come in between.
+                if let (Some(seen), Some(now)) = (&current, rows.ids.get(id))
+                    && !Arc::ptr_eq(seen, now)
+                {
+                    record.keep_notes(&now.record);
+                }
+                rows.insert(id.to_owned(), Arc::new(Row { revision, record }));
             }
         }
         Ok(answer)
+    }
+
+    /// Changes a record in memory only: visible at once, and durable with the next change of the
+    /// record. For what may be lost in a crash and must not wait for the disk. The id stays.
+    pub(crate) fn note(&self, id: &str, edit: impl FnOnce(&mut R))
+    where
+        R: Clone,
+    {
+        let mut rows = self.write();
+        if let Some(row) = rows.ids.get(id) {
+            let (revision, mut record) = (row.revision, row.record.clone());
+            edit(&mut record);
+            rows.insert(id.to_owned(), Arc::new(Row { revision, record }));
+        }
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Rows<R>> {
+        self.rows.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Rows<R>> {
+        self.rows.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn stripe(&self, id: &str) -> MutexGuard<'_, ()> {

@@ -47,11 +47,11 @@ def served(tmp_path_factory):
     assert find_canary(broker) == []
 
 
-def client(service, endpoint, key, verify=None):
+def client(service, endpoint, key, verify=None, region=brokers.REGION):
     return boto3.session.Session().client(
         service,
         endpoint_url=endpoint,
-        region_name=brokers.REGION,
+        region_name=region,
         aws_access_key_id=key[0],
         aws_secret_access_key=key[1],
         verify=str(verify) if verify else None,

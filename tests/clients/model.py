@@ -19,7 +19,8 @@ OPERATIONS = {
         "CreateSecret", "PutSecretValue", "UpdateSecret", "GetSecretValue", "DescribeSecret", "ListSecrets",
         "RestoreSecret", "TagResource", "UntagResource", "ListSecretVersionIds", "UpdateSecretVersionStage",
         "GetRandomPassword", "GetResourcePolicy", "PutResourcePolicy", "ValidateResourcePolicy", "DeleteResourcePolicy",
-        "BatchGetSecretValue", "DeleteSecret",
+        "BatchGetSecretValue", "ReplicateSecretToRegions", "RemoveRegionsFromReplication", "StopReplicationToReplica",
+        "DeleteSecret",
     ),
     "ssm": (
         "PutParameter", "GetParameter", "GetParameters", "GetParametersByPath", "GetParameterHistory",

@@ -6,6 +6,11 @@ import uuid
 import pytest
 
 import model
+from broker import REGION
+from conftest import client, dev_key
+
+# Ends the name of the replica.
+REPLICA = "-replica"
 
 # A policy that denies nobody of the tests anything.
 POLICY = json.dumps(
@@ -19,9 +24,11 @@ VERSION = str(uuid.uuid4())
 
 
 @pytest.fixture(scope="module")
-def existing(secrets, parameters):
-    """A secret and a parameter for the requests that are about one; returns both names."""
+def existing(dev, secrets, parameters):
+    """A secret, a replica and a parameter for the requests that are about one; returns the name that they share."""
     name = f"model/{uuid.uuid4().hex[:8]}"
+    elsewhere = client("secretsmanager", dev.variables["AWS_ENDPOINT_URL"], dev_key(dev), region="eu-west-1")
+    elsewhere.create_secret(Name=name + REPLICA, AddReplicaRegions=[{"Region": REGION}])
     secrets.create_secret(Name=name, SecretString="canary-8f1d", ClientRequestToken=VERSION)
     parameters.put_parameter(Name="/" + name, Value="v", Type="String")
     return name
@@ -39,6 +46,12 @@ def right_request(operation, existing):
             return {"SecretId": existing, "Description": "d", "ClientRequestToken": token}
         case "GetSecretValue" | "DescribeSecret" | "ListSecretVersionIds" | "GetResourcePolicy" | "RestoreSecret":
             return {"SecretId": existing}
+        case "ReplicateSecretToRegions":
+            return {"SecretId": existing, "AddReplicaRegions": [{"Region": "eu-west-1"}]}
+        case "RemoveRegionsFromReplication":
+            return {"SecretId": existing, "RemoveReplicaRegions": ["eu-west-1"]}
+        case "StopReplicationToReplica":
+            return {"SecretId": existing + REPLICA}
         case "DeleteResourcePolicy":
             return {"SecretId": existing}
         case "PutResourcePolicy" | "ValidateResourcePolicy":

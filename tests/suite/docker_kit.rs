@@ -132,6 +132,11 @@ impl Daemon {
         daemon
     }
 
+    /// Its configuration file.
+    pub(crate) fn configuration(&self) -> PathBuf {
+        self.path("daemon.json")
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }

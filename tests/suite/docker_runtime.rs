@@ -193,3 +193,150 @@ fn a_task_under_the_hook() {
     assert!(text.contains("container `b`") && text.contains("`EXTRA` is a reference"), "{text}");
     assert_eq!(set.daemon.containers(), "", "something was left behind");
 }
+
+#[test]
+fn a_reference_becomes_a_file_that_only_the_container_has() {
+    let set = Setting::new(&["--execution-role", ROLE]);
+    set.daemon.import("linked:1", &["USER 1000:1000"]);
+    let sleeper = |name: &str, extra: &[&str], image: &str| {
+        let mut words = vec!["run", "-d", "--name", name, "--network", "none", "--runtime", "sealdock"];
+        words.extend(extra);
+        words.extend([image, "sleep", "600"]);
+        set.daemon.try_docker(&words)
+    };
+    let own = format!("DB_FILE=sealdock-file:{}", set.reference());
+    let other = format!("KEY=sealdock-file(path=/app/conf/key,mode=0440,uid=7,gid=8):{}", set.secret);
+    let started = sleeper(
+        "one",
+        &["--read-only", "-e", &own, "-e", &other, "-e", "TOKEN=sealdock:/app/token"],
+        "linked:1",
+    );
+    assert!(started.status.success(), "{}", String::from_utf8_lossy(&started.stderr));
+    let environment = set.daemon.environment("one");
+    assert!(environment.contains(&"DB_FILE=/run/secrets/DB_FILE".to_owned()), "{environment:?}");
+    assert!(environment.contains(&format!("TOKEN={TOKEN}")), "{environment:?}");
+    assert!(!environment.iter().any(|e| e.contains(FIRST)), "{environment:?}");
+    assert_eq!(set.daemon.docker(&["exec", "one", "cat", "/run/secrets/DB_FILE"]), FIRST);
+    let of = |path: &str| {
+        set.daemon.docker(&["exec", "-u", "0", "one", "busybox", "stat", "-c", "%a %u %g", path])
+    };
+    assert_eq!(of("/run/secrets/DB_FILE"), "400 1000 1000");
+    assert_eq!(of("/app/conf/key"), "440 7 8");
+    let denied = set.daemon.try_docker(&["exec", "one", "cat", "/app/conf/key"]);
+    assert!(!denied.status.success(), "another user reads the file");
+    let written =
+        set.daemon.try_docker(&["exec", "-u", "0", "one", "sh", "-c", "echo x > /run/secrets/DB_FILE"]);
+    assert!(!written.status.success(), "the file can be changed");
+    set.assert_value_is_nowhere("one");
+
+    // A restart makes the file again, with the version that was bound.
+    set.broker().rotate(&set.secret, &format!(r#"{{"password":"{SECOND}"}}"#));
+    set.daemon.docker(&["restart", "-t", "0", "one"]);
+    assert_eq!(set.daemon.docker(&["exec", "one", "cat", "/run/secrets/DB_FILE"]), FIRST);
+
+    // What cannot be is refused, and nothing starts.
+    let taken = sleeper("two", &["-v", "/run/secrets/more", "-e", &own], IMAGE);
+    let text = String::from_utf8_lossy(&taken.stderr).into_owned();
+    assert!(!taken.status.success() && text.contains("`/run/secrets/more` is mounted there"), "{text}");
+    let wrong = sleeper(
+        "three",
+        &["-e", "A=sealdock-file(mode=x):/app/token", "-e", "B=sealdock-file(uid=x):/app/token"],
+        IMAGE,
+    );
+    let text = String::from_utf8_lossy(&wrong.stderr).into_owned();
+    assert!(!wrong.status.success() && text.contains("`A`") && text.contains("`B`"), "{text}");
+}
+
+#[test]
+fn the_hook_is_registered_and_taken_back_without_a_restart() {
+    let set = Setting::new(&[]);
+    let file = set.daemon.configuration();
+    let before = std::fs::read_to_string(&file).unwrap();
+    let run = |words: &[&str]| {
+        let host = set.daemon.host();
+        let place =
+            ["docker", "--config", file.to_str().unwrap(), "--name", "second", "--docker-host", &*host];
+        let words: Vec<&str> = words[..1].iter().chain(&place).chain(&words[1..]).copied().collect();
+        let output = sealdock(&words);
+        let text =
+            format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        (output.status.code(), text)
+    };
+    let socket = set.broker().socket();
+    let (code, text) = run(&[
+        "install",
+        "--socket",
+        socket.to_str().unwrap(),
+        "--execution-role",
+        ROLE,
+        "--default",
+        "--dry-run",
+    ]);
+    assert!(code == Some(0) && text.contains("default-runtime"), "{text}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), before);
+    let (code, text) =
+        run(&["install", "--socket", socket.to_str().unwrap(), "--execution-role", ROLE, "--default"]);
+    assert_eq!(code, Some(0), "{text}");
+    let reference = format!("DB=sealdock:{}", set.reference());
+    set.daemon.docker(&[
+        "run",
+        "-d",
+        "--name",
+        "one",
+        "--network",
+        "none",
+        "-e",
+        &reference,
+        IMAGE,
+        "sleep",
+        "600",
+    ]);
+    assert!(set.has("one", &format!("DB={FIRST}")), "the default runtime is not the hook");
+
+    let (code, text) = run(&["uninstall"]);
+    assert!(code == Some(2) && text.contains("1 containers") && text.contains("one"), "{text}");
+    set.daemon.docker(&["rm", "-f", "one"]);
+    let (code, text) = run(&["uninstall"]);
+    assert_eq!(code, Some(0), "{text}");
+    let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+    let mut expected = value(&before);
+    expected["default-runtime"] = "runc".into();
+    assert_eq!(value(&std::fs::read_to_string(&file).unwrap()), expected);
+    let runtimes = set.daemon.docker(&["info", "-f", "{{json .Runtimes}}"]);
+    assert!(!runtimes.contains("second"), "{runtimes}");
+
+    std::fs::write(&file, "{\"runtimes\": 5,}").unwrap();
+    let (code, text) = run(&["install"]);
+    assert!(code == Some(2) && text.contains("daemon.json:1:"), "{text}");
+}
+
+#[test]
+fn outdated_containers_are_listed() {
+    let set = Setting::new(&[]);
+    set.run("old");
+    let bindings = |extra: &[&str]| {
+        let (host, socket) = (set.daemon.host(), set.broker().socket());
+        let place = ["bindings", "--socket", socket.to_str().unwrap(), "--docker-host", &*host];
+        let output = sealdock(&place.iter().chain(extra).copied().collect::<Vec<_>>());
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(!text.contains("CANARY"), "{text}");
+        (output.status.code(), text)
+    };
+    let (code, text) = bindings(&["--stale"]);
+    assert!(code == Some(0) && !text.contains("old"), "{text}");
+    set.broker().rotate(&set.secret, &format!(r#"{{"password":"{SECOND}"}}"#));
+    set.run("new");
+    let (code, text) = bindings(&["--stale", "--json"]);
+    let listed: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((code, listed["bindings"].as_array().unwrap().len()), (Some(1), 1), "{text}");
+    let one = &listed["bindings"][0];
+    assert_eq!((one["dockerName"].as_str(), one["name"].as_str()), (Some("old"), Some("DB")), "{text}");
+    assert_eq!((one["arn"].as_str(), one["stale"].as_bool()), (Some(&*set.secret), Some(true)), "{text}");
+    assert_ne!(one["versionId"], one["currentVersionId"], "{text}");
+
+    set.daemon.docker(&["rm", "-f", "old"]);
+    let lines = |extra: &[&str]| bindings(extra).1.lines().count();
+    assert_eq!((bindings(&["--stale"]).0, lines(&[]), lines(&["--all"])), (Some(0), 2, 3));
+    assert_eq!(bindings(&["--prune"]), (Some(0), "1 containers forgotten\n".to_owned()));
+    assert_eq!(lines(&["--all"]), 2);
+}

@@ -33,4 +33,6 @@ mod policy_vectors;
 mod store_conformance;
 mod store_crash;
 mod store_files;
+mod vault_kit;
+mod vault_replicas;
 mod vault_time;

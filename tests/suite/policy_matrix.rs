@@ -73,6 +73,7 @@ const ACTIONS: &[(&str, &[&str])] = &[
     ("iam:DeleteAccessKey", &USERS),
     ("sealdock:RecordInjections", &["*"]),
     ("sealdock:ListBindings", &["*"]),
+    ("sealdock:ForgetBindings", &["*"]),
     ("sealdock:RevokeSessions", &["*", ROLES[0]]),
     ("sealdock:ListRevocations", &["*"]),
     ("sts:AssumeRole", &ROLES),

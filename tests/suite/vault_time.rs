@@ -1,111 +1,19 @@
 //! What time does to a vault, with a clock that the test moves: recovery windows, days of
 //! access, sessions, old versions; and that nothing stays in the store that no version names.
 
+use crate::vault_kit::{House, blobs};
 use jiff::{SignedDuration, Timestamp};
-use sealdock::audit::{AuditLog, Options, Permit};
-use sealdock::clock::{Clock, ManualClock};
-use sealdock::policy::{PolicySet, Request, evaluate};
+use sealdock::clock::Clock as _;
 use sealdock::secret::SecretValue;
 use sealdock::store::{EmbeddedStore, Record, Store, StoreError};
 use sealdock::vault::{
-    NewParameter, NewSecret, ParameterKind, Row, Scope, SecretContent, SecretError, SecretFailure,
-    SecretRecord, Secrets, SessionClaims, TokenError, Unlock, Vault, VaultError, create_key_file,
-    parameter_arn,
+    NewParameter, ParameterKind, Row, SecretError, SecretFailure, SecretRecord, SessionClaims, TokenError,
+    Vault, VaultError, parameter_arn,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use tempfile::TempDir;
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
-
-/// A vault on disk with a clock of its own.
-struct House {
-    directory: TempDir,
-    clock: Arc<ManualClock>,
-    log: AuditLog,
-    scope: Scope,
-}
-
-impl House {
-    fn new() -> Self {
-        let directory = crate::audit_kit::scratch();
-        let clock = Arc::new(ManualClock::new("2026-11-24T10:00:00Z".parse().unwrap()));
-        let log = AuditLog::open(Options::new(directory.path().join("audit"), [7; 32])).unwrap();
-        create_key_file(&directory.path().join("root.key")).unwrap();
-        let house = Self { directory, clock, log, scope: Scope::new("111122223333", "us-east-1") };
-        let store = EmbeddedStore::create(&house.directory.path().join("vault")).unwrap();
-        Vault::create(&store, &house.unlock()).unwrap();
-        house
-    }
-
-    fn unlock(&self) -> Unlock {
-        Unlock::KeyFile(self.directory.path().join("root.key"))
-    }
-
-    fn store(&self) -> Arc<EmbeddedStore> {
-        Arc::new(EmbeddedStore::open(&self.directory.path().join("vault")).unwrap())
-    }
-
-    fn open(&self) -> Vault {
-        self.open_on(self.store())
-    }
-
-    fn open_on(&self, store: Arc<dyn Store>) -> Vault {
-        Vault::open(store, &self.unlock(), Arc::clone(&self.clock) as Arc<dyn Clock>).unwrap()
-    }
-
-    /// The account root's permit.
-    fn permit(&self, action: &str, resource: &str) -> Permit {
-        let principal = "arn:aws:iam::111122223333:root".parse().unwrap();
-        let decision = evaluate(&PolicySet::empty(), &Request::new(&principal, action, resource));
-        self.log.record(crate::audit_kit::event(0), decision).wait().unwrap()
-    }
-
-    fn create(&self, vault: &Vault, name: &str) -> Result<SecretRecord, SecretFailure> {
-        let arn = Secrets::hypothetical_arn(&self.scope, name);
-        let permit = self.permit("secretsmanager:CreateSecret", &arn);
-        let new = NewSecret {
-            name: name.to_owned(),
-            token: "first".into(),
-            description: None,
-            kms_key_id: None,
-            tags: Vec::new(),
-            content: Some(text("value")),
-        };
-        vault.secrets().create(&permit, &arn, &self.scope, new).map(|written| written.secret)
-    }
-
-    fn row(&self, vault: &Vault, name: &str) -> Arc<Row<SecretRecord>> {
-        vault.secrets().find(&self.scope, name).unwrap()
-    }
-
-    fn put(&self, vault: &Vault, name: &str, token: &str) {
-        let row = self.row(vault, name);
-        let permit = self.permit("secretsmanager:PutSecretValue", &row.record.arn());
-        vault.secrets().put_value(&permit, &row, token, &text(token), Vec::new()).unwrap();
-    }
-
-    fn read(&self, vault: &Vault, name: &str) -> Result<usize, SecretFailure> {
-        let row = self.row(vault, name);
-        let permit = self.permit("secretsmanager:GetSecretValue", &row.record.arn());
-        vault.secrets().get_value(&permit, &row, None, None).map(|read| read.value.len())
-    }
-
-    fn delete(&self, vault: &Vault, name: &str, window: Option<i64>) -> Timestamp {
-        let row = self.row(vault, name);
-        let permit = self.permit("secretsmanager:DeleteSecret", &row.record.arn());
-        vault.secrets().delete(&permit, &row, window).unwrap()
-    }
-}
-
-fn text(value: &str) -> SecretContent {
-    SecretContent::String(SecretValue::from(value.to_owned()))
-}
-
-/// How many sealed values the store holds.
-fn blobs(store: &dyn Store) -> usize {
-    store.scan(b"V", None, usize::MAX).unwrap().len()
-}
 
 #[test]
 fn a_deleted_secret_is_destroyed_when_its_recovery_window_has_ended() {
@@ -150,23 +58,25 @@ fn a_deleted_secret_can_be_restored_until_its_recovery_window_has_ended() {
     let house = House::new();
     let vault = house.open();
     let arn = house.create(&vault, "back").unwrap().arn();
-    let restore = |vault: &Vault| {
+    let restore = |vault: &Vault, row: &Row<SecretRecord>| {
         let permit = house.permit("secretsmanager:RestoreSecret", &arn);
-        vault.secrets().restore(&permit, &house.row(vault, "back"))
+        vault.secrets().restore(&permit, row)
     };
     house.delete(&vault, "back", Some(7));
     house.clock.advance(DAY * 7 - SignedDuration::from_secs(1));
     drop(vault);
     let vault = house.open();
-    let record = restore(&vault).unwrap();
+    let record = restore(&vault, &house.row(&vault, "back")).unwrap();
     assert_eq!((record.deletion, record.changed), (None, house.clock.now()));
     house.clock.advance(DAY * 30);
     assert_eq!(vault.maintain().unwrap(), [""; 0]);
     assert_eq!(house.read(&vault, "back").unwrap(), 5);
 
     house.delete(&vault, "back", Some(7));
+    let row = house.row(&vault, "back");
     house.clock.advance(DAY * 7);
-    let late = restore(&vault);
+    assert!(vault.secrets().find(&house.scope, "back").is_none(), "though maintenance has not come by");
+    let late = restore(&vault, &row);
     assert!(matches!(late, Err(SecretFailure::Refused(SecretError::NotFound))), "{late:?}");
     assert_eq!(vault.maintain().unwrap(), [arn]);
 }

@@ -44,6 +44,8 @@ pub(super) struct Options {
     pub(super) region: Option<String>,
     /// Whether processes of `docker exec` and health checks get values too.
     pub(super) inject_exec: bool,
+    /// Called by runc itself, to write the files that are described there.
+    pub(super) place: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -54,6 +56,7 @@ impl Default for Options {
             execution_role: None,
             region: None,
             inject_exec: false,
+            place: None,
         }
     }
 }
@@ -121,6 +124,7 @@ impl Options {
             "--runc" => self.runc = value.into(),
             "--execution-role" => self.execution_role = Some(text()),
             "--region" => self.region = Some(text()),
+            "--place" => self.place = Some(value.into()),
             "--exec" => {
                 self.inject_exec = match text().as_str() {
                     "inject" => true,

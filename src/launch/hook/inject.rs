@@ -8,7 +8,8 @@
 
 use super::HookError;
 use super::arguments::Options;
-use super::spec::{Spec, Variable};
+use super::reference::Variable;
+use super::spec::Spec;
 use crate::client::{Client, Endpoint};
 use crate::ecs::injection::{Resolved, resolve};
 use crate::ecs::plan::Reads;
@@ -33,23 +34,28 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// Out of the container's control variables and the hook's own options.
+    /// Out of the container's control variables, its annotations, and the hook's own options, in this order.
     ///
     /// # Errors
     /// No execution role.
     pub(super) fn new(spec: &Spec, id: &str, options: &Options) -> Result<Self, HookError> {
-        let control = |name| spec.control(name).map(str::to_owned);
-        let role = control("SEALDOCK_EXECUTION_ROLE").or_else(|| options.execution_role.clone());
+        let control = |variable: &str, annotation: &str| {
+            spec.control(variable).or_else(|| spec.annotation(annotation)).map(str::to_owned)
+        };
+        let role = control("SEALDOCK_EXECUTION_ROLE", "sealdock.execution-role")
+            .or_else(|| options.execution_role.clone());
         let short_id: String = id.chars().take(12).collect();
         Ok(Self {
             container_id: id.to_owned(),
-            task_id: control("SEALDOCK_TASK_ID").unwrap_or_else(|| id.to_owned()),
-            family: control("SEALDOCK_FAMILY").unwrap_or_else(|| "standalone".to_owned()),
-            container_name: control("SEALDOCK_CONTAINER_NAME")
+            task_id: control("SEALDOCK_TASK_ID", "sealdock.task-id").unwrap_or_else(|| id.to_owned()),
+            family: control("SEALDOCK_FAMILY", "sealdock.family").unwrap_or_else(|| "standalone".to_owned()),
+            container_name: control("SEALDOCK_CONTAINER_NAME", "sealdock.container-name")
                 .or_else(|| spec.hostname().map(str::to_owned))
                 .unwrap_or(short_id),
             role: role.ok_or(HookError::NoRole)?,
-            region: control("SEALDOCK_REGION").or_else(|| options.region.clone()).unwrap_or_default(),
+            region: control("SEALDOCK_REGION", "sealdock.region")
+                .or_else(|| options.region.clone())
+                .unwrap_or_default(),
         })
     }
 }
@@ -162,7 +168,10 @@ fn bind(variable: &Variable, reference: ValueFrom, bindings: &[Binding]) -> Valu
 fn record(resolved: &[(&Variable, Resolved)], target: &Target) -> RecordInjectionsRequest {
     let injections = resolved.iter().map(|(variable, found)| Injection {
         name: variable.name.clone(),
-        target: InjectionTarget::Environment,
+        target: match &variable.file {
+            None => InjectionTarget::Environment,
+            Some(_) => InjectionTarget::File,
+        },
         value_from: variable.reference.clone(),
         arn: found.arn.clone(),
         version_id: found.version_id.clone(),
@@ -185,7 +194,7 @@ mod tests {
     const SECRET: &str = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:db:pw:AWSCURRENT:";
 
     fn variable(name: &str, reference: &str) -> Variable {
-        Variable { name: name.into(), reference: reference.into() }
+        Variable { name: name.into(), reference: reference.into(), file: None }
     }
 
     fn binding(name: &str, value_from: &str, arn: &str, version_id: &str) -> Binding {
@@ -197,6 +206,7 @@ mod tests {
             value_from: value_from.into(),
             arn: arn.into(),
             version_id: version_id.into(),
+            current_version_id: None,
         }
     }
 

@@ -7,7 +7,9 @@
 //! ```
 //!
 //! Every other command of runc, and a container without references, is handed
-//! over at once by `exec`: no runtime, no connection, nothing changed.
+//! over at once by `exec`: no runtime, no connection, nothing changed. How a
+//! reference is written, and how it becomes a file instead of a variable, is in
+//! [`reference`] and [`files`].
 //!
 //! It fails closed. If a reference cannot be resolved, for whatever reason, runc
 //! is not called; the reason goes to standard error and into runc's log, from
@@ -24,16 +26,21 @@
 //! ```
 
 mod arguments;
+mod edits;
+mod files;
 mod inject;
+mod reference;
 mod report;
 mod spec;
 mod staging;
 
-pub(super) use spec::{CONTROLS, PREFIX};
+pub(super) use reference::PREFIX;
+pub(super) use spec::CONTROLS;
 
 use crate::client::ClientError;
 use crate::secret::SecretValue;
 use arguments::{Options, RuncLine, Step};
+use files::Placement;
 use spec::Spec;
 use staging::{MemoryFile, StagedBundle};
 use std::ffi::OsString;
@@ -105,6 +112,9 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn handle(options: &Options, line: &RuncLine) -> Result<ExitCode, HookError> {
+    if let Some(source) = &options.place {
+        return files::place(source).map(|()| ExitCode::SUCCESS);
+    }
     match line.step(options)? {
         Step::PassOn => become_runc(options, line.words()),
         Step::Create { bundle, id } => {
@@ -114,7 +124,8 @@ fn handle(options: &Options, line: &RuncLine) -> Result<ExitCode, HookError> {
             let Some(values) = values(&spec, &id, options)? else {
                 return become_runc(options, line.words());
             };
-            let text = spec.rewrite(&values, &bundle)?;
+            let placement = Placement::new(&spec, &values, &bundle)?;
+            let text = spec.rewrite(&values, &bundle, placement.as_ref())?;
             drop(values);
             let staged =
                 StagedBundle::new(&bundle, &text).map_err(|e| io_error("cannot write into", &bundle, e))?;
@@ -130,7 +141,7 @@ fn handle(options: &Options, line: &RuncLine) -> Result<ExitCode, HookError> {
             let Some(values) = values(&spec, &id, options)? else {
                 return become_runc(options, line.words());
             };
-            let text = spec.rewrite(&values, Path::new("/"))?;
+            let text = spec.rewrite(&values, Path::new("/"), None)?;
             drop(values);
             let memory = MemoryFile::new(&text).map_err(|e| io_error("cannot hold", &process, e))?;
             drop(text);

@@ -5,20 +5,20 @@
 //! { "process": { "env": ["PATH=/bin", "DB=sealdock:arn:aws:secretsmanager:..."], .. }, "root": .. }
 //! ```
 //!
-//! A variable is a reference when its value begins with [`PREFIX`]. Everything
-//! but the entries of `env` is kept byte for byte, except that relative paths,
-//! which mean the bundle directory, are made absolute: runc gets the rewritten
-//! text from another directory.
+//! Everything but the entries of `env` is kept byte for byte, except that relative
+//! paths, which mean the bundle directory, are made absolute (runc gets the
+//! rewritten text from another directory), and that files with values add a tmpfs
+//! and a hook ([`super::files`]).
 
 use super::HookError;
+use super::edits::Edits;
+use super::files::Placement;
+use super::reference::Variable;
 use crate::json::{self, Node};
 use crate::secret::SecretValue;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
-
-/// What the value of a variable begins with to be a reference.
-pub(in crate::launch) const PREFIX: &str = "sealdock:";
 
 /// Variables that tell the hook what it needs to know. They are taken out: the
 /// process sees only what was meant for it.
@@ -35,10 +35,11 @@ pub(in crate::launch) const CONTROLS: [&str; 6] = [
 #[derive(Debug)]
 pub(super) struct Spec {
     text: String,
+    root: Node,
     list: Range<usize>,
     entries: Vec<Entry>,
-    relative_paths: Vec<(Range<usize>, String)>,
-    hostname: Option<String>,
+    /// Whether it describes a container and not only a process in one.
+    is_bundle: bool,
 }
 
 #[derive(Debug)]
@@ -46,47 +47,34 @@ struct Entry {
     span: Range<usize>,
     name: String,
     value: String,
-}
-
-/// A variable that holds a reference.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Variable {
-    /// Its name.
-    pub(super) name: String,
-    /// The reference, without the prefix.
-    pub(super) reference: String,
+    reference: Option<Variable>,
 }
 
 impl Spec {
     /// Reads a bundle's `config.json`.
     ///
     /// # Errors
-    /// Not JSON. No `process` at all is no error: there is nothing to resolve then.
+    /// Not JSON, or a reference with wrong options. No `process` at all is no error: there is nothing to
+    /// resolve then.
     pub(super) fn bundle(text: String) -> Result<Self, HookError> {
         let root = parse(&text)?;
-        let environment = root.get("process").and_then(|p| p.get("env"));
-        let (list, entries) = entries(environment);
-        let relative_paths = relative_paths(&root);
-        let hostname = root.get("hostname").and_then(Node::string).map(str::to_owned);
-        Ok(Self { list, entries, relative_paths, hostname, text })
+        let (list, entries) = entries(root.get("process").and_then(|p| p.get("env")))?;
+        Ok(Self { list, entries, root, text, is_bundle: true })
     }
 
     /// Reads a process file.
     ///
     /// # Errors
-    /// Not JSON.
+    /// Not JSON, or a reference with wrong options.
     pub(super) fn process(text: String) -> Result<Self, HookError> {
-        let (list, entries) = entries(parse(&text)?.get("env"));
-        Ok(Self { list, entries, relative_paths: Vec::new(), hostname: None, text })
+        let root = parse(&text)?;
+        let (list, entries) = entries(root.get("env"))?;
+        Ok(Self { list, entries, root, text, is_bundle: false })
     }
 
     /// The variables that hold references, in order.
     pub(super) fn variables(&self) -> Vec<Variable> {
-        let references = self.entries.iter().filter_map(|entry| {
-            let reference = entry.value.strip_prefix(PREFIX)?;
-            Some(Variable { name: entry.name.clone(), reference: reference.to_owned() })
-        });
-        references.collect()
+        self.entries.iter().filter_map(|entry| entry.reference.clone()).collect()
     }
 
     /// The value of a plain variable; an empty one counts as absent.
@@ -95,29 +83,55 @@ impl Spec {
         Some(entry.value.as_str()).filter(|v| !v.is_empty())
     }
 
+    /// An annotation, which is where Podman and Kubernetes keep what is said about a container.
+    pub(super) fn annotation(&self, name: &str) -> Option<&str> {
+        self.root.get("annotations")?.get(name)?.string().filter(|v| !v.is_empty())
+    }
+
     /// The container's host name.
     pub(super) fn hostname(&self) -> Option<&str> {
-        self.hostname.as_deref()
+        self.root.get("hostname").and_then(Node::string)
+    }
+
+    /// The whole description.
+    pub(super) fn root(&self) -> &Node {
+        &self.root
     }
 
     /// The text with `values`, one for each of [`Spec::variables`] and in their
-    /// order, in place of the references. `directory` is what relative paths mean.
+    /// order, in place of the references: the value itself, or the path of its file.
+    /// `directory` is what relative paths mean; `placement` says how the files come there.
     ///
     /// # Errors
     /// Fewer values than references: a process must not see a reference.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "runc is told the environment of the process it makes; the text is in wiped memory"
-    )]
     pub(super) fn rewrite(
         &self,
         values: &[SecretValue],
         directory: &Path,
+        placement: Option<&Placement>,
     ) -> Result<Zeroizing<Vec<u8>>, HookError> {
+        let mut edits = Edits::default();
+        if !self.list.is_empty() {
+            edits.replace(self.list.clone(), self.environment(values)?);
+        }
+        if self.is_bundle {
+            for (span, path) in relative_paths(&self.root) {
+                edits.replace(span, quoted(directory.join(path).to_string_lossy().as_bytes()));
+            }
+        }
+        if let Some(placement) = placement {
+            placement.describe(&self.root, &mut edits)?;
+        }
+        Ok(edits.apply(&self.text))
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "runc is told the environment of the process it makes; the text is in wiped memory"
+    )]
+    fn environment(&self, values: &[SecretValue]) -> Result<Zeroizing<Vec<u8>>, HookError> {
         let longest: usize = values.iter().map(|v| v.len() * 6).sum();
-        let paths: usize = self.relative_paths.len() * (directory.as_os_str().len() + 2) * 6;
         // INVARIANT: room for the worst case, so that growing leaves no copies behind.
-        let mut out = Zeroizing::new(Vec::with_capacity(self.text.len() * 2 + longest + paths));
         let mut list = Zeroizing::new(Vec::with_capacity(self.list.len() * 2 + longest + 2));
         let mut values = values.iter();
         list.push(b'[');
@@ -125,50 +139,22 @@ impl Spec {
             if list.len() > 1 {
                 list.push(b',');
             }
-            if entry.value.starts_with(PREFIX) {
-                let value = values.next().ok_or(HookError::Incomplete)?;
-                list.push(b'"');
-                escape(&mut list, entry.name.as_bytes());
-                list.push(b'=');
-                escape(&mut list, value.expose());
-                list.push(b'"');
-            } else {
-                list.extend_from_slice(self.slice(entry.span.clone()));
+            let Some(variable) = &entry.reference else {
+                list.extend_from_slice(self.text.as_bytes().get(entry.span.clone()).unwrap_or_default());
+                continue;
+            };
+            let value = values.next().ok_or(HookError::Incomplete)?;
+            list.push(b'"');
+            escape(&mut list, entry.name.as_bytes());
+            list.push(b'=');
+            match &variable.file {
+                None => escape(&mut list, value.expose()),
+                Some(file) => escape(&mut list, file.path.to_string_lossy().as_bytes()),
             }
+            list.push(b'"');
         }
         list.push(b']');
-
-        let mut done = 0;
-        for (span, replacement) in self.replacements(directory) {
-            out.extend_from_slice(self.slice(done..span.start));
-            match replacement {
-                None => out.extend_from_slice(&list),
-                Some(path) => {
-                    out.push(b'"');
-                    escape(&mut out, path.as_bytes());
-                    out.push(b'"');
-                }
-            }
-            done = span.end;
-        }
-        out.extend_from_slice(self.slice(done..self.text.len()));
-        Ok(out)
-    }
-
-    /// Places to replace, in order; `None` stands for the environment.
-    fn replacements(&self, directory: &Path) -> Vec<(Range<usize>, Option<String>)> {
-        let paths = self
-            .relative_paths
-            .iter()
-            .map(|(span, path)| (span.clone(), Some(directory.join(path).to_string_lossy().into_owned())));
-        let environment = (!self.list.is_empty()).then(|| (self.list.clone(), None));
-        let mut all: Vec<_> = paths.chain(environment).collect();
-        all.sort_by_key(|(span, _)| span.start);
-        all
-    }
-
-    fn slice(&self, range: Range<usize>) -> &[u8] {
-        self.text.as_bytes().get(range).unwrap_or_default()
+        Ok(list)
     }
 }
 
@@ -176,20 +162,34 @@ fn parse(text: &str) -> Result<Node, HookError> {
     json::parse(text).map_err(|d| HookError::Spec(d.message))
 }
 
-fn entries(list: Option<&Node>) -> (Range<usize>, Vec<Entry>) {
-    let Some(list) = list else { return (0..0, Vec::new()) };
-    let read = |node: &Node| {
-        let (name, value) = node.string().map(|t| t.split_once('=').unwrap_or((t, "")))?;
-        Some(Entry { span: node.span.clone(), name: name.to_owned(), value: value.to_owned() })
-    };
-    (list.span.clone(), list.array().unwrap_or_default().iter().filter_map(read).collect())
+fn entries(list: Option<&Node>) -> Result<(Range<usize>, Vec<Entry>), HookError> {
+    let Some(list) = list else { return Ok((0..0, Vec::new())) };
+    let mut entries = Vec::new();
+    let mut wrong = Vec::new();
+    for node in list.array().unwrap_or_default() {
+        let Some((name, value)) = node.string().map(|t| t.split_once('=').unwrap_or((t, ""))) else {
+            continue;
+        };
+        match Variable::parse(name, value) {
+            Ok(reference) => {
+                let (name, value) = (name.to_owned(), value.to_owned());
+                entries.push(Entry { span: node.span.clone(), name, value, reference });
+            }
+            Err(error) => wrong.push(error.to_string()),
+        }
+    }
+    if wrong.is_empty() {
+        Ok((list.span.clone(), entries))
+    } else {
+        Err(HookError::Unresolved(wrong.join("; ")))
+    }
 }
 
 /// The root file system and the sources of bind mounts, where they are relative.
-fn relative_paths(root: &Node) -> Vec<(Range<usize>, String)> {
+fn relative_paths(root: &Node) -> Vec<(Range<usize>, PathBuf)> {
     let relative = |node: &Node| {
-        let path = node.string()?;
-        Path::new(path).is_relative().then(|| (node.span.clone(), path.to_owned()))
+        let path = Path::new(node.string()?);
+        path.is_relative().then(|| (node.span.clone(), path.to_owned()))
     };
     let file_system = root.get("root").and_then(|r| r.get("path")).and_then(relative);
     let mounts = root.get("mounts").and_then(Node::array).unwrap_or_default().iter();
@@ -200,6 +200,14 @@ fn relative_paths(root: &Node) -> Vec<(Range<usize>, String)> {
     };
     let sources = mounts.filter(is_bind).filter_map(|m| m.get("source").and_then(relative));
     file_system.into_iter().chain(sources).collect()
+}
+
+fn quoted(text: &[u8]) -> Zeroizing<Vec<u8>> {
+    let mut out = Zeroizing::new(Vec::with_capacity(text.len() * 6 + 2));
+    out.push(b'"');
+    escape(&mut out, text);
+    out.push(b'"');
+    out
 }
 
 /// Appends the inside of a JSON string.
@@ -232,7 +240,7 @@ mod tests {
     }
 
     fn rewritten(spec: &Spec, texts: &[&str]) -> serde_json::Value {
-        let text = spec.rewrite(&values(texts), Path::new("/run/b")).unwrap();
+        let text = spec.rewrite(&values(texts), Path::new("/run/b"), None).unwrap();
         serde_json::from_slice(&text).unwrap()
     }
 
@@ -240,7 +248,7 @@ mod tests {
     fn only_prefixed_variables_are_references() {
         let spec = Spec::bundle(CONFIG.to_owned()).unwrap();
         let reference = "arn:aws:secretsmanager:us-east-1:1:secret:db:pw::".to_owned();
-        assert_eq!(spec.variables(), [Variable { name: "DB".into(), reference }]);
+        assert_eq!(spec.variables(), [Variable { name: "DB".into(), reference, file: None }]);
         assert_eq!(spec.control("SEALDOCK_TASK_ID"), Some("t1"));
         assert_eq!((spec.control("SEALDOCK_REGION"), spec.hostname()), (None, Some("h")));
     }
@@ -255,14 +263,14 @@ mod tests {
         expected["root"]["path"] = "/run/b/rootfs".into();
         expected["mounts"][0]["source"] = "/run/b/files/a".into();
         assert_eq!(new, expected);
-        let text = spec.rewrite(&values(&["x"]), Path::new("/run/b")).unwrap();
+        let text = spec.rewrite(&values(&["x"]), Path::new("/run/b"), None).unwrap();
         assert!(String::from_utf8_lossy(&text).contains(r#""linux":{"x":1.50e3}"#), "not byte for byte");
     }
 
     #[test]
     fn never_leaves_a_reference_behind() {
         let spec = Spec::bundle(CONFIG.to_owned()).unwrap();
-        assert!(matches!(spec.rewrite(&[], Path::new("/")), Err(HookError::Incomplete)));
+        assert!(matches!(spec.rewrite(&[], Path::new("/"), None), Err(HookError::Incomplete)));
     }
 
     #[test]

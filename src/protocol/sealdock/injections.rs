@@ -25,6 +25,8 @@ spelled! {
     InjectionTarget {
         /// An environment variable.
         Environment = "ENVIRONMENT",
+        /// A file, whose path is the value of the variable.
+        File = "FILE",
         /// An option of the log driver.
         LogOption = "LOG_OPTION",
     }
@@ -176,9 +178,16 @@ pub struct Binding {
     pub arn: String,
     /// The version.
     pub version_id: String,
+    /// The version that the reference would get now; absent if the secret or parameter is gone.
+    pub current_version_id: Option<String>,
 }
 
 impl Binding {
+    /// Whether a replacement of the container would get another version, or none.
+    pub fn is_stale(&self) -> bool {
+        self.current_version_id.as_ref() != Some(&self.version_id)
+    }
+
     fn take(fields: &mut Fields) -> Result<Self, ApiError> {
         Ok(Self {
             task_id: fields.required_text("TaskId", Text::any())?,
@@ -188,6 +197,7 @@ impl Binding {
             value_from: fields.required_text("ValueFrom", Text::any())?,
             arn: fields.required_text("Arn", Text::any())?,
             version_id: fields.required_text("VersionId", Text::any())?,
+            current_version_id: fields.text("CurrentVersionId", Text::any())?,
         })
     }
 }
@@ -201,6 +211,7 @@ impl Encode for Binding {
         object.text("ValueFrom", &self.value_from);
         object.text("Arn", &self.arn);
         object.text("VersionId", &self.version_id);
+        object.optional_text("CurrentVersionId", self.current_version_id.as_deref());
     }
 }
 
@@ -228,6 +239,37 @@ impl Encode for ListBindingsResponse {
     fn members<S: Sink>(&self, object: &mut Object<'_, S>) {
         object.structures("Bindings", &self.bindings);
     }
+}
+
+/// Drops the bindings of containers that are gone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ForgetBindingsRequest {
+    /// The containers, as `ListBindings` names them.
+    pub container_ids: Vec<String>,
+}
+
+impl ForgetBindingsRequest {
+    /// Reads the request body.
+    ///
+    /// # Errors
+    /// `SerializationException`, `ValidationException`.
+    pub fn decode(body: &[u8]) -> Result<Self, ApiError> {
+        let mut fields = Fields::parse(body)?;
+        let ids = fields.texts("ContainerIds", (1, MAX_INJECTIONS), LABEL)?;
+        let container_ids = fields.required("ContainerIds", ids).unwrap_or_default();
+        fields.finish(Self { container_ids })
+    }
+}
+
+impl Encode for ForgetBindingsRequest {
+    fn members<S: Sink>(&self, object: &mut Object<'_, S>) {
+        object.texts("ContainerIds", &self.container_ids);
+    }
+}
+
+empty_response! {
+    /// They are gone.
+    ForgetBindingsResponse
 }
 
 #[cfg(test)]
@@ -264,6 +306,7 @@ mod tests {
             value_from: "/p".into(),
             arn: "arn".into(),
             version_id: "1".into(),
+            current_version_id: Some("2".into()),
         };
         let response = ListBindingsResponse { bindings: vec![binding.clone(), binding] };
         assert_eq!(ListBindingsResponse::decode(&response.encode()).unwrap(), response);

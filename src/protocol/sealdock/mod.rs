@@ -7,8 +7,8 @@ mod revocations;
 mod sessions;
 
 pub use injections::{
-    Binding, Delivery, Injection, InjectionTarget, ListBindingsRequest, ListBindingsResponse,
-    RecordInjectionsRequest, RecordInjectionsResponse,
+    Binding, Delivery, ForgetBindingsRequest, ForgetBindingsResponse, Injection, InjectionTarget,
+    ListBindingsRequest, ListBindingsResponse, RecordInjectionsRequest, RecordInjectionsResponse,
 };
 pub use keys::{
     AccessKey, AccessKeyStatus, AccessKeySummary, CreateAccessKeyRequest, CreateAccessKeyResponse,

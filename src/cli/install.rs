@@ -1,0 +1,277 @@
+//! `sealdock install docker` and `uninstall docker`: the runtime hook in Docker's own
+//! configuration.
+//!
+//! The file is replaced in one step, Docker is told to read it again without a
+//! restart, and then asked whether it did. If it did not, the file is put back, so
+//! that Docker's next start does not stumble over it.
+
+use super::Failure;
+use super::broker::block_on;
+use super::output::{say, tell};
+use crate::diagnostic::render_all;
+use crate::launch::{ContainerRuntime, Docker, RuntimeEntry, register, unregister};
+use clap::{Args, Subcommand, ValueEnum};
+use rustix::process::{Pid, Signal};
+use std::io::Write;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// Longest wait for Docker to take the new configuration.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum InstallCommand {
+    /// Register the runtime hook with Docker Engine, without a restart of it
+    ///
+    /// Afterwards `docker run --runtime sealdock -e DB=sealdock:REFERENCE ...` puts values into containers.
+    /// Existing containers are not touched.
+    Docker(InstallArguments),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum UninstallCommand {
+    /// Take the runtime hook out of Docker's configuration
+    Docker(UninstallArguments),
+}
+
+#[derive(Debug, Args)]
+struct DockerConfig {
+    /// Docker's configuration file
+    #[arg(long, value_name = "FILE", default_value = "/etc/docker/daemon.json")]
+    config: PathBuf,
+    /// Name of the runtime
+    #[arg(long, value_name = "NAME", default_value = "sealdock")]
+    name: String,
+    /// Docker's socket
+    #[arg(long = "docker-host", env = "DOCKER_HOST", value_name = "unix://PATH")]
+    docker_host: Option<String>,
+    /// Only print the new configuration file
+    #[arg(long)]
+    dry_run: bool,
+    /// Change the file only; Docker reads it at its next reload or start
+    #[arg(long)]
+    no_reload: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InstallArguments {
+    #[command(flatten)]
+    docker: DockerConfig,
+    /// Broker's Unix socket
+    #[arg(long, value_name = "PATH", default_value = "/run/sealdock.sock")]
+    socket: PathBuf,
+    /// Role for containers that name none
+    #[arg(long, value_name = "ARN")]
+    execution_role: Option<String>,
+    /// Region of references without one, for containers that name none
+    #[arg(long, value_name = "REGION")]
+    region: Option<String>,
+    /// What processes of `docker exec` and health checks get in place of references
+    #[arg(long, value_enum, default_value_t = ExecArgument::Keep)]
+    exec: ExecArgument,
+    /// OCI runtime to hand over to
+    #[arg(long, value_name = "PATH")]
+    runc: Option<PathBuf>,
+    /// Make it the default runtime, as Docker Swarm needs it: its services cannot name a runtime
+    #[arg(long)]
+    default: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ExecArgument {
+    /// The references, as Docker has them
+    Keep,
+    /// The values that the container was started with
+    Inject,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UninstallArguments {
+    #[command(flatten)]
+    docker: DockerConfig,
+    /// Also if there are containers that were made for the runtime and cannot start without it
+    #[arg(long)]
+    force: bool,
+}
+
+pub(crate) fn install(command: &InstallCommand) -> Result<ExitCode, Failure> {
+    let InstallCommand::Docker(arguments) = command;
+    let program =
+        std::env::current_exe().map_err(|e| Failure::new(2, format!("cannot find this program: {e}")))?;
+    let socket = std::path::absolute(&arguments.socket).map_err(|e| Failure::new(2, e))?;
+    let mut words = vec!["runtime-hook".to_owned(), "--socket".to_owned(), socket.display().to_string()];
+    let mut add = |option: &str, value: String| words.extend([option.to_owned(), value]);
+    if let Some(role) = &arguments.execution_role {
+        add("--execution-role", role.clone());
+    }
+    if let Some(region) = &arguments.region {
+        add("--region", region.clone());
+    }
+    if let Some(runc) = &arguments.runc {
+        add("--runc", runc.display().to_string());
+    }
+    if matches!(arguments.exec, ExecArgument::Inject) {
+        add("--exec", "inject".to_owned());
+    }
+    words.push("--".to_owned());
+    let entry = RuntimeEntry {
+        name: arguments.docker.name.clone(),
+        path: program.display().to_string(),
+        arguments: words,
+        is_default: arguments.default,
+    };
+    let change = |text: &str| register(text, &entry).map(Some);
+    match apply(&arguments.docker, change, true)? {
+        Applied::Printed => {}
+        Applied::Unchanged => say(format_args!("runtime `{}` is registered already", entry.name)),
+        Applied::Written => say(format_args!("runtime `{}` is registered with Docker", entry.name)),
+    }
+    if !arguments.docker.dry_run && !socket.exists() {
+        let socket = socket.display();
+        tell(format_args!(
+            "note: there is no broker at `{socket}` yet; containers with references do not start without it"
+        ));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) fn uninstall(command: &UninstallCommand) -> Result<ExitCode, Failure> {
+    let UninstallCommand::Docker(arguments) = command;
+    let name = &arguments.docker.name;
+    if !arguments.force && !arguments.docker.dry_run {
+        let docker =
+            Docker::connect(arguments.docker.docker_host.as_deref()).map_err(|e| Failure::new(2, e))?;
+        let users = block_on(docker.containers_of(name))?.map_err(|e| Failure::new(2, e))?;
+        if !users.is_empty() {
+            return Err(Failure::new(
+                2,
+                format!(
+                    "{} containers were made for the runtime `{name}` and would not start again: {}; remove them, or use --force",
+                    users.len(),
+                    users.join(", ")
+                ),
+            ));
+        }
+    }
+    match apply(&arguments.docker, |text| unregister(text, name), false)? {
+        Applied::Printed => {}
+        Applied::Unchanged => say(format_args!("runtime `{name}` is not registered")),
+        Applied::Written => say(format_args!("runtime `{name}` is not registered with Docker any more")),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+enum Applied {
+    Printed,
+    Unchanged,
+    Written,
+}
+
+fn apply(
+    docker: &DockerConfig,
+    change: impl FnOnce(&str) -> Result<Option<String>, crate::diagnostic::Diagnostic>,
+    wanted: bool,
+) -> Result<Applied, Failure> {
+    // A link stays one: what it leads to is changed.
+    let path = docker.config.canonicalize().unwrap_or_else(|_| docker.config.clone());
+    let shown = path.display().to_string();
+    let old = match std::fs::read_to_string(&path) {
+        Ok(text) => Some(text),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
+        Err(e) => return Err(Failure::new(2, format!("cannot read `{shown}`: {e}"))),
+    };
+    let text = old.clone().unwrap_or_default();
+    let new = change(&text).map_err(|found| Failure::new(2, render_all(&[found], &shown, &text)))?;
+    let new = new.unwrap_or_else(|| text.clone());
+    if docker.dry_run {
+        say(new.trim_end());
+        return Ok(Applied::Printed);
+    }
+    let changed = old.as_ref() != Some(&new) && new != text;
+    if changed {
+        write(&path, &new).map_err(|e| Failure::new(2, format!("cannot write `{shown}`: {e}")))?;
+    }
+    if !docker.no_reload && !reload_and_check(docker, &new, wanted)? {
+        let restored = match &old {
+            Some(old) => write(&path, old),
+            None => std::fs::remove_file(&path),
+        };
+        let _ = signal(&new);
+        let outcome = restored.map_or_else(
+            |e| format!("and the old one could not be put back: {e}"),
+            |()| "and the old one is back".into(),
+        );
+        return Err(Failure::new(
+            2,
+            format!("Docker did not take the new `{shown}`, {outcome}; its own log says why"),
+        ));
+    }
+    Ok(if changed { Applied::Written } else { Applied::Unchanged })
+}
+
+/// Replaces the file in one step; owner and mode stay.
+fn write(path: &Path, text: &str) -> std::io::Result<()> {
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    std::fs::create_dir_all(directory)?;
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".sealdock-new");
+    let temporary = directory.join(name);
+    // The file may hold credentials of a proxy: nobody may read the new one before it has the old one's mode.
+    let mut file =
+        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+    let mode = match std::fs::metadata(path) {
+        Ok(old) => {
+            std::os::unix::fs::fchown(&file, Some(old.uid()), Some(old.gid()))?;
+            old.permissions()
+        }
+        Err(_) => std::fs::Permissions::from_mode(0o644),
+    };
+    file.set_permissions(mode)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    std::fs::rename(&temporary, path)?;
+    std::fs::File::open(directory)?.sync_all()
+}
+
+/// Tells Docker to read its configuration, and waits until its runtimes are as `wanted`.
+fn reload_and_check(docker: &DockerConfig, config: &str, wanted: bool) -> Result<bool, Failure> {
+    let engine = Docker::connect(docker.docker_host.as_deref()).map_err(|e| Failure::new(2, e))?;
+    signal(config).map_err(|reason| {
+        Failure::new(
+            2,
+            format!(
+                "{reason}; the file is changed: reload Docker (`systemctl reload docker`), or use --no-reload"
+            ),
+        )
+    })?;
+    let begun = Instant::now();
+    while begun.elapsed() < PATIENCE {
+        // While it reads its configuration, Docker may close a connection.
+        if block_on(engine.oci_runtimes())?.is_ok_and(|runtimes| runtimes.contains(&docker.name) == wanted) {
+            return Ok(true);
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    Ok(false)
+}
+
+/// SIGHUP to the daemon, which makes it read its configuration.
+fn signal(config: &str) -> Result<(), String> {
+    let config: serde_json::Value = serde_json::from_str(config).unwrap_or_default();
+    let file = config.get("pidfile").and_then(serde_json::Value::as_str).unwrap_or("/var/run/docker.pid");
+    let text = std::fs::read_to_string(file)
+        .map_err(|e| format!("cannot read Docker's process id in `{file}`: {e}"))?;
+    let pid = text
+        .trim()
+        .parse()
+        .ok()
+        .and_then(Pid::from_raw)
+        .ok_or_else(|| format!("`{file}` holds no process id"))?;
+    let name = std::fs::read_to_string(format!("/proc/{}/comm", pid.as_raw_nonzero())).unwrap_or_default();
+    if name.trim() != "dockerd" {
+        return Err(format!("process {} of `{file}` is not dockerd", pid.as_raw_nonzero()));
+    }
+    rustix::process::kill_process(pid, Signal::HUP).map_err(|e| format!("cannot signal dockerd: {e}"))
+}

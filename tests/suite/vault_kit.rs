@@ -1,0 +1,104 @@
+//! A vault on disk with a clock that the test moves, and permits for its operations.
+
+use jiff::Timestamp;
+use sealdock::audit::{AuditLog, Options, Permit};
+use sealdock::clock::{Clock, ManualClock};
+use sealdock::policy::{PolicySet, Request, evaluate};
+use sealdock::secret::SecretValue;
+use sealdock::store::{EmbeddedStore, Store};
+use sealdock::vault::{
+    NewSecret, Row, Scope, SecretContent, SecretFailure, SecretRecord, Secrets, Unlock, Vault,
+    create_key_file,
+};
+use std::sync::Arc;
+use tempfile::TempDir;
+
+/// The vault and what belongs to it.
+pub(crate) struct House {
+    directory: TempDir,
+    pub(crate) clock: Arc<ManualClock>,
+    log: AuditLog,
+    pub(crate) scope: Scope,
+}
+
+impl House {
+    pub(crate) fn new() -> Self {
+        let directory = crate::audit_kit::scratch();
+        let clock = Arc::new(ManualClock::new("2026-11-24T10:00:00Z".parse().unwrap()));
+        let log = AuditLog::open(Options::new(directory.path().join("audit"), [7; 32])).unwrap();
+        create_key_file(&directory.path().join("root.key")).unwrap();
+        let house = Self { directory, clock, log, scope: Scope::new("111122223333", "us-east-1") };
+        let store = EmbeddedStore::create(&house.directory.path().join("vault")).unwrap();
+        Vault::create(&store, &house.unlock()).unwrap();
+        house
+    }
+
+    pub(crate) fn unlock(&self) -> Unlock {
+        Unlock::KeyFile(self.directory.path().join("root.key"))
+    }
+
+    pub(crate) fn store(&self) -> Arc<EmbeddedStore> {
+        Arc::new(EmbeddedStore::open(&self.directory.path().join("vault")).unwrap())
+    }
+
+    pub(crate) fn open(&self) -> Vault {
+        self.open_on(self.store())
+    }
+
+    pub(crate) fn open_on(&self, store: Arc<dyn Store>) -> Vault {
+        Vault::open(store, &self.unlock(), Arc::clone(&self.clock) as Arc<dyn Clock>).unwrap()
+    }
+
+    /// The account root's permit.
+    pub(crate) fn permit(&self, action: &str, resource: &str) -> Permit {
+        let principal = "arn:aws:iam::111122223333:root".parse().unwrap();
+        let decision = evaluate(&PolicySet::empty(), &Request::new(&principal, action, resource));
+        self.log.record(crate::audit_kit::event(0), decision).wait().unwrap()
+    }
+
+    pub(crate) fn create(&self, vault: &Vault, name: &str) -> Result<SecretRecord, SecretFailure> {
+        let arn = Secrets::hypothetical_arn(&self.scope, name);
+        let permit = self.permit("secretsmanager:CreateSecret", &arn);
+        let new = NewSecret {
+            replicas: Vec::new(),
+            name: name.to_owned(),
+            token: "first".into(),
+            description: None,
+            kms_key_id: None,
+            tags: Vec::new(),
+            content: Some(text("value")),
+        };
+        vault.secrets().create(&permit, &arn, &self.scope, new).map(|written| written.secret)
+    }
+
+    pub(crate) fn row(&self, vault: &Vault, name: &str) -> Arc<Row<SecretRecord>> {
+        vault.secrets().find(&self.scope, name).unwrap()
+    }
+
+    pub(crate) fn put(&self, vault: &Vault, name: &str, token: &str) {
+        let row = self.row(vault, name);
+        let permit = self.permit("secretsmanager:PutSecretValue", &row.record.arn());
+        vault.secrets().put_value(&permit, &row, token, &text(token), Vec::new()).unwrap();
+    }
+
+    pub(crate) fn read(&self, vault: &Vault, name: &str) -> Result<usize, SecretFailure> {
+        let row = self.row(vault, name);
+        let permit = self.permit("secretsmanager:GetSecretValue", &row.record.arn());
+        vault.secrets().get_value(&permit, &row, None, None).map(|read| read.value.len())
+    }
+
+    pub(crate) fn delete(&self, vault: &Vault, name: &str, window: Option<i64>) -> Timestamp {
+        let row = self.row(vault, name);
+        let permit = self.permit("secretsmanager:DeleteSecret", &row.record.arn());
+        vault.secrets().delete(&permit, &row, window).unwrap()
+    }
+}
+
+pub(crate) fn text(value: &str) -> SecretContent {
+    SecretContent::String(SecretValue::from(value.to_owned()))
+}
+
+/// How many sealed values the store holds.
+pub(crate) fn blobs(store: &dyn Store) -> usize {
+    store.scan(b"V", None, usize::MAX).unwrap().len()
+}
