@@ -25,8 +25,7 @@ pub enum Service {
 
 impl Service {
     /// Every service.
-    pub const ALL: [Self; 5] =
-        [Self::SecretsManager, Self::Ssm, Self::Kms, Self::Sts, Self::Sealdock];
+    pub const ALL: [Self; 5] = [Self::SecretsManager, Self::Ssm, Self::Kms, Self::Sts, Self::Sealdock];
 
     /// The part of `X-Amz-Target` before the dot.
     pub fn target_prefix(self) -> &'static str {

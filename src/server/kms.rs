@@ -3,14 +3,12 @@
 //! have files of their own.
 
 use super::exchange::{Answer, Exchange, Failure, blocking};
-use super::kms_named::{
-    Named, default_policy, metadata, of_tags, open_marker, refused, seal_marker,
-};
+use super::kms_named::{Named, default_policy, metadata, of_tags, open_marker, refused, seal_marker};
 use super::kms_policies::{check_policy, checked_tags};
 use super::{kms_aliases, kms_policies, kms_rotation};
 use crate::audit::Permit;
-use crate::policy::ConditionKeys;
 use crate::broker::Ask;
+use crate::policy::ConditionKeys;
 use crate::protocol::kms::{
     self as wire, CreateKeyRequest, Done, KeyEntry, KeyIdResponse, KeyMetadataResponse, KeyRequest,
     ListKeysResponse, PageRequest, ScheduleKeyDeletionRequest, ScheduleKeyDeletionResponse,
@@ -120,10 +118,7 @@ async fn list(exchange: &mut Exchange<'_>) -> Answer {
     found.truncate(size);
     let next = found.last().filter(|_| more).map(|last| seal_marker(exchange, "keys", last.key_id()));
     exchange.answer(&ListKeysResponse {
-        keys: found
-            .iter()
-            .map(|key| KeyEntry { key_id: key.key_id().to_owned(), arn: key.arn() })
-            .collect(),
+        keys: found.iter().map(|key| KeyEntry { key_id: key.key_id().to_owned(), arn: key.arn() }).collect(),
         next_marker: next,
     })
 }
@@ -150,8 +145,8 @@ async fn schedule_deletion(exchange: &mut Exchange<'_>) -> Answer {
     exchange.context.parameters =
         Some(json!({ "keyId": request.key_id, "pendingWindowInDays": request.days }));
     let named = Named::without_alias(exchange, &request.key_id);
-    let keys = ConditionKeys::new()
-        .with("kms:ScheduleKeyDeletionPendingWindowInDays", request.days.to_string());
+    let keys =
+        ConditionKeys::new().with("kms:ScheduleKeyDeletionPendingWindowInDays", request.days.to_string());
     let permit = named.authorize_with(exchange, Operation::ScheduleKeyDeletion, keys).await?;
     let arn = named.customer()?.record.arn();
     let kms = exchange.broker.vault().kms();

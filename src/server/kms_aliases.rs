@@ -93,16 +93,11 @@ async fn gate(exchange: &Exchange<'_>, operation: Operation, name: &str) -> Resu
 
 fn existing(exchange: &Exchange<'_>, name: &str) -> Result<Arc<Row<AliasRecord>>, Failure> {
     let found = exchange.broker.vault().kms().alias(&exchange.scope, name);
-    found.ok_or_else(|| {
-        refused(KeyError::NoSuchAlias(Kms::alias_arn(&exchange.scope, name)).into())
-    })
+    found.ok_or_else(|| refused(KeyError::NoSuchAlias(Kms::alias_arn(&exchange.scope, name)).into()))
 }
 
 /// An alias points to a key of its own account.
-fn own_account(
-    exchange: &Exchange<'_>,
-    target: Named,
-) -> Result<Arc<Row<crate::vault::KeyRecord>>, Failure> {
+fn own_account(exchange: &Exchange<'_>, target: Named) -> Result<Arc<Row<crate::vault::KeyRecord>>, Failure> {
     let arn = target.arn.clone();
     let key = target.customer()?;
     if key.record.scope == exchange.scope {

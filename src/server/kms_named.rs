@@ -80,7 +80,7 @@ impl Named {
     pub(super) fn customer(self) -> Result<Arc<Row<KeyRecord>>, Failure> {
         match self.existing()? {
             FoundKey::Customer(row) => Ok(row),
-            FoundKey::Own(key) => Err(not_allowed(&key.name)),
+            FoundKey::Own(key) => Err(not_allowed(key.name)),
         }
     }
 }

@@ -110,10 +110,8 @@ pub(super) async fn list_tags(exchange: &mut Exchange<'_>) -> Answer {
     let size = request.page.limit.unwrap_or(MAX_TAGS);
     let more = tags.len() > size;
     tags.truncate(size);
-    let next = tags
-        .last()
-        .filter(|_| more)
-        .map(|last| super::kms_named::seal_marker(exchange, &list, &last.key));
+    let next =
+        tags.last().filter(|_| more).map(|last| super::kms_named::seal_marker(exchange, &list, &last.key));
     exchange.answer(&ListResourceTagsResponse { tags, next_marker: next })
 }
 

@@ -12,7 +12,7 @@ use super::exchange::{Exchange, Failure, unavailable};
 use super::kms_named;
 use crate::audit::Permit;
 use crate::broker::{Ask, Deny};
-use crate::policy::{ConditionKeys, Decision};
+use crate::policy::ConditionKeys;
 use crate::protocol::Service;
 use crate::vault::KeyRecord;
 use serde_json::json;
@@ -21,7 +21,7 @@ use serde_json::json;
 #[derive(Debug)]
 pub(super) enum KeyDenied {
     /// The policies refuse; it is on record as an event of KMS, and not yet as one of the service.
-    Refused(Box<Decision>),
+    Refused,
     /// The gate itself failed.
     Failed(Failure),
 }
@@ -80,7 +80,7 @@ pub(super) async fn permit(
     let wait = exchange.broker.settings().audit_wait;
     match tokio::time::timeout(wait, exchange.broker.authorize(&context, &ask)).await {
         Ok(Ok(permit)) => Ok(permit),
-        Ok(Err(Deny::Refused(decision))) => Err(KeyDenied::Refused(decision)),
+        Ok(Err(Deny::Refused(_))) => Err(KeyDenied::Refused),
         Ok(Err(deny)) => Err(KeyDenied::Failed(exchange.denied(deny, &arn))),
         Err(_) => Err(KeyDenied::Failed(unavailable().into())),
     }

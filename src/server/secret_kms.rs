@@ -68,7 +68,7 @@ async fn to_read(
     let mut keys = KeyPermits::none();
     match ask(exchange, "Decrypt", &key.record, &secret.arn(), &version.id, alias(version)).await {
         Ok(permit) => keys.add(version.id.as_str(), permit),
-        Err(KeyDenied::Refused(_)) => {
+        Err(KeyDenied::Refused) => {
             let current = kms.choose(&secret.scope, OWN_KEYS[0], secret.kms_key_id.as_deref());
             let is_current = current.is_ok_and(|key| key.customer() == Some(arn));
             return Err(if is_current {
@@ -154,7 +154,7 @@ pub(super) async fn to_reseal(
             let Some(record) = record else { continue };
             match ask(exchange, operation, &record.record, &arn, &version.id, None).await {
                 Ok(permit) => keys.add(version.id.as_str(), permit),
-                Err(KeyDenied::Refused(_)) => break,
+                Err(KeyDenied::Refused) => break,
                 Err(KeyDenied::Failed(failure)) => return Err(failure),
             }
         }
@@ -169,7 +169,7 @@ pub(super) fn no_access() -> ApiError {
 
 fn refusal(denied: KeyDenied) -> Failure {
     match denied {
-        KeyDenied::Refused(_) => no_access().into(),
+        KeyDenied::Refused => no_access().into(),
         KeyDenied::Failed(failure) => failure,
     }
 }
@@ -196,7 +196,8 @@ async fn ask(
     alias: Option<&str>,
 ) -> Result<Permit, KeyDenied> {
     let context = [("SecretARN", secret_arn), ("SecretVersionId", version_id)];
-    permit(exchange, key, &Use { service: Service::SecretsManager, operation, context: &context, alias }).await
+    permit(exchange, key, &Use { service: Service::SecretsManager, operation, context: &context, alias })
+        .await
 }
 
 fn alias(version: &VersionRecord) -> Option<&str> {

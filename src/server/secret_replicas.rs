@@ -4,8 +4,8 @@
 //! The vault brings replicas in sync before it returns, so that answers mostly say
 //! `InSync` where AWS says `InProgress` first.
 
-use super::exchange::{Answer, Exchange, blocking};
 use super::exchange::Failure;
+use super::exchange::{Answer, Exchange, blocking};
 use super::named_secret::{Named, refused};
 use super::secret_kms;
 use crate::policy::ConditionKeys;

@@ -136,14 +136,14 @@ async fn put_value(exchange: &mut Exchange<'_>) -> Answer {
     let named = Named::new(exchange, request.secret_id);
     let permit = named.authorize(exchange, Operation::PutSecretValue).await?;
     let secret = named.existing()?;
+    secret.record.require_changeable().map_err(|error| refused(error.into()))?;
     let key = secret_kms::choose(exchange, &secret.record.scope, secret.record.kms_key_id.as_deref())?;
     let mut keys = KeyPermits::none();
     secret_kms::to_write(exchange, &mut keys, &key, (&secret.record.arn(), &token)).await?;
     let secrets = exchange.broker.vault().secrets();
     let (content, stages) = (content(request.content), request.version_stages.unwrap_or_default());
-    let written =
-        blocking(|| secrets.put_value(&permit, &keys, &secret, key, (&token, &content), stages))
-            .map_err(refused)?;
+    let written = blocking(|| secrets.put_value(&permit, &keys, &secret, key, (&token, &content), stages))
+        .map_err(refused)?;
     exchange.answer(&PutSecretValueResponse {
         arn: written.secret.arn(),
         name: written.secret.name,
@@ -176,6 +176,7 @@ async fn update(exchange: &mut Exchange<'_>) -> Answer {
         let (arn, name) = (secret.record.arn(), secret.record.name.clone());
         return exchange.answer(&UpdateSecretResponse { arn, name, version_id: None });
     }
+    secret.record.require_changeable().map_err(|error| refused(error.into()))?;
     let content = request.content.map(content);
     let value = content.as_ref().map(|content| (token.as_str(), content));
     let (record, arn) = (&secret.record, secret.record.arn());

@@ -84,8 +84,8 @@ impl FoundKey {
     }
 }
 
-/// The key that new versions are to be sealed under.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The key that new versions are to be sealed under; by default the service's own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChosenKey {
     /// As the caller named it; absent for the service's own key.
     pub(crate) shown: Option<String>,
@@ -179,12 +179,10 @@ impl Kms<'_> {
     /// [`KeyError`]; another service's own key is one that does not exist for this service.
     pub fn choose(&self, scope: &Scope, own: &str, named: Option<&str>) -> Result<ChosenKey, KeyError> {
         let Some(named) = named.filter(|named| !named.is_empty()) else {
-            return Ok(ChosenKey { shown: None, customer: None });
+            return Ok(ChosenKey::default());
         };
         match self.find(scope, named)? {
-            FoundKey::Own(key) if key.name == own && key.scope == *scope => {
-                Ok(ChosenKey { shown: None, customer: None })
-            }
+            FoundKey::Own(key) if key.name == own && key.scope == *scope => Ok(ChosenKey::default()),
             FoundKey::Own(key) => Err(KeyError::OfAnotherService(key_arn(&key.scope, &key.key_id))),
             FoundKey::Customer(row) => {
                 Ok(ChosenKey { shown: Some(named.to_owned()), customer: Some(row.record.arn()) })

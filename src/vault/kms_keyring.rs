@@ -198,10 +198,7 @@ impl Keyring {
             return Err(VaultError::NotPermitted);
         }
         let kek = Arc::new(self.open(record)?);
-        self.own
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(record.id(), Arc::clone(&kek));
+        self.own.write().unwrap_or_else(PoisonError::into_inner).insert(record.id(), Arc::clone(&kek));
         Ok(kek)
     }
 

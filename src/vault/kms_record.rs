@@ -193,12 +193,7 @@ impl KeyRecord {
     }
 
     /// Puts the material aside for a new one.
-    pub(crate) fn rotate(
-        &mut self,
-        sealed: String,
-        on_demand: bool,
-        now: Timestamp,
-    ) -> Result<(), KeyError> {
+    pub(crate) fn rotate(&mut self, sealed: String, on_demand: bool, now: Timestamp) -> Result<(), KeyError> {
         let arn = self.arn();
         let Some(customer) = &mut self.customer else { return Err(KeyError::NoSuchKey(arn)) };
         customer.usable(&arn)?;

@@ -54,9 +54,7 @@ pub use attached_policy::AttachedPolicy;
 pub use bindings::{Binding, BindingRecord, Bindings};
 pub use kms::{ChosenKey, FoundKey, Kms, KmsFailure, NewKey, OWN_KEYS, OwnKey};
 pub use kms_permits::KeyPermits;
-pub use kms_record::{
-    AliasRecord, CustomerKey, KeyError, KeyRecord, KeyState, Rotation, RotationSchedule,
-};
+pub use kms_record::{AliasRecord, CustomerKey, KeyError, KeyRecord, KeyState, Rotation, RotationSchedule};
 pub use parameter_labels::{Labelled, Unlabelled};
 pub use parameter_listing::{Listed, Page, below};
 pub use parameter_record::{
@@ -81,8 +79,8 @@ use crate::clock::Clock;
 use crate::store::{Store, StoreError};
 use access_keys::AccessKeyTable;
 use blobs::Blobs;
-use kms_keyring::Keyring;
 use jiff::Timestamp;
+use kms_keyring::Keyring;
 use seal::{Keys, random};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashSet};

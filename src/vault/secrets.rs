@@ -166,10 +166,15 @@ impl Secrets<'_> {
         version: &VersionRecord,
         keys: &KeyPermits,
     ) -> Result<SecretValue, SecretFailure> {
-        let kek = self.0.keyring.to_open(scope, key_of(version), &version.id, keys).map_err(|refusal| match refusal {
-            KeyRefusal::Unusable(cause) => SecretFailure::Refused(SecretError::DecryptionFailure(cause)),
-            KeyRefusal::Vault(error) => error.into(),
-        })?;
+        let kek =
+            self.0.keyring.to_open(scope, key_of(version), &version.id, keys).map_err(
+                |refusal| match refusal {
+                    KeyRefusal::Unusable(cause) => {
+                        SecretFailure::Refused(SecretError::DecryptionFailure(cause))
+                    }
+                    KeyRefusal::Vault(error) => error.into(),
+                },
+            )?;
         Ok(self.0.blobs.get(&kek, &version.blob)?)
     }
 
@@ -181,9 +186,11 @@ impl Secrets<'_> {
         keys: &KeyPermits,
         (version, value): (&str, &SecretValue),
     ) -> Result<String, SecretFailure> {
-        let kek = self.0.keyring.to_seal(scope, key.key(DEFAULT_KEY), version, keys).map_err(|refusal| match refusal {
-            KeyRefusal::Unusable(cause) => SecretFailure::Refused(SecretError::EncryptionFailure(cause)),
-            KeyRefusal::Vault(error) => error.into(),
+        let kek = self.0.keyring.to_seal(scope, key.key(DEFAULT_KEY), version, keys).map_err(|refusal| {
+            match refusal {
+                KeyRefusal::Unusable(cause) => SecretFailure::Refused(SecretError::EncryptionFailure(cause)),
+                KeyRefusal::Vault(error) => error.into(),
+            }
         })?;
         Ok(self.0.blobs.put(&kek, value)?)
     }

@@ -91,7 +91,8 @@ impl CreateKeyRequest {
         let usage = fields.choice("KeyUsage", KeyUsage::SPELLINGS, KeyUsage::from_spelling)?;
         other("KeyUsage", usage.map(KeyUsage::as_str), KeyUsage::EncryptDecrypt.as_str());
         let spec = fields.text("KeySpec", Text::one_of(KEY_SPECS))?;
-        let older = fields.text("CustomerMasterKeySpec", Text::one_of(KEY_SPECS.get(..13).unwrap_or(KEY_SPECS)))?;
+        let older =
+            fields.text("CustomerMasterKeySpec", Text::one_of(KEY_SPECS.get(..13).unwrap_or(KEY_SPECS)))?;
         for (member, spec) in [("KeySpec", &spec), ("CustomerMasterKeySpec", &older)] {
             other(member, spec.as_deref(), "SYMMETRIC_DEFAULT");
         }
@@ -187,9 +188,7 @@ impl ScheduleKeyDeletionRequest {
         let request = fields.finish(Self { key_id, days: days.unwrap_or_default() })?;
         match days {
             Some(_) => Ok(request),
-            None => Err(ApiError::validation(
-                "PendingWindowInDays must be between 7 and 30 (inclusive).",
-            )),
+            None => Err(ApiError::validation("PendingWindowInDays must be between 7 and 30 (inclusive).")),
         }
     }
 }

@@ -18,13 +18,11 @@ pub use aliases::{
 };
 pub use errors::*;
 pub use keys::{
-    KeyIdResponse, CreateKeyRequest, KeyManager, KeyMetadata, KeyMetadataResponse, KeyRequest,
-    KeyState, KeyUsage, Origin, ScheduleKeyDeletionRequest, ScheduleKeyDeletionResponse, UpdateKeyDescriptionRequest,
+    CreateKeyRequest, KeyIdResponse, KeyManager, KeyMetadata, KeyMetadataResponse, KeyRequest, KeyState,
+    KeyUsage, Origin, ScheduleKeyDeletionRequest, ScheduleKeyDeletionResponse, UpdateKeyDescriptionRequest,
 };
 pub use listing::{KeyEntry, KeyPageRequest, ListKeysResponse, PageRequest};
-pub use policies::{
-    GetKeyPolicyRequest, GetKeyPolicyResponse, ListKeyPoliciesResponse, PutKeyPolicyRequest,
-};
+pub use policies::{GetKeyPolicyRequest, GetKeyPolicyResponse, ListKeyPoliciesResponse, PutKeyPolicyRequest};
 pub use rotation::{
     EnableKeyRotationRequest, GetKeyRotationStatusResponse, ListKeyRotationsResponse, RotationEntry,
 };
