@@ -3,7 +3,12 @@
 //! It lives in the data directory that `sealdock init` makes. Paths in it are
 //! relative to that directory. Unknown keys are refused, with the place.
 
+mod functions;
+
+pub(crate) use functions::{check_function_arn, check_url};
+
 use crate::arn::{is_account_id, is_region};
+use crate::broker::Function;
 use crate::diagnostic::Diagnostic;
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -52,6 +57,8 @@ pub struct Config {
     pub limits: LimitsFile,
     /// Principals of Unix-socket peers, by uid.
     pub peers: Vec<PeerEntry>,
+    /// Functions that rotation calls.
+    pub functions: Vec<Function>,
 }
 
 /// Where the root key or the passphrase is found.
@@ -128,6 +135,8 @@ struct File {
     limits: LimitsFile,
     #[serde(default)]
     peer: Vec<PeerEntry>,
+    #[serde(default)]
+    function: Vec<functions::FunctionEntry>,
 }
 
 #[derive(Default, Deserialize)]
@@ -266,6 +275,7 @@ impl Config {
             (None, Some(path)) => UnlockFrom::PassphraseFile(data.join(path.into_inner())),
             (key, None) => UnlockFrom::KeyFile(data.join(key.unwrap_or_else(|| "root.key".into()))),
         };
+        let functions = functions::parse(data, file.function, &mut problems);
         if !problems.is_empty() {
             return Err(ConfigError::Invalid(crate::diagnostic::render_all(&problems, path, text)));
         }
@@ -284,6 +294,7 @@ impl Config {
             audit_segment_bytes: file.audit.segment_bytes.max(4096),
             limits: file.limits,
             peers: file.peer,
+            functions,
             data: data.to_owned(),
         })
     }

@@ -26,6 +26,7 @@
 //! | a `GetSecretValue` request | `server/api.rs`, then `server/secretsmanager.rs` |
 //! | a task launch | `cli/task.rs`, then `launch/task.rs` |
 //! | a container that starts under the runtime hook | `launch/hook/mod.rs` |
+//! | the rotation of a secret | `rotation/mod.rs`, then `vault/rotation.rs` |
 //! | audit review | `cli/audit.rs`, then `audit/verify.rs` |
 //!
 //! # Layers
@@ -33,10 +34,10 @@
 //! Imports go downward only; `tests/layering.rs` holds every file against this table.
 //!
 //! ```text
-//! edges    cli config | server (tokio, hyper) | client | launch (tokio, Docker)
+//! edges    cli config | server (tokio, hyper) | client | rotation | launch (tokio, Docker)
 //! broker   broker: state, callers, the gate, policy reload
 //! records  vault -> audit -> store                  blocking I/O, no runtime
-//! rules    policy, ecs, protocol                    pure: no I/O, no clock
+//! rules    policy, ecs, protocol, schedule          pure: no I/O, no clock
 //! words    arn secret clock diagnostic json memory metrics
 //! ```
 
@@ -55,6 +56,8 @@ pub mod memory;
 pub mod metrics;
 pub mod policy;
 pub mod protocol;
+pub mod rotation;
+pub mod schedule;
 pub mod secret;
 pub mod server;
 pub mod store;

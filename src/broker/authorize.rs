@@ -5,7 +5,9 @@ use crate::audit::{
     AuditError, Event, IdentityType, Permit, Refused, Resource, SessionAttributes, SessionContext,
     SessionIssuer, UserIdentity,
 };
-use crate::policy::{Circumstances, ConditionKeys, Decision, Request, ResourcePolicy, Session, evaluate};
+use crate::policy::{
+    Circumstances, ConditionKeys, Decision, Request, ResourcePolicy, Session, SessionPolicies, evaluate,
+};
 use serde_json::Value;
 
 /// What is known of a request when it is recorded.
@@ -45,6 +47,8 @@ pub struct Ask<'a> {
     /// Condition keys of the service and of the resource. The global keys that follow
     /// from the caller and the connection are known without being set.
     pub keys: ConditionKeys,
+    /// The tags of the resource, for `aws:ResourceTag/..` and the services' own keys.
+    pub resource_tags: &'a [(String, String)],
     /// The policy of the resource, if it has one.
     pub policy: Option<&'a ResourcePolicy>,
     /// The service that asks on the caller's behalf, such as
@@ -55,7 +59,7 @@ pub struct Ask<'a> {
 impl<'a> Ask<'a> {
     /// An action on a resource, with nothing more known.
     pub fn new(action: &'a str, resource: &'a str) -> Self {
-        Self { action, resource, keys: ConditionKeys::new(), policy: None, via: None }
+        Self { action, resource, keys: ConditionKeys::new(), resource_tags: &[], policy: None, via: None }
     }
 }
 
@@ -91,7 +95,11 @@ impl Broker {
     pub(super) fn decide(&self, context: &Context, ask: &Ask<'_>) -> Option<Decision> {
         let caller = context.caller.as_ref()?;
         let set = self.policies.current();
-        let session = session(caller);
+        let limits = match &caller.proof {
+            Proof::Session(claims) => self.session_limits(&set, claims),
+            Proof::AccessKey { .. } | Proof::Peer { .. } => None,
+        };
+        let session = session(caller, limits.as_deref());
         let request = Request {
             principal: &caller.principal,
             session: session.as_ref(),
@@ -99,6 +107,7 @@ impl Broker {
             resource: ask.resource,
             policy: ask.policy,
             keys: &ask.keys,
+            resource_tags: ask.resource_tags,
             circumstances: Circumstances {
                 time: Some(self.now()),
                 source_ip: context.source.parse().ok(),
@@ -165,8 +174,8 @@ impl Broker {
     }
 }
 
-/// What the caller's session adds to its role.
-fn session(caller: &Caller) -> Option<Session<'_>> {
+/// What the caller's session adds to its role, and what it takes away.
+fn session<'a>(caller: &'a Caller, policies: Option<&'a SessionPolicies>) -> Option<Session<'a>> {
     let Proof::Session(claims) = &caller.proof else { return None };
     Some(Session {
         arn: &caller.arn,
@@ -174,6 +183,9 @@ fn session(caller: &Caller) -> Option<Session<'_>> {
         tags: &claims.tags,
         source_identity: claims.source_identity.as_deref(),
         issued: Some(claims.created),
+        // No session is made with a second factor yet.
+        mfa: None,
+        policies,
     })
 }
 

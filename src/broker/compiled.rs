@@ -1,11 +1,12 @@
-//! Resource policies in compiled form, kept from one request to the next.
+//! Policies of resources and sessions in compiled form, kept from one request to the next.
 //!
-//! The vault keeps a resource's policy as the text that was put; reading a secret must
-//! not pay for compiling it each time. What is kept depends on the text alone, so it
-//! never goes stale.
+//! The vault and the tokens keep a policy as the text that was put; reading a secret must
+//! not pay for compiling it each time. What is kept depends on the texts alone, those of
+//! the policy set included, so it never goes stale.
 
 use super::Broker;
-use crate::policy::{FileFindings, PolicyKind, ResourcePolicy};
+use crate::policy::{FileFindings, PolicyKind, PolicySet, ResourcePolicy, SessionPolicies};
+use crate::vault::SessionClaims;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -17,7 +18,11 @@ const KEPT: usize = 4096;
 #[derive(Debug, Default)]
 pub(super) struct Compiled {
     policies: RwLock<HashMap<PolicyKind, ByText>>,
+    sessions: RwLock<HashMap<SessionKey, Arc<SessionPolicies>>>,
 }
+
+/// Digest of the policy set, inline policy, ARNs of managed policies.
+type SessionKey = (String, Option<String>, Vec<String>);
 
 type ByText = HashMap<String, Arc<ResourcePolicy>>;
 
@@ -48,5 +53,36 @@ impl Broker {
         }
         by_text.insert(key, Arc::clone(&policy));
         Ok(policy)
+    }
+
+    /// What limits a session; `None` if nothing does. Policies that cannot be compiled any
+    /// more, because a managed policy is gone, allow nothing.
+    pub(super) fn session_limits(
+        &self,
+        set: &PolicySet,
+        claims: &SessionClaims,
+    ) -> Option<Arc<SessionPolicies>> {
+        if !claims.has_policies() {
+            return None;
+        }
+        let key = (set.digest().to_owned(), claims.policy.clone(), claims.policy_arns.clone());
+        let known = self.compiled.sessions.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(policies) = known.get(&key) {
+            return Some(Arc::clone(policies));
+        }
+        drop(known);
+        let compiled = set.session_policies(claims.policy.as_deref(), &claims.policy_arns);
+        let policies = compiled.unwrap_or_else(|error| {
+            tracing::warn!(principal = %claims.principal, session = %claims.session_name, %error,
+                "a session may do nothing: its policies cannot be read");
+            None
+        });
+        let policies = Arc::new(policies.unwrap_or_default());
+        let mut known = self.compiled.sessions.write().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= KEPT {
+            known.clear();
+        }
+        known.insert(key, Arc::clone(&policies));
+        Some(policies)
     }
 }

@@ -16,16 +16,20 @@ mod assume;
 mod authorize;
 mod caller;
 mod compiled;
+mod functions;
 mod key_maintenance;
 mod keys;
 pub mod policies;
+mod rotation;
 mod tasks;
 
 pub use assume::{AssumeError, Assumed, NewSession};
 pub use authorize::{Ask, Context, Deny};
 pub use caller::{Caller, CredentialError, Proof};
+pub use functions::{Function, Grant, Target};
 pub use keys::KeyError;
 pub use policies::{Policies, PolicyError, Watch};
+pub use rotation::RotationEvent;
 pub use tasks::{Injected, RoleSession, ServiceSession, SessionError};
 
 use crate::audit::{AuditError, AuditLog, Event, EventType, IdentityType, Options, UserIdentity};
@@ -52,6 +56,8 @@ pub struct Settings {
     pub policies: PathBuf,
     /// Audit log directory.
     pub audit: PathBuf,
+    /// Functions that rotation calls.
+    pub functions: Vec<Function>,
     /// Longest wait for the audit log.
     pub audit_wait: Duration,
     /// Size of a segment of the audit log, in bytes.

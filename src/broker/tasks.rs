@@ -4,7 +4,7 @@
 use super::{Ask, Broker, Caller, Context, CredentialError, Deny};
 use crate::arn::Arn;
 use crate::audit::{AuditError, Permit};
-use crate::policy::evaluate_trust;
+use crate::policy::{ConditionKeys, evaluate_trust};
 use crate::secret::SecretValue;
 use crate::vault::{Binding, BindingRecord, SessionClaims, VaultError};
 use jiff::SignedDuration;
@@ -119,7 +119,8 @@ impl Broker {
         assumed.event_name = "AssumeRole".into();
         assumed.parameters = Some(json!({ "roleArn": role, "roleSessionName": name, "invokedBy": service }));
         assumed.response = Some(json!({ "credentials": { "accessKeyId": access_key_id } }));
-        match self.record(&assumed, evaluate_trust(&set, &arn, service)).await {
+        let keys = self.service_keys(context, wanted, &arn);
+        match self.record(&assumed, evaluate_trust(&set, &arn, service, &keys)).await {
             Ok(_permit) => {}
             Err(Deny::Refused(_)) => return Err(untrusted()),
             Err(deny) => return Err(SessionError::Denied(deny)),
@@ -140,6 +141,22 @@ impl Broker {
             ..SessionClaims::default()
         };
         self.issue(claims).map_err(|_| untrusted())
+    }
+
+    /// What a trust policy can ask about a service that assumes a role: for whom it does.
+    ///
+    /// Source: Amazon ECS Developer Guide, "Amazon ECS task IAM role", whose trust policy
+    /// compares both.
+    fn service_keys(&self, context: &Context, wanted: &ServiceSession<'_>, role: &Arn) -> ConditionKeys {
+        let account = context.caller.as_ref().map_or(role.account.as_str(), Caller::account);
+        let mut keys = ConditionKeys::new()
+            .with("sts:RoleSessionName", wanted.name)
+            .with("aws:SourceAccount", account)
+            .with("aws:CurrentTime", self.now().to_string());
+        if let Some(task) = wanted.task {
+            keys.set("aws:SourceArn", format!("arn:aws:ecs:{}:{account}:task/{task}", context.region));
+        }
+        keys
     }
 
     /// Makes the credentials of a session that has been decided and recorded.

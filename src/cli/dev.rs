@@ -6,12 +6,14 @@
 
 use super::output::{say, tell};
 use super::{Failure, init, running};
+use crate::broker::{Function, Grant, Target};
 use crate::config::{self, Config, UnlockFrom};
 use crate::server::{Bind, PlainLoopback};
 use clap::Args;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 #[derive(Debug, Args)]
 pub(crate) struct DevArguments {
@@ -27,7 +29,44 @@ pub(crate) struct DevArguments {
     /// Keep the vault in this directory instead of a scratch one that is removed at the end
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// What stands for a Lambda function: a loopback URL that takes invocations, or a shell command.
+    /// May be given several times. What failing functions say is in `functions.log` of the data directory
+    #[arg(long = "function", value_name = "ARN=URL|COMMAND", value_parser = function)]
+    functions: Vec<Stand>,
 }
+
+/// What stands for the function with this ARN.
+#[derive(Clone, Debug)]
+struct Stand {
+    arn: String,
+    what: What,
+}
+
+#[derive(Clone, Debug)]
+enum What {
+    Url(String),
+    Command(String),
+}
+
+/// An ARN holds no equals sign.
+fn function(text: &str) -> Result<Stand, String> {
+    let (arn, what) = text.split_once('=').ok_or("write ARN=URL or ARN=COMMAND")?;
+    config::check_function_arn(arn)?;
+    let what = if what.starts_with("http://") || what.starts_with("https://") {
+        config::check_url(what, false)?;
+        What::Url(what.to_owned())
+    } else if what.trim().is_empty() {
+        return Err("the command is empty".into());
+    } else {
+        What::Command(what.to_owned())
+    };
+    Ok(Stand { arn: arn.to_owned(), what })
+}
+
+/// The role of the functions that are given on the command line.
+const FUNCTION_ROLE: &str = "rotationFunctionRole";
+/// Longest time of a step of theirs.
+const FUNCTION_TIME: Duration = Duration::from_secs(60);
 
 /// A directory that is removed again.
 struct Scratch(PathBuf);
@@ -48,7 +87,20 @@ pub(crate) fn run(arguments: &DevArguments) -> Result<ExitCode, Failure> {
             scratch.0.as_path()
         }
     };
-    let config = prepare(data, arguments)?;
+    let mut config = prepare(data, arguments)?;
+    let role = format!("arn:aws:iam::{}:role/{FUNCTION_ROLE}", config.account);
+    config.functions.extend(arguments.functions.iter().map(|stand| Function {
+        arn: stand.arn.clone(),
+        timeout: FUNCTION_TIME,
+        log: Some(data.join("functions.log")),
+        target: match &stand.what {
+            What::Url(url) => Target::Http { url: url.clone(), ca_pem: None },
+            What::Command(command) => Target::Command {
+                command: ["/bin/sh", "-c", command].map(str::to_owned).to_vec(),
+                grant: Grant { role: role.clone(), reads: Vec::new() },
+            },
+        },
+    }));
     let broker = running::open(&config, false)?;
     let principal = format!("arn:aws:iam::{}:user/dev", config.account);
     if !broker.knows(&principal) {
@@ -57,6 +109,15 @@ pub(crate) fn run(arguments: &DevArguments) -> Result<ExitCode, Failure> {
             2,
             format!("the policies in `{place}` have no user `dev`; add one, or use another --data"),
         ));
+    }
+    let needs_role = arguments.functions.iter().any(|stand| matches!(stand.what, What::Command(_)));
+    if needs_role && !broker.knows(&role) {
+        let place = config.policies.display();
+        let text = format!(
+            "the policies in `{place}` have no role `{FUNCTION_ROLE}` for --function; add one that trusts \
+             lambda.amazonaws.com, or use another --data"
+        );
+        return Err(Failure::new(2, text));
     }
     // The secret half of a key cannot be shown twice, so each start makes a new one.
     for old in broker.vault().access_keys().list().iter().filter(|key| key.record.principal == principal) {

@@ -5,6 +5,7 @@ use super::output::tell;
 use crate::broker::{Broker, BrokerError, Settings};
 use crate::clock::SystemClock;
 use crate::config::Config;
+use crate::rotation::{Reach, Rotator};
 use crate::server::{self, Bind, Limits, Listener};
 use crate::store::{EmbeddedStore, StoreError};
 use crate::vault::{Vault, VaultError};
@@ -27,6 +28,7 @@ pub(crate) fn open(config: &Config, new_audit_log: bool) -> Result<Arc<Broker>, 
         account: config.account.clone(),
         region: config.region.clone(),
         peers: config.peers.iter().map(|p| (p.uid, p.principal.clone())).collect(),
+        functions: config.functions.clone(),
         policies: config.policies.clone(),
         audit: config.audit.clone(),
         audit_wait: config.audit_wait,
@@ -82,11 +84,18 @@ pub(crate) fn serve(
         for bind in binds {
             listeners.push(Listener::bind(bind).await.map_err(|e| Failure::new(2, e))?);
         }
-        let urls = listeners.iter().map(Listener::url).collect();
+        let urls: Vec<String> = listeners.iter().map(Listener::url).collect();
+        let reach = Reach::new(&urls, config.tls_directory().join("ca.pem"));
         let _watch = broker.watch_policies(tell);
         let stop = stop_signal(Arc::clone(broker), hangup)?;
         let maintenance = tokio::spawn(maintain(Arc::clone(broker)));
         ready(&Ready { urls })?;
+        let rotator = Rotator::start(Arc::clone(broker), reach);
+        // Functions that run call the API, so it goes last.
+        let stop = async move {
+            stop.await;
+            rotator.stop().await;
+        };
         let handler = server::Api::new(Arc::clone(broker));
         server::serve(listeners, Arc::new(handler), limits, stop).await;
         maintenance.abort();

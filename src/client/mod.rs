@@ -13,11 +13,13 @@
 mod calls;
 mod endpoint;
 mod error;
+mod post;
 mod retry;
 mod transport;
 
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::ClientError;
+pub use post::{Reply, post};
 
 use crate::clock::{Clock, SystemClock};
 use crate::protocol::sigv4::{self, Signer};

@@ -151,14 +151,16 @@ impl Transport {
     }
 }
 
-async fn tcp(host: &str, port: u16) -> Result<TcpStream, String> {
+pub(super) async fn tcp(host: &str, port: u16) -> Result<TcpStream, String> {
     let stream = TcpStream::connect((host, port)).await.map_err(spell)?;
     // Requests are small and wait for their answers.
     stream.set_nodelay(true).map_err(spell)?;
     Ok(stream)
 }
 
-async fn start(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Result<Sender, String> {
+pub(super) async fn start(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+) -> Result<Sender, String> {
     let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|e| chain(&e))?;
     tokio::spawn(async move {
         // Whoever waits for an answer is told by its own end of the connection.
@@ -168,7 +170,10 @@ async fn start(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> 
 }
 
 /// Trusts exactly the given authorities.
-fn connector(host: &str, ca_pem: Option<&[u8]>) -> Result<(TlsConnector, ServerName<'static>), String> {
+pub(super) fn connector(
+    host: &str,
+    ca_pem: Option<&[u8]>,
+) -> Result<(TlsConnector, ServerName<'static>), String> {
     let pem = ca_pem.ok_or("no CA certificate is given; `sealdock init` wrote one as `ca.pem`")?;
     let mut roots = rustls::RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(pem) {
@@ -202,12 +207,12 @@ fn append(body: &mut Zeroizing<Vec<u8>>, data: &[u8]) {
     body.extend_from_slice(data);
 }
 
-fn spell(error: impl fmt::Display) -> String {
+pub(super) fn spell(error: impl fmt::Display) -> String {
     error.to_string()
 }
 
 /// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {

@@ -11,6 +11,8 @@
 //! Every field of the API's response is known. Those that say nothing about
 //! permissions are read over; any other field is an error.
 //!
+//! Users and roles also have `PermissionsBoundary` and `Tags`.
+//!
 //! Source: IAM API Reference, `GetAccountAuthorizationDetails`.
 
 use super::document::{Kind, Statement};
@@ -45,6 +47,9 @@ pub(super) struct Detail {
     /// Names of groups, with their places.
     pub(super) groups: Vec<(String, Range<usize>)>,
     pub(super) trust: Vec<Arc<Statement>>,
+    /// ARN of the permissions boundary, with its place.
+    pub(super) boundary: Option<(String, Range<usize>)>,
+    pub(super) tags: Vec<(String, String)>,
 }
 
 /// A managed policy of one file.
@@ -170,13 +175,6 @@ fn detail(node: &Node, form: &Form, file: &File, out: &mut Vec<Diagnostic>) -> O
     if !shape::object(node, form.what, form.fields, out) {
         return None;
     }
-    if let Some(boundary) = node.get("PermissionsBoundary") {
-        out.push(
-            Diagnostic::error("IAM0122", "permissions boundaries are not evaluated yet")
-                .at(shape::start(boundary), "this boundary would be without effect")
-                .help("remove it and narrow the policies instead; a boundary is never ignored"),
-        );
-    }
     let name =
         shape::required(node, form.name, form.what, out).and_then(|n| shape::string(n, form.name, out));
     let identity = arn(node, form.what, out);
@@ -193,6 +191,8 @@ fn detail(node: &Node, form: &Form, file: &File, out: &mut Vec<Diagnostic>) -> O
         groups.iter().filter_map(|g| Some((shape::string(g, "GroupList", out)?.to_owned(), g.span.clone())));
     let groups = groups.collect();
     let attached = attached(node, out);
+    let boundary = node.get("PermissionsBoundary").and_then(|boundary| boundary_arn(boundary, out));
+    let tags = tags(node, out);
     Some(Detail {
         kind: form.kind,
         arn: identity,
@@ -203,7 +203,36 @@ fn detail(node: &Node, form: &Form, file: &File, out: &mut Vec<Diagnostic>) -> O
         attached,
         groups,
         trust,
+        boundary,
+        tags,
     })
+}
+
+/// `{"PermissionsBoundaryType": "PermissionsBoundaryPolicy", "PermissionsBoundaryArn": "arn:.."}`;
+/// the API says `Policy` for the type in some answers.
+fn boundary_arn(node: &Node, out: &mut Vec<Diagnostic>) -> Option<(String, Range<usize>)> {
+    const WHAT: &str = "a permissions boundary";
+    if !shape::object(node, WHAT, &["PermissionsBoundaryType", "PermissionsBoundaryArn"], out) {
+        return None;
+    }
+    let element = shape::required(node, "PermissionsBoundaryArn", WHAT, out)?;
+    let arn = shape::string(element, "PermissionsBoundaryArn", out)?;
+    Some((arn.to_owned(), element.span.clone()))
+}
+
+fn tags(node: &Node, out: &mut Vec<Diagnostic>) -> Vec<(String, String)> {
+    let mut tags = Vec::new();
+    for tag in shape::list(node, "Tags", out) {
+        const WHAT: &str = "a tag";
+        if shape::object(tag, WHAT, &["Key", "Value"], out)
+            && let Some(key) = shape::required(tag, "Key", WHAT, out)
+            && let Some(key) = shape::string(key, "Key", out)
+        {
+            let value = tag.get("Value").and_then(|value| shape::string(value, "Value", out));
+            tags.push((key.to_owned(), value.unwrap_or_default().to_owned()));
+        }
+    }
+    tags
 }
 
 fn arn(node: &Node, what: &str, out: &mut Vec<Diagnostic>) -> Option<(Arn, Range<usize>)> {

@@ -28,7 +28,11 @@ pub struct Identity {
     /// `UserId` or `RoleId`. Where the file has none, it is derived from the ARN,
     /// so that it stays the same from one start to the next.
     pub id: String,
+    /// `aws:PrincipalTag/..`
+    pub tags: Vec<(String, String)>,
     pub(super) statements: StatementIndex,
+    /// What the policies can allow at most.
+    pub(super) boundary: Option<StatementIndex>,
     /// Who may become it; a user has none.
     pub(super) trust: Option<ResourcePolicy>,
 }

@@ -12,7 +12,7 @@ use super::identity::{Identity, IdentityKind, StatementIndex, derived_id};
 use super::parse::{self, File, Origin};
 use super::{LoadErrors, PolicyKind, PolicySet, ResourcePolicy, Source, managed};
 use crate::arn::Arn;
-use crate::diagnostic::{Diagnostic, line_column};
+use crate::diagnostic::{Diagnostic, line_column, nearest};
 use crate::json::{self, Node, Value};
 use sha2::{Digest, Sha256};
 use std::collections::{HashMap, HashSet};
@@ -42,7 +42,7 @@ pub(super) fn load(sources: &[Source]) -> Result<PolicySet, LoadErrors> {
     let groups = linker.groups(&accounts, &policies);
     let identities = linker.identities(accounts, &policies, &groups);
     let warnings = linker.findings.finish(sources)?;
-    Ok(PolicySet::new(identities, digest(sources), warnings))
+    Ok(PolicySet::new(identities, policies, digest(sources), warnings))
 }
 
 /// Hex SHA-256 over the texts in order of path, each with its length in front, so
@@ -59,7 +59,7 @@ pub(super) fn digest(sources: &[Source]) -> String {
 }
 
 /// Statements of a managed policy.
-type Statements = Vec<Arc<Statement>>;
+pub(super) type Statements = Vec<Arc<Statement>>;
 
 /// What a group gives to its members: each policy once, by ARN or as inline.
 struct Group {
@@ -147,22 +147,33 @@ impl Linker<'_> {
     ) -> Vec<String> {
         let mut found = Vec::new();
         for (arn, place) in &detail.attached {
-            if policies.contains_key(arn) || managed::document(arn).is_some() {
+            if self.exists(file, arn, place, "attached here", policies) {
                 found.push(arn.clone());
-                continue;
             }
-            let built_in: Vec<&str> = managed::names().collect();
-            self.findings.push(
-                file,
-                Diagnostic::error("IAM0202", format!("the document of policy `{arn}` is missing"))
-                    .at(place.clone(), "attached here")
-                    .help(format!(
-                        "put the policy into `Policies` of any file; without that only `{}` are known",
-                        built_in.join("`, `")
-                    )),
-            );
         }
         found
+    }
+
+    fn exists(
+        &mut self,
+        file: usize,
+        arn: &str,
+        place: &Range<usize>,
+        how: &str,
+        policies: &HashMap<String, Statements>,
+    ) -> bool {
+        if policies.contains_key(arn) || managed::document(arn).is_some() {
+            return true;
+        }
+        let near = nearest(arn.rsplit('/').next().unwrap_or(arn), managed::names());
+        let near = near.map(|name| format!("; a similar policy is built in: `{name}`")).unwrap_or_default();
+        self.findings.push(
+            file,
+            Diagnostic::error("IAM0202", format!("the document of policy `{arn}` is missing"))
+                .at(place.clone(), how)
+                .help(format!("put the policy into `Policies` of any file, as it stands in an export{near}")),
+        );
+        false
     }
 
     fn identities(
@@ -180,11 +191,15 @@ impl Linker<'_> {
                     DetailKind::User => IdentityKind::User,
                 };
                 let statements = self.statements(file, &detail, policies, groups);
-                let Detail { arn, name, id, trust, .. } = detail;
+                let Detail { arn, name, id, trust, boundary, tags, .. } = detail;
+                let boundary = boundary.and_then(|(limit, place)| {
+                    self.exists(file, &limit, &place, "a boundary here", policies)
+                        .then(|| StatementIndex::new(managed_policy(&limit, policies).unwrap_or_default()))
+                });
                 let trust =
                     (kind == IdentityKind::Role).then(|| ResourcePolicy::new(PolicyKind::Trust, trust));
                 let id = id.unwrap_or_else(|| derived_id(kind, &arn.to_string()));
-                identities.push(Identity { arn, kind, name, id, statements, trust });
+                identities.push(Identity { arn, kind, name, id, tags, statements, boundary, trust });
             }
         }
         identities
@@ -215,10 +230,7 @@ impl Linker<'_> {
         }
         let mut seen = HashSet::new();
         for arn in attached.iter().filter(|arn| seen.insert(arn.as_str())) {
-            match policies.get(arn) {
-                Some(statements) => all.extend(statements.iter().cloned()),
-                None => all.extend(built_in(arn)),
-            }
+            all.extend(managed_policy(arn, policies).unwrap_or_default());
         }
         StatementIndex::new(all)
     }
@@ -228,11 +240,16 @@ fn group_key(arn: &Arn, name: &str) -> GroupKey {
     (arn.partition.clone(), arn.account.clone(), name.to_owned())
 }
 
-fn built_in(arn: &str) -> Statements {
-    let Some(text) = managed::document(arn) else { return Vec::new() };
-    let Ok(node) = json::parse(text) else { return Vec::new() };
+/// The statements of a managed policy: of the files, or built in.
+pub(super) fn managed_policy(arn: &str, policies: &HashMap<String, Statements>) -> Option<Statements> {
+    if let Some(statements) = policies.get(arn) {
+        return Some(statements.clone());
+    }
+    let text = managed::document(arn)?;
+    let node = json::parse(text).ok()?;
     let file = File::new("built in", text);
-    parse::document(&node, Kind::Identity, &Origin { policy: arn.into(), file: &file }, &mut Vec::new())
+    let origin = Origin { policy: arn.into(), file: &file };
+    Some(parse::document(&node, Kind::Identity, &origin, &mut Vec::new()))
 }
 
 /// Whether two documents say the same, wherever they stand.

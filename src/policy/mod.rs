@@ -9,9 +9,8 @@
 //! ```
 //!
 //! Everything is compiled when it is loaded, and all errors of all files are
-//! reported together. What is not evaluated here (conditions, policy variables,
-//! permissions boundaries) is refused at load: a policy that is in force means
-//! what AWS says that it means, or it is not in force.
+//! reported together: a policy that is in force means what AWS says that it means, or
+//! it is not in force.
 //!
 //! The module reads no file, no clock and no network. [`evaluate`] and
 //! [`evaluate_trust`] are the only makers of a [`Decision`].
@@ -22,31 +21,43 @@
 mod account;
 mod action;
 mod catalogue;
+mod condition;
 mod decision;
 mod document;
+mod elements;
 mod evaluate;
+mod explain;
+mod facts;
 mod findings;
 mod identity;
+mod key;
 mod keys;
+mod known_keys;
 mod link;
 mod managed;
+mod operand;
+mod operator;
 mod parse;
 mod pattern;
 mod principal;
+mod public;
 mod request;
-mod requester;
 mod resource;
 mod resource_policy;
+mod session_policies;
 mod shape;
 mod summary;
+mod variable;
 
 pub use decision::{Basis, Decision, Matched, Outcome};
 pub use evaluate::{evaluate, evaluate_trust};
+pub use explain::{Explanation, Near, explain};
 pub use findings::{FileFindings, LoadErrors};
 pub use identity::{Identity, IdentityKind};
 pub use keys::ConditionKeys;
 pub use request::{Circumstances, Request, Session};
 pub use resource_policy::{PolicyKind, ResourcePolicy};
+pub use session_policies::SessionPolicies;
 
 use crate::arn::Arn;
 use std::collections::HashMap;
@@ -77,6 +88,8 @@ pub struct PolicySet {
     identities: Vec<Identity>,
     by_arn: HashMap<Arn, usize>,
     by_text: HashMap<String, usize>,
+    /// Managed policies of the files by ARN.
+    managed: HashMap<String, link::Statements>,
     digest: Arc<str>,
     warnings: Vec<FileFindings>,
 }
@@ -92,14 +105,19 @@ impl PolicySet {
 
     /// A set without identities: only account roots may do anything.
     pub fn empty() -> Self {
-        Self::new(Vec::new(), link::digest(&[]), Vec::new())
+        Self::new(Vec::new(), HashMap::new(), link::digest(&[]), Vec::new())
     }
 
-    fn new(mut identities: Vec<Identity>, digest: String, warnings: Vec<FileFindings>) -> Self {
+    fn new(
+        mut identities: Vec<Identity>,
+        managed: HashMap<String, link::Statements>,
+        digest: String,
+        warnings: Vec<FileFindings>,
+    ) -> Self {
         identities.sort_by_cached_key(|identity| identity.arn.to_string());
         let by_arn = identities.iter().enumerate().map(|(i, x)| (x.arn.clone(), i)).collect();
         let by_text = identities.iter().enumerate().map(|(i, x)| (x.arn.to_string(), i)).collect();
-        Self { identities, by_arn, by_text, digest: digest.into(), warnings }
+        Self { identities, by_arn, by_text, managed, digest: digest.into(), warnings }
     }
 
     /// Hex SHA-256 over the texts of the files in order of path.

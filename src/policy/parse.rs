@@ -4,17 +4,18 @@
 //! as a string that holds JSON in percent-encoding (RFC 3986). Findings about the
 //! inside of a string are shown at the string.
 //!
-//! What AWS would evaluate and this module does not is an error here, never
-//! ignored: `Condition`, `NotPrincipal`, policy variables.
+//! Nothing that is written is without effect: an element, operator or key that is not
+//! known is an error.
 //!
 //! Source: IAM User Guide, "Grammar of the IAM JSON policy language".
 
 use super::action::{ActionPattern, ActionSet};
 use super::catalogue;
+use super::condition::Conditions;
 use super::document::{Kind, Statement};
-use super::principal::PrincipalSet;
-use super::resource::{Language, ResourceError, ResourcePattern, ResourceSet, ResourceWarning};
+use super::elements::{self, one_of};
 use super::shape;
+use super::variable::Language;
 use super::{Basis, Effect, Matched};
 use crate::diagnostic::{Diagnostic, Label, line_column, nearest};
 use crate::json::{self, Node};
@@ -164,13 +165,13 @@ impl Parser<'_> {
         let sid = node.get("Sid").and_then(|sid| self.sid(sid, sids, out));
         let effect = effect(node, out);
         let actions = self.actions(node, out);
-        let (resources, principals) = match self.kind {
-            Kind::Identity => (Some(resources(node, language, out)), None),
-            Kind::TRUST => (None, Some(principals(node, "the statement of a trust policy", out))),
-            Kind::Resource(_) => {
-                (Some(resources(node, language, out)), Some(principals(node, "the statement", out)))
-            }
-        };
+        let resources =
+            (self.kind != Kind::TRUST).then(|| elements::resources(node, &actions, language, out));
+        let principals =
+            (self.kind != Kind::Identity).then(|| elements::principals(node, self.kind, effect, out));
+        let conditions = node.get("Condition");
+        let conditions =
+            conditions.map(|c| Conditions::parse(c, &actions, language, out)).unwrap_or_default();
         let matched = Matched {
             policy: Arc::clone(&self.origin.policy),
             statement: number,
@@ -184,23 +185,25 @@ impl Parser<'_> {
                 Kind::Resource(_) => Basis::Resource,
             },
         };
-        Some(Statement { actions, resources, principals, matched })
+        Some(Statement { actions, resources, principals, conditions, matched })
     }
 
-    /// Elements that are not evaluated, or have no place in this kind of document.
+    /// Elements that have no place in this kind of document.
     fn refuse_elements(&self, node: &Node, out: &mut Vec<Diagnostic>) {
         for member in node.object().unwrap_or_default() {
             let key = member.key.as_str();
             let refused = match (key, self.kind) {
-                ("Condition", _) => Diagnostic::error("IAM0120", "conditions are not evaluated yet")
-                    .at(member.key_span.clone(), "this condition would be without effect")
-                    .help("write the statement without `Condition` only if it may apply always; a condition is never ignored"),
-                ("NotPrincipal", Kind::Resource(_)) => Diagnostic::error("IAM0123", "`NotPrincipal` is not evaluated yet")
-                    .at(member.key_span.clone(), "this element would be without effect")
-                    .help("name those who are meant with `Principal`"),
+                ("NotPrincipal", Kind::TRUST) => {
+                    Diagnostic::error("IAM0114", "`NotPrincipal` in a trust policy")
+                        .at(member.key_span.clone(), "a trust policy names those who are trusted")
+                        .help("name them with `Principal`")
+                }
                 ("Principal" | "NotPrincipal", Kind::Identity) => {
                     Diagnostic::error("IAM0114", format!("`{key}` in a policy of a user, group or role"))
-                        .at(member.key_span.clone(), "the principal is the one that the policy is attached to")
+                        .at(
+                            member.key_span.clone(),
+                            "the principal is the one that the policy is attached to",
+                        )
                         .help(format!("remove `{key}`"))
                 }
                 ("Resource" | "NotResource", Kind::TRUST) => {
@@ -240,7 +243,7 @@ impl Parser<'_> {
     }
 
     fn actions(&self, node: &Node, out: &mut Vec<Diagnostic>) -> ActionSet {
-        let Some((element, key, negated)) = one_of(node, "Action", "NotAction", out) else {
+        let Some((element, key, negated)) = one_of(node, "Action", "NotAction", "the statement", out) else {
             return ActionSet::new(Vec::new(), false);
         };
         let mut entries = Vec::new();
@@ -305,79 +308,4 @@ fn effect(node: &Node, out: &mut Vec<Diagnostic>) -> Option<Effect> {
             None
         }
     }
-}
-
-/// The one of two elements that is there, its name, and whether it is the negated one.
-fn one_of<'n>(
-    node: &'n Node,
-    plain: &'static str,
-    negated: &'static str,
-    out: &mut Vec<Diagnostic>,
-) -> Option<(&'n Node, &'static str, bool)> {
-    match (node.get(plain), node.get(negated)) {
-        (Some(element), None) => Some((element, plain, false)),
-        (None, Some(element)) => Some((element, negated, true)),
-        (None, None) => {
-            shape::required(node, plain, "the statement", out);
-            None
-        }
-        (Some(first), Some(second)) => {
-            out.push(
-                Diagnostic::error("IAM0106", format!("both `{plain}` and `{negated}` in one statement"))
-                    .at(second.span.clone(), "this excludes")
-                    .with(first.span.clone(), "this includes")
-                    .help("make two statements of it"),
-            );
-            None
-        }
-    }
-}
-
-fn resources(node: &Node, language: Language, out: &mut Vec<Diagnostic>) -> ResourceSet {
-    let Some((element, key, negated)) = one_of(node, "Resource", "NotResource", out) else {
-        return ResourceSet::new(Vec::new(), false);
-    };
-    let mut patterns = Vec::new();
-    for (text, span) in shape::texts(element, key, out) {
-        match ResourcePattern::parse(text, language) {
-            Ok(resource) => {
-                out.extend(resource.warning.map(|warning| resource_warning(text, &warning).at(span, "")));
-                patterns.push(resource.pattern);
-            }
-            Err(ResourceError::Variable) => out.push(
-                Diagnostic::error("IAM0121", "policy variables are not evaluated yet")
-                    .at(span, "this would match no resource")
-                    .help("write the value, or a wildcard; a variable is never ignored"),
-            ),
-            Err(error) => out.push(
-                Diagnostic::error("IAM0109", format!("malformed resource `{text}`"))
-                    .at(span, error.to_string())
-                    .help("for example `arn:aws:secretsmanager:us-east-1:111122223333:secret:NAME-??????`"),
-            ),
-        }
-    }
-    ResourceSet::new(patterns, negated)
-}
-
-fn resource_warning(text: &str, warning: &ResourceWarning) -> Diagnostic {
-    match warning {
-        ResourceWarning::Completed(whole) => {
-            Diagnostic::warning("IAM0131", format!("incomplete ARN `{text}`"))
-                .help(format!("it means `{whole}`, as on AWS"))
-        }
-        ResourceWarning::NoSuffix => {
-            Diagnostic::warning("IAM0132", format!("`{text}` is not the whole ARN of a secret"))
-                .help("Secrets Manager adds `-` and six characters to the name: append `-??????`")
-        }
-    }
-}
-
-fn principals(node: &Node, what: &str, out: &mut Vec<Diagnostic>) -> PrincipalSet {
-    // `NotPrincipal` was refused by name; asking for `Principal` as well would mislead.
-    if node.get("NotPrincipal").is_some() {
-        return PrincipalSet::default();
-    }
-    shape::required(node, "Principal", what, out)
-        .map(|element| PrincipalSet::parse(element, "Principal", out))
-        .unwrap_or_default()
 }

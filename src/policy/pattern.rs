@@ -15,6 +15,9 @@
 //! in resource ARNs": "If the * wildcard is the last character of a resource ARN
 //! segment, it can expand to match beyond the colon boundaries."
 
+use super::variable::{Language, Variable, VariableError};
+use std::borrow::Cow;
+
 /// A part of a pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Token {
@@ -24,8 +27,12 @@ enum Token {
     Star,
     /// Any run of characters without a colon.
     SegmentStar,
-    /// One character that is not a colon.
+    /// One character.
     Any1,
+    /// One character that is not a colon.
+    SegmentAny1,
+    /// The value of a policy variable, as literal text.
+    Var(Box<Variable>),
 }
 
 /// A compiled pattern.
@@ -35,32 +42,101 @@ pub(super) struct Pattern {
     fold_case: bool,
 }
 
+/// What `*` and `?` mean in a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wildcards {
+    /// They are plain characters.
+    None,
+    /// They stand for any characters.
+    Any,
+    /// They stay within a colon-separated segment, as in resource ARNs.
+    Segment,
+    /// They stay within one of the six sections of an ARN, as in ARN conditions.
+    Arn,
+}
+
 impl Pattern {
     /// One half of an action, service or name: case does not matter.
     pub(super) fn action_part(text: &str) -> Self {
-        let tokens = tokens(text.chars().map(|c| match c {
-            '*' => Piece::Star,
-            '?' => Piece::Any1,
+        let pieces = text.chars().map(|c| match c {
+            '*' => Piece::Token(Token::Star),
+            '?' => Piece::Token(Token::SegmentAny1),
             c => Piece::Char(c),
-        }));
-        Self { tokens, fold_case: true }
+        });
+        Self { tokens: tokens(pieces), fold_case: true }
     }
 
-    /// A resource of a document with policy variables: case matters, and the
-    /// escapes `${*}`, `${?}` and `${$}` stand for the plain character.
+    /// A text of a document in this version of the language: in the newer one, `${..}` is
+    /// a policy variable, and the escapes `${*}`, `${?}` and `${$}` stand for the plain
+    /// character.
     ///
-    /// Source: IAM User Guide, "IAM policy elements: Variables and tags",
-    /// "Special characters".
-    pub(super) fn resource(text: &str) -> Self {
-        Self { tokens: tokens(pieces(text, true).into_iter()), fold_case: false }
+    /// Source: IAM User Guide, "IAM policy elements: Variables and tags".
+    ///
+    /// # Errors
+    /// The policy variable that is malformed.
+    pub(super) fn parse(text: &str, wildcards: Wildcards, language: Language) -> Result<Self, VariableError> {
+        let mut pieces = Vec::with_capacity(text.len());
+        let mut rest = text;
+        let mut colons = 0;
+        while let Some(first) = rest.chars().next() {
+            if language == Language::V2012
+                && let Some(inner) = rest.strip_prefix("${")
+            {
+                let (piece, tail) = variable(inner)?;
+                pieces.push(piece);
+                rest = tail;
+                continue;
+            }
+            rest = rest.get(first.len_utf8()..).unwrap_or_default();
+            colons += usize::from(first == ':');
+            // The resource is the last section of an ARN, whatever colons it has.
+            let wildcards = match wildcards {
+                Wildcards::Arn if colons >= 5 => Wildcards::Any,
+                other => other,
+            };
+            pieces.push(match (first, wildcards) {
+                ('*', Wildcards::Any) => Piece::Token(Token::Star),
+                ('*', Wildcards::Segment) if rest.is_empty() || rest.starts_with(':') => {
+                    Piece::Token(Token::Star)
+                }
+                ('*', Wildcards::Segment | Wildcards::Arn) => Piece::Token(Token::SegmentStar),
+                ('?', Wildcards::Any) => Piece::Token(Token::Any1),
+                ('?', Wildcards::Segment | Wildcards::Arn) => Piece::Token(Token::SegmentAny1),
+                (c, _) => Piece::Char(c),
+            });
+        }
+        Ok(Self { tokens: tokens(pieces.into_iter()), fold_case: false })
     }
 
-    /// A resource of a document of version 2008-10-17, where `${` is plain text.
-    pub(super) fn resource_2008(text: &str) -> Self {
-        Self { tokens: tokens(pieces(text, false).into_iter()), fold_case: false }
+    /// The same pattern, for which case does not matter.
+    pub(super) fn ignoring_case(self) -> Self {
+        Self { fold_case: true, ..self }
     }
 
-    /// Whether all of `text` matches.
+    /// The policy variables in it.
+    pub(super) fn variables(&self) -> impl Iterator<Item = &Variable> {
+        self.tokens.iter().filter_map(|token| match token {
+            Token::Var(variable) => Some(&**variable),
+            _ => None,
+        })
+    }
+
+    /// The pattern with the values of its variables in place, which are literal text
+    /// whatever characters they have; `None` if a variable has no value.
+    pub(super) fn resolved(&self, value: impl Fn(&Variable) -> Option<String>) -> Option<Cow<'_, Self>> {
+        if self.variables().next().is_none() {
+            return Some(Cow::Borrowed(self));
+        }
+        let fill = |token: &Token| match token {
+            Token::Var(variable) => value(variable).map(|text| Token::Lit(text.into())),
+            token => Some(token.clone()),
+        };
+        let tokens = self.tokens.iter().map(fill).collect::<Option<Vec<_>>>()?;
+        Some(Cow::Owned(Self { tokens: tokens.into(), fold_case: self.fold_case }))
+    }
+
+    /// Whether all of `text` matches. A variable that is not [`Pattern::resolved`]
+    /// matches nothing.
     ///
     /// On a mismatch the nearest wildcard takes one more character and matching
     /// goes on behind it. Two points to resume from are enough: a `*` that may
@@ -88,7 +164,9 @@ impl Pattern {
                     segment = Some((at + 1, rest));
                     Some(rest)
                 }
-                Some(Token::Any1) => without_first(rest, |c| c != ':'),
+                Some(Token::Any1) => without_first(rest, |_| true),
+                Some(Token::SegmentAny1) => without_first(rest, |c| c != ':'),
+                Some(Token::Var(_)) => None,
                 Some(Token::Lit(literal)) => self.without_literal(rest, literal),
             };
             if let Some(next) = next {
@@ -115,6 +193,11 @@ impl Pattern {
         }
     }
 
+    /// The text of the pattern with `*` for whatever is not literal.
+    pub(super) fn literal_parts(&self) -> String {
+        self.tokens.iter().map(|token| if let Token::Lit(text) = token { text } else { "*" }).collect()
+    }
+
     fn without_literal<'a>(&self, text: &'a str, literal: &str) -> Option<&'a str> {
         if !self.fold_case {
             return text.strip_prefix(literal);
@@ -132,34 +215,16 @@ fn without_first(text: &str, may: impl Fn(char) -> bool) -> Option<&str> {
 /// A character of a pattern with its meaning.
 enum Piece {
     Char(char),
-    Star,
-    SegmentStar,
-    Any1,
+    Token(Token),
 }
 
-fn pieces(text: &str, escapes: bool) -> Vec<Piece> {
-    let mut pieces = Vec::with_capacity(text.len());
-    let mut rest = text;
-    loop {
-        let escaped = ['*', '?', '$'].into_iter().find_map(|c| {
-            let tail = rest.strip_prefix("${")?.strip_prefix(c)?.strip_prefix('}')?;
-            escapes.then_some((c, tail))
-        });
-        if let Some((c, tail)) = escaped {
-            pieces.push(Piece::Char(c));
-            rest = tail;
-            continue;
-        }
-        let mut chars = rest.chars();
-        let Some(first) = chars.next() else { return pieces };
-        rest = chars.as_str();
-        pieces.push(match first {
-            '*' if rest.is_empty() || rest.starts_with(':') => Piece::Star,
-            '*' => Piece::SegmentStar,
-            '?' => Piece::Any1,
-            c => Piece::Char(c),
-        });
+/// What stands behind `${`, and the text after its brace.
+fn variable(inner: &str) -> Result<(Piece, &str), VariableError> {
+    let (body, tail) = inner.split_once('}').ok_or(VariableError::Open)?;
+    if let "*" | "?" | "$" = body {
+        return Ok((Piece::Char(body.chars().next().unwrap_or('$')), tail));
     }
+    Ok((Piece::Token(Token::Var(Box::new(Variable::parse(body)?))), tail))
 }
 
 fn tokens(pieces: impl Iterator<Item = Piece>) -> Box<[Token]> {
@@ -171,9 +236,7 @@ fn tokens(pieces: impl Iterator<Item = Piece>) -> Box<[Token]> {
                 literal.push(c);
                 continue;
             }
-            Piece::Star => Token::Star,
-            Piece::SegmentStar => Token::SegmentStar,
-            Piece::Any1 => Token::Any1,
+            Piece::Token(token) => token,
         };
         if !literal.is_empty() {
             tokens.push(Token::Lit(std::mem::take(&mut literal).into()));
@@ -215,6 +278,10 @@ mod tests {
         }
     }
 
+    fn resource(text: &str) -> Pattern {
+        Pattern::parse(text, Wildcards::Segment, Language::V2012).unwrap()
+    }
+
     fn chars(text: &str) -> Vec<char> {
         text.chars().collect()
     }
@@ -234,15 +301,32 @@ mod tests {
             ("A", "a", false),
         ];
         for (pattern, text, expected) in table {
-            assert_eq!(Pattern::resource(pattern).matches(text), expected, "{pattern} {text}");
+            assert_eq!(resource(pattern).matches(text), expected, "{pattern} {text}");
         }
     }
 
     #[test]
     fn escapes_are_plain_characters_in_the_newer_version_only() {
-        assert!(Pattern::resource("a${*}b${?}${$}").matches("a*b?$"));
-        assert!(!Pattern::resource("a${*}").matches("axx"));
-        assert!(Pattern::resource_2008("a${*}").matches("a${xyz}"));
+        assert!(resource("a${*}b${?}${$}").matches("a*b?$"));
+        assert!(!resource("a${*}").matches("axx"));
+        let old = Pattern::parse("a${*}", Wildcards::Segment, Language::V2008).unwrap();
+        assert!(old.matches("a${xyz}"));
+    }
+
+    #[test]
+    fn values_of_variables_are_literal() {
+        let pattern = resource("home/${aws:username}/*${aws:PrincipalTag/x, 'a*'}");
+        assert!(!pattern.matches("home//a*"));
+        let with = |name: &str| {
+            let value = |variable: &Variable| match &*variable.key.name {
+                "aws:username" => Some(name.to_owned()),
+                _ => variable.default.as_deref().map(str::to_owned),
+            };
+            pattern.resolved(value).unwrap().into_owned()
+        };
+        assert!(with("ann").matches("home/ann/xa*") && !with("ann").matches("home/ann/xab"));
+        assert!(with("*").matches("home/*/a*") && !with("*").matches("home/ann/a*"));
+        assert!(pattern.resolved(|_| None).is_none());
     }
 
     #[test]
@@ -254,7 +338,7 @@ mod tests {
     #[test]
     fn long_patterns_do_not_explode() {
         let pattern = format!("arn:{}b", "*a".repeat(200));
-        assert!(!Pattern::resource(&pattern).matches(&format!("arn:{}", "a".repeat(2000))));
+        assert!(!resource(&pattern).matches(&format!("arn:{}", "a".repeat(2000))));
     }
 
     proptest! {
@@ -262,7 +346,7 @@ mod tests {
         #[test]
         fn agrees_with_the_naive_matcher(pattern in "[ab:*?]{0,9}", text in "[ab:]{0,10}") {
             let expected = naive(&chars(&pattern), &chars(&text));
-            prop_assert_eq!(Pattern::resource(&pattern).matches(&text), expected);
+            prop_assert_eq!(resource(&pattern).matches(&text), expected);
         }
     }
 }

@@ -11,7 +11,7 @@
 //! Source: IAM User Guide, "AWS JSON policy elements: Principal" and "Policy evaluation
 //! for requests within a single account".
 
-use super::requester::{Requester, Who};
+use super::facts::{Facts, Who};
 use super::shape;
 use crate::arn::{Arn, is_account_id};
 use crate::diagnostic::Diagnostic;
@@ -111,8 +111,41 @@ impl PrincipalSet {
     }
 
     /// How the caller is named, if it is.
-    pub(super) fn reach(&self, requester: &Requester<'_>) -> Option<Reach> {
-        self.principals.iter().filter_map(|principal| reach(principal, requester)).max()
+    pub(super) fn reach(&self, facts: &Facts<'_>) -> Option<Reach> {
+        self.principals.iter().filter_map(|principal| reach(principal, facts)).max()
+    }
+
+    /// Whether a `NotPrincipal` with this list excepts the caller. AWS validates the
+    /// account first, then the user or the role, and then the session; each must be
+    /// listed. A principal with a permissions boundary is never excepted.
+    ///
+    /// Source: IAM User Guide, "AWS JSON policy elements: NotPrincipal".
+    pub(super) fn excepts(&self, facts: &Facts<'_>) -> bool {
+        let listed = |wanted: &dyn Fn(&NamedPrincipal) -> bool| self.principals.iter().any(wanted);
+        if self.is_everyone() {
+            return true;
+        }
+        let Facts { request, who, identity } = *facts;
+        let account = listed(
+            &|p| matches!(p, NamedPrincipal::Account { id, .. } if **id == *request.principal.account),
+        );
+        let itself = listed(&|p| match p {
+            NamedPrincipal::Entity(arn) => **arn == *request.principal,
+            NamedPrincipal::Id(id) => identity.is_some_and(|identity| *identity.id == **id),
+            _ => false,
+        });
+        let session = match request.session {
+            Some(session) if who == Who::Role || facts.is_federated_user() => {
+                listed(&|p| matches!(p, NamedPrincipal::Session(arn) if **arn == *session.arn))
+            }
+            _ => true,
+        };
+        let bounded = identity.is_some_and(|identity| identity.boundary.is_some());
+        match who {
+            Who::Root => account,
+            Who::User | Who::Role => account && itself && session && !bounded,
+            Who::Service(_) | Who::Federated => self.reach(facts).is_some(),
+        }
     }
 
     /// Whether everyone is named.
@@ -125,26 +158,23 @@ impl PrincipalSet {
     }
 }
 
-fn reach(principal: &NamedPrincipal, requester: &Requester<'_>) -> Option<Reach> {
-    let Requester { arn, session, who, .. } = *requester;
+fn reach(principal: &NamedPrincipal, facts: &Facts<'_>) -> Option<Reach> {
+    let (arn, session, who) = (facts.request.principal, facts.request.session, facts.who);
+    let person = matches!(who, Who::User | Who::Role);
+    // The role behind a session, or the user behind a federated one.
+    let behind = who == Who::Role || facts.is_federated_user();
+    let entity = if behind { Reach::Limited } else { Reach::Direct };
     match (principal, who) {
-        (NamedPrincipal::Everyone, Who::User | Who::Role) => Some(Reach::Limited),
+        (NamedPrincipal::Everyone, _) if person => Some(Reach::Limited),
         (NamedPrincipal::Everyone, _) => Some(Reach::Direct),
         (NamedPrincipal::Account { id, .. }, Who::Root) => (**id == *arn.account).then_some(Reach::Direct),
-        (NamedPrincipal::Account { id, .. }, Who::User | Who::Role) => {
-            (**id == *arn.account).then_some(Reach::Account)
+        (NamedPrincipal::Account { id, .. }, _) if person => (**id == *arn.account).then_some(Reach::Account),
+        (NamedPrincipal::Entity(named), _) if person => (**named == *arn).then_some(entity),
+        (NamedPrincipal::Id(id), _) if person => {
+            facts.identity.is_some_and(|identity| *identity.id == **id).then_some(entity)
         }
-        (NamedPrincipal::Entity(entity), Who::User) => {
-            let reach = if session.is_some() { Reach::Limited } else { Reach::Direct };
-            (**entity == *arn).then_some(reach)
-        }
-        (NamedPrincipal::Entity(entity), Who::Role) => (**entity == *arn).then_some(Reach::Limited),
-        (NamedPrincipal::Session(text), _) => {
-            session.is_some_and(|session| session.arn == &**text).then_some(Reach::Direct)
-        }
-        (NamedPrincipal::Id(id), Who::User | Who::Role) => {
-            let reach = if who == Who::Role { Reach::Limited } else { Reach::Direct };
-            requester.identity.is_some_and(|identity| *identity.id == **id).then_some(reach)
+        (NamedPrincipal::Session(named), _) if person => {
+            session.is_some_and(|session| session.arn == &**named).then_some(Reach::Direct)
         }
         (NamedPrincipal::Service(name), Who::Service(service)) => {
             (**name == *service).then_some(Reach::Direct)

@@ -1,6 +1,6 @@
 //! [`Request`]: what is asked, by whom, and under which circumstances.
 
-use super::{ConditionKeys, ResourcePolicy};
+use super::{ConditionKeys, ResourcePolicy, SessionPolicies};
 use crate::arn::Arn;
 use core::net::IpAddr;
 use jiff::Timestamp;
@@ -21,14 +21,17 @@ pub struct Request<'a> {
     pub policy: Option<&'a ResourcePolicy>,
     /// Condition keys of the service, and any that overrule what is known otherwise.
     pub keys: &'a ConditionKeys,
+    /// Tags of the resource: `aws:ResourceTag/..` and the services' own keys for them.
+    pub resource_tags: &'a [(String, String)],
     /// Where the global condition keys come from.
     pub circumstances: Circumstances<'a>,
 }
 
-/// A session of a role.
+/// A session of a role, or temporary credentials of a user.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Session<'a> {
-    /// `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION`
+    /// `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION`; for temporary credentials of a
+    /// user, the user's own ARN.
     pub arn: &'a str,
     /// RoleSessionName.
     pub name: &'a str,
@@ -38,6 +41,10 @@ pub struct Session<'a> {
     pub source_identity: Option<&'a str>,
     /// When the credentials were made.
     pub issued: Option<Timestamp>,
+    /// When a second factor was shown, if it was.
+    pub mfa: Option<Timestamp>,
+    /// The policies that the session was made with; they only take away.
+    pub policies: Option<&'a SessionPolicies>,
 }
 
 /// How a request came, as far as it is known.
@@ -69,6 +76,7 @@ impl<'a> Request<'a> {
             resource,
             policy: None,
             keys: &NO_KEYS,
+            resource_tags: &[],
             circumstances: Circumstances::default(),
         }
     }

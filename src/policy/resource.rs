@@ -6,16 +6,9 @@
 //! Source: IAM User Guide, "IAM JSON policy elements: Resource" and "Identify AWS
 //! resources with Amazon Resource Names (ARNs)".
 
-use super::pattern::Pattern;
-
-/// The version of the policy language that a document is written in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Language {
-    /// `2008-10-17`, also where none is stated: no policy variables.
-    V2008,
-    /// `2012-10-17`: `${...}` is a policy variable.
-    V2012,
-}
+use super::facts::Facts;
+use super::pattern::{Pattern, Wildcards};
+use super::variable::{Language, VariableError};
 
 /// One entry of `Resource` or `NotResource`.
 #[derive(Debug)]
@@ -34,8 +27,8 @@ pub(super) enum ResourceError {
     Sections,
     #[error("the partition and the service of an ARN consist of letters, digits, `-` and wildcards")]
     Section,
-    #[error("policy variables are not evaluated yet")]
-    Variable,
+    #[error(transparent)]
+    Variable(#[from] VariableError),
 }
 
 /// What is accepted but hardly meant.
@@ -45,19 +38,15 @@ pub(super) enum ResourceWarning {
     Completed(String),
     /// A secret's ARN without the six characters that Secrets Manager adds.
     NoSuffix,
+    /// A policy variable before the fifth colon, where AWS evaluates none.
+    VariableTooEarly,
 }
 
 impl ResourcePattern {
     pub(super) fn parse(text: &str, language: Language) -> Result<Self, ResourceError> {
-        let compile = |text: &str| match language {
-            Language::V2008 => Pattern::resource_2008(text),
-            Language::V2012 => Pattern::resource(text),
-        };
+        let compile = |text: &str| Pattern::parse(text, Wildcards::Segment, language);
         if text == "*" {
-            return Ok(Self { pattern: compile(text), warning: None });
-        }
-        if language == Language::V2012 && has_variable(text) {
-            return Err(ResourceError::Variable);
+            return Ok(Self { pattern: compile(text)?, warning: None });
         }
         let sections: Vec<&str> = text.splitn(6, ':').collect();
         let [prefix, partition, service, ..] = *sections.as_slice() else {
@@ -74,26 +63,22 @@ impl ResourcePattern {
             return Err(ResourceError::Sections);
         }
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '*' | '?');
+        let early = sections.iter().take(5).any(|section| section.contains("${"));
+        if early && language == Language::V2012 {
+            return Ok(Self { pattern: compile(text)?, warning: Some(ResourceWarning::VariableTooEarly) });
+        }
         if !partition.chars().chain(service.chars()).all(plain) {
             return Err(ResourceError::Section);
         }
         let missing = 6_usize.saturating_sub(sections.len());
         if missing > 0 {
             let whole = format!("{text}{}", ":*".repeat(missing));
-            return Ok(Self { pattern: compile(&whole), warning: Some(ResourceWarning::Completed(whole)) });
+            return Ok(Self { pattern: compile(&whole)?, warning: Some(ResourceWarning::Completed(whole)) });
         }
-        let pattern = compile(text);
+        let pattern = compile(text)?;
         let bare_secret = service == "secretsmanager" && pattern.literal().is_some() && !has_suffix(text);
         Ok(Self { pattern, warning: bare_secret.then_some(ResourceWarning::NoSuffix) })
     }
-}
-
-/// Whether there is a `${` that is not one of the escapes `${*}`, `${?}`, `${$}`.
-fn has_variable(text: &str) -> bool {
-    text.match_indices("${").any(|(at, _)| {
-        let rest = text.get(at + 2..).unwrap_or_default();
-        !["*}", "?}", "$}"].iter().any(|escape| rest.starts_with(escape))
-    })
 }
 
 fn has_suffix(text: &str) -> bool {
@@ -113,8 +98,18 @@ impl ResourceSet {
         Self { negated, patterns }
     }
 
-    pub(super) fn matches(&self, resource: &str) -> bool {
-        self.patterns.iter().any(|pattern| pattern.matches(resource)) != self.negated
+    /// Whether it is about this resource; `None` if that hangs on a policy variable that
+    /// has no value: such an entry of `NotResource` excludes nobody knows what.
+    pub(super) fn matches(&self, resource: &str, facts: &Facts<'_>) -> Option<bool> {
+        let mut unresolved = false;
+        let listed = self.patterns.iter().any(|pattern| match facts.resolved(pattern) {
+            Some(pattern) => pattern.matches(resource),
+            None => {
+                unresolved = true;
+                false
+            }
+        });
+        if !listed && unresolved && self.negated { None } else { Some(listed != self.negated) }
     }
 }
 
@@ -146,13 +141,18 @@ mod tests {
             ("arn:aws", ResourceError::Sections),
             ("arn::ssm:::x", ResourceError::Sections),
             ("arn:aws:s s:::x", ResourceError::Section),
-            ("arn:aws:ssm:us-east-1:1:parameter/${aws:username}", ResourceError::Variable),
-            ("arn:aws:ssm:us-east-1:1:parameter/${", ResourceError::Variable),
+            ("arn:aws:ssm:us-east-1:1:parameter/${user}", ResourceError::Variable(VariableError::Key)),
+            ("arn:aws:ssm:us-east-1:1:parameter/${", ResourceError::Variable(VariableError::Open)),
         ] {
             assert_eq!(parse(text).unwrap_err(), error, "{text}");
         }
         assert!(ResourcePattern::parse("arn:aws:ssm:::${aws:username}", Language::V2008).is_ok());
         assert!(parse("arn:aws:ssm:us-east-1:1:parameter/${*}").is_ok());
+        assert_eq!(parse("arn:aws:ssm:us-east-1:1:parameter/${aws:username}").unwrap().warning, None);
+        assert_eq!(
+            parse("arn:aws:ssm:us-east-1:${aws:PrincipalAccount}:parameter/a").unwrap().warning,
+            Some(ResourceWarning::VariableTooEarly)
+        );
     }
 
     #[test]

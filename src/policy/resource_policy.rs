@@ -3,8 +3,8 @@
 
 use super::document::{Kind, Statement};
 use super::parse::{self, File, Origin};
-use super::principal::{NamedPrincipal, PrincipalSet};
-use super::{Effect, FileFindings, PolicySet};
+use super::principal::NamedPrincipal;
+use super::{FileFindings, PolicySet, public};
 use crate::arn::Arn;
 use crate::diagnostic::Severity;
 use crate::json;
@@ -70,13 +70,9 @@ impl ResourcePolicy {
         self.kind
     }
 
-    /// Whether it gives access to everyone: a statement allows `*` without a condition
-    /// that bounds who that is.
+    /// Whether it lets in people whom nothing bounds, which `BlockPublicPolicy` keeps out.
     pub fn is_public(&self) -> bool {
-        self.statements.iter().any(|statement| {
-            statement.matched.effect == Effect::Allow
-                && statement.principals.as_ref().is_some_and(PrincipalSet::is_everyone)
-        })
+        self.statements.iter().any(|statement| public::is_public(statement))
     }
 
     /// A user or role that it names and that does not exist: one of an account whose users and
@@ -93,6 +89,6 @@ impl ResourcePolicy {
 
     /// Whom it names.
     pub(super) fn named(&self) -> impl Iterator<Item = &NamedPrincipal> {
-        self.statements.iter().flat_map(|statement| statement.principals.iter().flat_map(|set| set.iter()))
+        self.statements.iter().flat_map(|statement| statement.principals.iter().flat_map(|p| p.set().iter()))
     }
 }

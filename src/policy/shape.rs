@@ -20,6 +20,12 @@ pub(super) fn object(node: &Node, what: &str, known: &[&str], out: &mut Vec<Diag
             None => unknown.help(format!("the fields are `{}`", known.join("`, `"))),
         });
     }
+    duplicates(node, what, out);
+    true
+}
+
+/// Reports every key of an object that stands there twice.
+pub(super) fn duplicates(node: &Node, what: &str, out: &mut Vec<Diagnostic>) {
     for (first, again) in node.duplicates() {
         out.push(
             Diagnostic::error("IAM0103", format!("`{}` stands twice in {what}", again.key))
@@ -28,7 +34,6 @@ pub(super) fn object(node: &Node, what: &str, known: &[&str], out: &mut Vec<Diag
                 .help("remove one of them"),
         );
     }
-    true
 }
 
 /// The field, or an error that it is missing.

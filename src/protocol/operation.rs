@@ -104,6 +104,8 @@ macro_rules! operations {
 operations! {
     /// The values of up to 20 secrets.
     BatchGetSecretValue: SecretsManager reads;
+    /// Ends rotation of a secret.
+    CancelRotateSecret: SecretsManager writes;
     /// Makes a secret, with or without a first version.
     CreateSecret: SecretsManager writes;
     /// Takes the policy away from a secret.
@@ -132,6 +134,8 @@ operations! {
     ReplicateSecretToRegions: SecretsManager writes;
     /// Takes a scheduled deletion back.
     RestoreSecret: SecretsManager writes;
+    /// Sets rotation of a secret up, and starts it.
+    RotateSecret: SecretsManager writes;
     /// Makes a replica a secret of its own.
     StopReplicationToReplica: SecretsManager writes;
     /// Adds tags to a secret.
@@ -479,8 +483,8 @@ mod tests {
     fn tells_missing_from_nonsense() {
         let text = |target| Operation::require(target).unwrap_err().message;
         assert_eq!(
-            text(Some("secretsmanager.RotateSecret")),
-            "Sealdock does not implement secretsmanager.RotateSecret"
+            text(Some("AmazonSSM.GetResourcePolicies")),
+            "Sealdock does not implement AmazonSSM.GetResourcePolicies"
         );
         assert_eq!(text(Some("secretsmanager.Fly")), "there is no operation `secretsmanager.Fly`");
         assert_eq!(text(None), "the request has no X-Amz-Target header");

@@ -33,6 +33,10 @@ patterns! {
     ROTATION_TOKEN = r"^[a-zA-Z0-9\-]+$";
     /// Secrets Manager `ResourcePolicyNameType`.
     POLICY_NAME = r"[0-9A-Za-z\-\_]+";
+    /// Secrets Manager `DurationType`.
+    ROTATION_DURATION = r"[0-9]+h";
+    /// Secrets Manager `ScheduleExpressionType`.
+    SCHEDULE_EXPRESSION = r"[0-9A-Za-z\(\)#\?\*\-\/, ]+";
     /// Secrets Manager `FilterValueStringType`.
     FILTER_VALUE = r"^\!?[a-zA-Z0-9 :_@\/\+\=\.\-\!]*$";
     /// SSM `ParameterKeyId`.

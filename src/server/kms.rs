@@ -10,8 +10,8 @@ use crate::audit::Permit;
 use crate::broker::Ask;
 use crate::policy::ConditionKeys;
 use crate::protocol::kms::{
-    self as wire, CreateKeyRequest, Done, KeyEntry, KeyIdResponse, KeyMetadataResponse, KeyRequest,
-    ListKeysResponse, PageRequest, ScheduleKeyDeletionRequest, ScheduleKeyDeletionResponse,
+    self as wire, CreateKeyRequest, DescribeKeyRequest, Done, KeyEntry, KeyIdResponse, KeyMetadataResponse,
+    KeyRequest, ListKeysRequest, ListKeysResponse, ScheduleKeyDeletionRequest, ScheduleKeyDeletionResponse,
     UpdateKeyDescriptionRequest,
 };
 use crate::protocol::{ApiError, Operation};
@@ -96,7 +96,7 @@ async fn create(exchange: &mut Exchange<'_>) -> Answer {
 }
 
 async fn describe(exchange: &mut Exchange<'_>) -> Answer {
-    let request = KeyRequest::decode_with_grants(exchange.body)?;
+    let request = DescribeKeyRequest::decode(exchange.body)?;
     let (_permit, key) = {
         exchange.context.parameters = Some(json!({ "keyId": request.key_id }));
         let named = Named::new(exchange, &request.key_id);
@@ -106,7 +106,7 @@ async fn describe(exchange: &mut Exchange<'_>) -> Answer {
 }
 
 async fn list(exchange: &mut Exchange<'_>) -> Answer {
-    let request = PageRequest::decode_keys(exchange.body)?;
+    let ListKeysRequest { own, page: request } = ListKeysRequest::decode(exchange.body)?;
     exchange.context.parameters = Some(json!({ "limit": request.limit }));
     let permit = exchange.authorize(&Operation::ListKeys.action(), "*", "*").await?;
     let after = open_marker(exchange, "keys", request.marker.as_deref())?;
@@ -114,6 +114,7 @@ async fn list(exchange: &mut Exchange<'_>) -> Answer {
     let kms = exchange.broker.vault().kms();
     let page = kms.page(&permit, &exchange.scope, after.as_deref(), size.saturating_add(1));
     let mut found = page.map_err(|error| super::internal(&error))?;
+    found.retain(|_| own);
     let more = found.len() > size;
     found.truncate(size);
     let next = found.last().filter(|_| more).map(|last| seal_marker(exchange, "keys", last.key_id()));

@@ -6,8 +6,8 @@ use super::kms::{any, one};
 use super::kms_named::{open_marker, refused, seal_marker};
 use crate::protocol::Operation;
 use crate::protocol::kms::{
-    Done, EnableKeyRotationRequest, GetKeyRotationStatusResponse, KeyIdResponse, KeyPageRequest, KeyRequest,
-    ListKeyRotationsResponse, RotationEntry,
+    Done, EnableKeyRotationRequest, GetKeyRotationStatusResponse, KeyIdResponse, KeyRequest,
+    ListKeyRotationsRequest, ListKeyRotationsResponse, RotationEntry,
 };
 use crate::vault::FoundKey;
 
@@ -53,7 +53,7 @@ pub(super) async fn rotate(exchange: &mut Exchange<'_>) -> Answer {
 }
 
 pub(super) async fn list(exchange: &mut Exchange<'_>) -> Answer {
-    let request = KeyPageRequest::decode_rotations(exchange.body)?;
+    let request = ListKeyRotationsRequest::decode(exchange.body)?;
     let (_permit, key) = one(exchange, Operation::ListKeyRotations, &request.key_id).await?;
     let (key_id, arn) = (key.record.key_id.clone(), key.record.arn());
     let list = format!("rotations {arn}");

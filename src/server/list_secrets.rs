@@ -66,11 +66,7 @@ pub(super) async fn list(exchange: &mut Exchange<'_>) -> Answer {
     let (token, size) = (request.next_token.as_deref(), request.max_results.unwrap_or(PAGE));
     let page = select(exchange, &permit, &choice, token, size)?;
     exchange.answer(&ListSecretsResponse {
-        secret_list: page
-            .rows
-            .iter()
-            .map(|row| metadata(&row.record, exchange.broker.vault().last_accessed(&row.record)))
-            .collect(),
+        secret_list: page.rows.iter().map(|row| metadata(exchange, &row.record)).collect(),
         next_token: page.next_token,
     })
 }

@@ -39,6 +39,7 @@ mod secret_keys;
 mod secret_kms;
 mod secret_policy;
 mod secret_replicas;
+mod secret_rotation;
 mod secret_tags;
 mod secret_versions;
 mod secretsmanager;

@@ -8,8 +8,11 @@ use crate::broker::Ask;
 use crate::policy::ConditionKeys;
 use crate::protocol::secretsmanager::{self as wire, GetSecretValueResponse, SecretMetadata};
 use crate::protocol::{ApiError, Operation};
-use crate::vault::{KeyError, Row, SecretError, SecretFailure, SecretRecord, SecretVersionValue, Secrets};
-use jiff::Timestamp;
+use crate::vault::{
+    KeyError, Rotation, RotationRules, Row, SecretError, SecretFailure, SecretRecord, SecretVersionValue,
+    Secrets,
+};
+use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 
 /// A secret that a request names: the record, if there is one, and the ARN to authorise.
@@ -45,7 +48,6 @@ impl Named {
         operation: Operation,
         mut keys: ConditionKeys,
     ) -> Result<Permit, Failure> {
-        keys.set("secretsmanager:SecretId", self.arn.clone());
         let record = self.found.as_ref().map(|row| &row.record);
         if let Some(record) = record {
             secret_keys::of_secret(&mut keys, record);
@@ -59,7 +61,8 @@ impl Named {
                 .ok_or_else(unenforceable)?,
         };
         let action = operation.action();
-        exchange.ask(Ask { keys, policy, ..Ask::new(&action, &self.arn) }, &self.id).await
+        let resource_tags = record.map(|record| record.tags.as_slice()).unwrap_or_default();
+        exchange.ask(Ask { keys, policy, resource_tags, ..Ask::new(&action, &self.arn) }, &self.id).await
     }
 
     pub(super) fn existing(self) -> Result<Arc<Row<SecretRecord>>, Failure> {
@@ -103,17 +106,26 @@ pub(super) fn shown(read: SecretVersionValue) -> GetSecretValueResponse {
 }
 
 /// A secret as `DescribeSecret` and `ListSecrets` show it.
-pub(super) fn metadata(record: &SecretRecord, accessed: Option<Timestamp>) -> SecretMetadata {
+pub(super) fn metadata(exchange: &Exchange<'_>, record: &SecretRecord) -> SecretMetadata {
+    let now = exchange.broker.now();
     let staged = record.versions.iter().filter(|v| !v.stages.is_empty());
     let tag = |(key, value): &(String, String)| wire::Tag { key: key.clone(), value: value.clone() };
     let tags: Vec<wire::Tag> = record.tags.iter().map(tag).collect();
+    let rotation = record.rotation.as_ref();
     SecretMetadata {
+        rotation_enabled: rotation.map(|r| r.enabled),
+        rotation_lambda_arn: rotation.map(|r| r.function.clone()),
+        rotation_rules: rotation.and_then(|r| rules(r, now)),
+        last_rotated_date: rotation.and_then(|r| r.last_rotated),
+        next_rotation_date: rotation
+            .filter(|_| record.deletion.is_none())
+            .and_then(|r| next_rotation(r, now)),
         arn: record.arn(),
         name: record.name.clone(),
         description: record.description.clone(),
         kms_key_id: record.kms_key_id.clone(),
         last_changed_date: Some(record.changed),
-        last_accessed_date: accessed,
+        last_accessed_date: exchange.broker.vault().last_accessed(record),
         deleted_date: record.deletion.as_ref().map(|d| d.requested),
         tags: (!tags.is_empty()).then_some(tags),
         versions_to_stages: staged.map(|v| (v.id.clone(), v.stages.clone())).collect(),
@@ -121,6 +133,23 @@ pub(super) fn metadata(record: &SecretRecord, accessed: Option<Timestamp>) -> Se
         primary_region: record.shown_primary_region().map(str::to_owned),
         ..SecretMetadata::default()
     }
+}
+
+/// The rules as they were given. An expression gets the interval that follows from it, once the
+/// secret has rotated.
+fn rules(rotation: &Rotation, now: Timestamp) -> Option<wire::RotationRules> {
+    let rules = &rotation.rules;
+    let derived = || rotation.last_rotated.and_then(|_| rotation.after_days(now));
+    (*rules != RotationRules::default()).then(|| wire::RotationRules {
+        automatically_after_days: rules.automatically_after_days.or_else(derived),
+        duration: rules.duration.clone(),
+        schedule_expression: rules.schedule_expression.clone(),
+    })
+}
+
+/// The last second of the next window: rotation happens on or before it.
+fn next_rotation(rotation: &Rotation, now: Timestamp) -> Option<Timestamp> {
+    rotation.next_window(now)?.closes.checked_sub(SignedDuration::from_secs(1)).ok()
 }
 
 /// The error that the client gets.
@@ -135,7 +164,10 @@ pub(super) fn refused(failure: SecretFailure) -> Failure {
             wire::resource_not_found(text)
         }
         SecretError::Exists(_) | SecretError::TokenInUse { .. } => wire::resource_exists(text),
-        SecretError::StageMismatch
+        SecretError::NoRotationFunction
+        | SecretError::RotationPending
+        | SecretError::RotationNotConfigured
+        | SecretError::StageMismatch
         | SecretError::NameScheduledForDeletion
         | SecretError::ReplicaRemoving(_)
         | SecretError::MarkedForDeletion => wire::invalid_request(text),
@@ -144,6 +176,7 @@ pub(super) fn refused(failure: SecretFailure) -> Failure {
         | SecretError::StageNotThere { .. }
         | SecretError::NothingToMove
         | SecretError::CurrentRemoved
+        | SecretError::Schedule(_)
         | SecretError::Replica
         | SecretError::NotReplica
         | SecretError::HasReplicas { .. }

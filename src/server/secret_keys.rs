@@ -6,12 +6,10 @@
 use crate::policy::ConditionKeys;
 use crate::vault::SecretRecord;
 
-/// The keys that follow from the secret itself.
+/// The keys that follow from the secret itself; its ARN and its tags are known without.
 pub(super) fn of_secret(keys: &mut ConditionKeys, secret: &SecretRecord) {
-    for (key, value) in &secret.tags {
-        keys.set(format!("secretsmanager:ResourceTag/{key}"), value.clone());
-        keys.set(format!("aws:ResourceTag/{key}"), value.clone());
-    }
+    let function = secret.rotation.as_ref().map(|rotation| rotation.function.as_str());
+    keys.set_some("secretsmanager:resource/AllowRotationLambdaArn", function);
     let primary = secret.primary_region.as_deref().unwrap_or(&secret.scope.region);
     keys.set("secretsmanager:SecretPrimaryRegion", primary);
 }

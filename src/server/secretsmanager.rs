@@ -7,8 +7,8 @@ use super::exchange::{Answer, Exchange, blocking};
 use super::named_secret::{Named, metadata, refused, shown};
 use super::secret_tags::{checked_tags, tag_list};
 use super::{
-    list_secrets, secret_batch, secret_keys, secret_kms, secret_policy, secret_replicas, secret_tags,
-    secret_versions,
+    list_secrets, secret_batch, secret_keys, secret_kms, secret_policy, secret_replicas, secret_rotation,
+    secret_tags, secret_versions,
 };
 use crate::broker::Ask;
 use crate::policy::ConditionKeys;
@@ -26,6 +26,7 @@ use serde_json::json;
 pub(super) async fn serve(operation: Operation, exchange: &mut Exchange<'_>) -> Answer {
     match operation {
         Operation::BatchGetSecretValue => secret_batch::get_values(exchange).await,
+        Operation::CancelRotateSecret => secret_rotation::cancel(exchange).await,
         Operation::CreateSecret => create(exchange).await,
         Operation::DeleteResourcePolicy => secret_policy::delete(exchange).await,
         Operation::DeleteSecret => delete(exchange).await,
@@ -40,6 +41,7 @@ pub(super) async fn serve(operation: Operation, exchange: &mut Exchange<'_>) -> 
         Operation::RemoveRegionsFromReplication => secret_replicas::remove_regions(exchange).await,
         Operation::ReplicateSecretToRegions => secret_replicas::replicate(exchange).await,
         Operation::RestoreSecret => restore(exchange).await,
+        Operation::RotateSecret => secret_rotation::rotate(exchange).await,
         Operation::StopReplicationToReplica => secret_replicas::stop(exchange).await,
         Operation::TagResource => secret_tags::tag(exchange).await,
         Operation::UntagResource => secret_tags::untag(exchange).await,
@@ -95,7 +97,14 @@ async fn create(exchange: &mut Exchange<'_>) -> Answer {
     if !regions.is_empty() {
         let _replicas = exchange.ask(asked("secretsmanager:ReplicateSecretToRegions"), &request.name).await?;
     }
-    unsupported(request.secret_type.is_some(), "Type")?;
+    no_partner(request.secret_type.as_deref())?;
+    if request.cross_account_primary_arn.is_some() {
+        return Err(wire::invalid_parameter(
+            "Sealdock does not replicate secrets from one account to another: leave CrossAccountPrimaryARN out, and let \
+              the other account read the secret by a resource policy.",
+        )
+        .into());
+    }
     let key = secret_kms::choose(exchange, &exchange.scope, request.kms_key_id.as_deref())?;
     secret_kms::to_establish(exchange, &key, &arn).await?;
     secret_replicas::usable_keys(exchange, &regions, &arn).await?;
@@ -141,6 +150,14 @@ async fn put_value(exchange: &mut Exchange<'_>) -> Answer {
     let mut keys = KeyPermits::none();
     secret_kms::to_write(exchange, &mut keys, &key, (&secret.record.arn(), &token)).await?;
     let secrets = exchange.broker.vault().secrets();
+    if let Some(shown) = &request.rotation_token
+        && !secrets.is_rotation_token(&secret.record, &token, shown)
+    {
+        return Err(ApiError::access_denied_text(
+            "The RotationToken is not that of a rotation that makes this version.",
+        )
+        .into());
+    }
     let (content, stages) = (content(request.content), request.version_stages.unwrap_or_default());
     let written = blocking(|| secrets.put_value(&permit, &keys, &secret, key, (&token, &content), stages))
         .map_err(refused)?;
@@ -164,7 +181,7 @@ async fn update(exchange: &mut Exchange<'_>) -> Answer {
     keys.set_some("secretsmanager:Description", request.description.as_deref());
     keys.set_some("secretsmanager:KmsKeyId", request.kms_key_id.as_deref());
     let permit = named.authorize_with(exchange, Operation::UpdateSecret, keys).await?;
-    unsupported(request.secret_type.is_some(), "Type")?;
+    no_partner(request.secret_type.as_deref())?;
     let secret = named.existing()?;
     let only_key = request.content.is_none() && request.description.is_none();
     if let (true, true, Some(key)) = (secret.record.is_replica(), only_key, &request.kms_key_id) {
@@ -214,7 +231,7 @@ async fn describe(exchange: &mut Exchange<'_>) -> Answer {
     let _permit = named.authorize(exchange, Operation::DescribeSecret).await?;
     let secret = named.existing()?;
     exchange.answer(&DescribeSecretResponse {
-        metadata: metadata(&secret.record, exchange.broker.vault().last_accessed(&secret.record)),
+        metadata: metadata(exchange, &secret.record),
         replication_status: Some(secret_replicas::status(exchange.broker.vault(), &secret.record))
             .filter(|status| !status.is_empty()),
     })
@@ -299,7 +316,7 @@ fn content(content: wire::SecretContent) -> SecretContent {
 
 /// The request's token. The CLI and the SDKs always make one; a request that is made by
 /// hand needs it as soon as it has a value.
-fn token(given: Option<String>, has_value: bool) -> Result<String, ApiError> {
+pub(super) fn token(given: Option<String>, has_value: bool) -> Result<String, ApiError> {
     match given {
         Some(token) => Ok(token),
         None if has_value => Err(wire::invalid_request(
@@ -309,12 +326,14 @@ fn token(given: Option<String>, has_value: bool) -> Result<String, ApiError> {
     }
 }
 
-/// Members whose effect is not there yet are refused, never ignored.
-fn unsupported(present: bool, member: &str) -> Result<(), ApiError> {
-    if present {
-        return Err(wire::invalid_parameter(format!("Sealdock does not support {member} yet.")));
+/// A managed external secret is held by a partner of AWS; none is at hand here.
+fn no_partner(partner: Option<&str>) -> Result<(), ApiError> {
+    match partner {
+        None => Ok(()),
+        Some(partner) => Err(wire::invalid_parameter(format!(
+            "The type {partner} names a partner that manages external secrets, and Sealdock works with none: leave Type out."
+        ))),
     }
-    Ok(())
 }
 
 fn insert(parameters: &mut serde_json::Value, name: &str, value: Option<&str>) {

@@ -57,7 +57,7 @@ pub struct CustomerKey {
     /// When the material is replaced, if it is.
     pub schedule: Option<RotationSchedule>,
     /// Rotations, oldest first. What was sealed before one still opens.
-    pub rotations: Vec<Rotation>,
+    pub rotations: Vec<KeyRotation>,
 }
 
 /// State of a customer key.
@@ -85,7 +85,7 @@ pub struct RotationSchedule {
 
 /// A rotation that has taken place.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Rotation {
+pub struct KeyRotation {
     /// When.
     pub at: Timestamp,
     /// Whether it was asked for, and not due by time.
@@ -201,7 +201,7 @@ impl KeyRecord {
             return Err(KeyError::TooManyRotations(arn));
         }
         let sealed = std::mem::replace(&mut self.sealed, sealed);
-        customer.rotations.push(Rotation { at: now, on_demand, sealed });
+        customer.rotations.push(KeyRotation { at: now, on_demand, sealed });
         if let Some(schedule) = customer.schedule.as_mut().filter(|s| !on_demand && s.next <= now) {
             schedule.next = now + days(schedule.days);
         }

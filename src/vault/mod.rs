@@ -9,6 +9,8 @@
 //! | `kms.rs`, `kms_aliases.rs`, `kms_deletion.rs` | the operations on keys |
 //! | `secret_record.rs`, `parameter_record.rs` | AWS's rules, pure |
 //! | `parameter_labels.rs`, `parameter_tags.rs`, `parameter_listing.rs` | what else parameters have, and lists of them |
+//! | `rotation.rs`, `secret_rotation.rs` | rotation of secrets: rules, operations |
+//! | `replica_record.rs`, `secret_replication.rs`, `secret_table.rs` | replicas of secrets in other Regions |
 //! | `secrets.rs`, `parameters.rs` | the operations, each behind a [`Permit`](crate::audit::Permit) |
 //!
 //! The header (store key `H`) is the one record that is not sealed: format
@@ -35,6 +37,7 @@ mod password;
 mod replica_record;
 mod revocations;
 mod root;
+mod rotation;
 mod scope;
 mod seal;
 mod secret_deletion;
@@ -44,6 +47,8 @@ mod secret_keys;
 mod secret_listing;
 mod secret_record;
 mod secret_replication;
+mod secret_rotation;
+mod secret_table;
 mod secret_versions;
 mod secrets;
 mod table;
@@ -54,7 +59,9 @@ pub use attached_policy::AttachedPolicy;
 pub use bindings::{Binding, BindingRecord, Bindings};
 pub use kms::{ChosenKey, FoundKey, Kms, KmsFailure, NewKey, OWN_KEYS, OwnKey};
 pub use kms_permits::KeyPermits;
-pub use kms_record::{AliasRecord, CustomerKey, KeyError, KeyRecord, KeyState, Rotation, RotationSchedule};
+pub use kms_record::{
+    AliasRecord, CustomerKey, KeyError, KeyRecord, KeyRotation, KeyState, RotationSchedule,
+};
 pub use parameter_labels::{Labelled, Unlabelled};
 pub use parameter_listing::{Listed, Page, below};
 pub use parameter_record::{
@@ -66,6 +73,9 @@ pub use password::{PasswordError, PasswordRules};
 pub use replica_record::{Replica, ReplicaState};
 pub use revocations::{RevocationRecord, Revocations, Subject};
 pub use root::{KeySource, MIN_PASSPHRASE, RootKeyError, Unlock, create_key_file};
+pub use rotation::{
+    ATTEMPTS, AWSPENDING, Attempt, AttemptEnd, Rotation, RotationRules, RotationRun, RotationWanted,
+};
 pub use scope::Scope;
 pub use secret_error::SecretError;
 pub use secret_listing::{SecretOrder, SecretPage};
@@ -82,8 +92,10 @@ use blobs::Blobs;
 use jiff::Timestamp;
 use kms_keyring::Keyring;
 use seal::{Keys, random};
+use secret_table::SecretTable;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashSet};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use table::{Change, Table};
@@ -143,7 +155,7 @@ pub struct Vault {
     clock: Arc<dyn Clock>,
     blobs: Blobs,
     keyring: Keyring,
-    secrets: Table<SecretRecord>,
+    secrets: SecretTable,
     parameters: Table<ParameterRecord>,
     access_keys: AccessKeyTable,
     bindings: Table<BindingRecord>,
@@ -151,6 +163,8 @@ pub struct Vault {
     anchor: Table<anchor::AnchorRecord>,
     /// Ids of secrets that were read on a day that is not written down yet.
     touched: Mutex<BTreeSet<String>>,
+    /// Grows whenever a rotation may have become due at once.
+    rotations: AtomicU64,
     /// Held while replicas are brought in sync.
     replication: Mutex<()>,
     /// ARNs of secrets whose name was wanted before maintenance had destroyed them.
@@ -204,7 +218,7 @@ impl Vault {
             clock,
             blobs: Blobs::new(Arc::clone(&store)),
             keyring: Keyring::load(&store, &keys)?,
-            secrets: Table::load(Arc::clone(&store), Arc::clone(&keys))?,
+            secrets: SecretTable::load(Arc::clone(&store), Arc::clone(&keys))?,
             parameters: Table::load(Arc::clone(&store), Arc::clone(&keys))?,
             access_keys: Table::load(Arc::clone(&store), Arc::clone(&keys))?,
             bindings: Table::load(Arc::clone(&store), Arc::clone(&keys))?,
@@ -212,6 +226,7 @@ impl Vault {
             anchor: Table::load(store, Arc::clone(&keys))?,
             keys,
             touched: Mutex::default(),
+            rotations: AtomicU64::default(),
             replication: Mutex::default(),
             buried: Mutex::default(),
         };
@@ -317,7 +332,7 @@ impl Vault {
         while begun.elapsed() < patience
             && let Some(id) = next()
         {
-            let written = self.secrets.change(&id, |noted| {
+            let written = self.secrets.change_alone(&id, |noted| {
                 Ok::<_, VaultError>((noted.cloned().map_or(Change::Keep, Change::Write), ()))
             });
             if let Err(error) = written {
@@ -329,7 +344,7 @@ impl Vault {
     }
 
     fn sweep(&self) -> Result<usize, VaultError> {
-        let secrets = self.secrets.page("", None, usize::MAX);
+        let secrets = self.secrets.rows().page("", None, usize::MAX);
         let parameters = self.parameters.page("", None, usize::MAX);
         let keys = self.access_keys.page("", None, usize::MAX);
         let named: HashSet<&str> = secrets

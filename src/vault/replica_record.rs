@@ -166,6 +166,8 @@ impl SecretRecord {
             accessed: current.and_then(|record| record.accessed),
             primary_region: Some(self.scope.region.clone()),
             replicas: Vec::new(),
+            // The primary rotates, and its replicas get what comes of it.
+            rotation: None,
             generation: 0,
             versions,
             ..self.clone()

@@ -36,6 +36,7 @@ impl Secrets<'_> {
                 }
                 let due = now + SignedDuration::from_hours(24 * days);
                 record.deletion = Some(Deletion { requested: now, due });
+                record.abandon_rotation();
                 Ok((Change::Write(record), due))
             }),
             None => {
@@ -114,7 +115,7 @@ impl Secrets<'_> {
         id: &str,
         wanted: impl Fn(&SecretRecord) -> Result<bool, E>,
     ) -> Result<bool, E> {
-        let blobs = self.0.secrets.change(id, |current| {
+        let blobs = self.0.secrets.change_alone(id, |current| {
             Ok::<_, E>(match current {
                 Some(record) if wanted(record)? => {
                     (Change::Remove, Some(record.versions.iter().map(|v| v.blob.clone()).collect::<Vec<_>>()))

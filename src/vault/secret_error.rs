@@ -2,6 +2,7 @@
 
 use super::kms_record::KeyError;
 use super::secret_record::{MAX_STAGES, MAX_TAGS, MAX_VERSIONS};
+use crate::schedule::ScheduleError;
 
 /// Why Secrets Manager refuses.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -102,6 +103,20 @@ pub enum SecretError {
         "Secrets Manager can't encrypt the protected secret text using the provided KMS key. Check that the KMS key is available, enabled, and not in an invalid state. {0}"
     )]
     EncryptionFailure(KeyError),
+    /// Rotation was asked for, and no function was ever named.
+    #[error("No Lambda rotation function ARN is associated with this secret.")]
+    NoRotationFunction,
+    /// AWSPENDING is on another version than AWSCURRENT.
+    #[error("A previous rotation isn't complete. That rotation will be reattempted.")]
+    RotationPending,
+    /// Rotation is to be cancelled, and was never set up. The words are those of the API Reference.
+    #[error(
+        "You tried to enable rotation on a secret that doesn't already have a Lambda function ARN configured and you didn't include such an ARN as a parameter in this call."
+    )]
+    RotationNotConfigured,
+    /// The rotation rules are no schedule.
+    #[error(transparent)]
+    Schedule(#[from] ScheduleError),
     /// Too many tags.
     #[error("You can't have more than {MAX_TAGS} tags on a secret.")]
     TooManyTags,

@@ -34,7 +34,7 @@ pub(super) struct Resealed {
 impl SecretRecord {
     /// The versions that follow the secret to the key `customer` (`None` is the service's own).
     pub fn following(&self, customer: Option<&str>) -> impl Iterator<Item = &VersionRecord> {
-        let following = |v: &&VersionRecord| FOLLOWING.iter().any(|stage| v.has(stage));
+        let following = |v: &&VersionRecord| !v.blob.is_empty() && FOLLOWING.iter().any(|stage| v.has(stage));
         self.versions.iter().filter(following).filter(move |v| v.is_under_another(customer))
     }
 

@@ -130,19 +130,19 @@ impl Secrets<'_> {
     ) -> Result<Listed<Arc<Row<SecretRecord>>>, VaultError> {
         permitted(permit, &["secretsmanager:ListSecrets"], "*")?;
         let listed = |record: &SecretRecord| !self.is_over(record) && matches(record);
-        Ok(list(&self.0.secrets, scope, page, USUAL, listed))
+        Ok(list(self.0.secrets.rows(), scope, page, USUAL, listed))
     }
 
     /// All replicas, and the primaries whose replicas are due.
     pub(super) fn replicated(&self) -> Vec<Arc<Row<SecretRecord>>> {
         let stretch = Stretch { by: By::Place, prefix: REPLICATED, after: None, descending: false };
-        self.0.secrets.stretch(stretch, usize::MAX).into_iter().map(|(_, row)| row).collect()
+        self.0.secrets.rows().stretch(stretch, usize::MAX).into_iter().map(|(_, row)| row).collect()
     }
 
     /// Up to `limit` secrets whose recovery window has ended by `now`, earliest first.
     pub(super) fn due_for_deletion(&self, now: Timestamp, limit: usize) -> Vec<Arc<Row<SecretRecord>>> {
         let stretch = Stretch { by: By::Place, prefix: DUE, after: None, descending: false };
-        let earliest = self.0.secrets.stretch(stretch, limit).into_iter().map(|(_, row)| row);
+        let earliest = self.0.secrets.rows().stretch(stretch, limit).into_iter().map(|(_, row)| row);
         earliest.take_while(|row| row.record.deletion.as_ref().is_some_and(|d| d.due <= now)).collect()
     }
 }

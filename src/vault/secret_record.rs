@@ -8,6 +8,7 @@
 
 use super::attached_policy::AttachedPolicy;
 use super::replica_record::Replica;
+use super::rotation::Rotation;
 use super::scope::Scope;
 use super::secret_error::SecretError;
 use super::secret_listing;
@@ -56,6 +57,9 @@ pub struct SecretRecord {
     pub tags: Vec<(String, String)>,
     /// All versions, oldest first.
     pub versions: Vec<VersionRecord>,
+    /// How it rotates, once that was set up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotation: Option<Rotation>,
     /// The resource policy, if one is attached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<AttachedPolicy>,
@@ -100,7 +104,8 @@ pub struct VersionRecord {
     pub binary: bool,
     /// Keyed digest of the content, for idempotency.
     pub(crate) digest: String,
-    /// Name of the blob that holds the sealed value.
+    /// Name of the blob that holds the sealed value; empty for a version that a rotation
+    /// has yet to give one.
     pub(crate) blob: String,
 }
 
@@ -127,7 +132,8 @@ impl SecretRecord {
         Arn::new("secretsmanager", &self.scope.region, &self.scope.account, resource).to_string()
     }
 
-    /// The version that a read with these selectors gets.
+    /// The version that a read with these selectors gets. One without a value is as if it
+    /// were not there.
     ///
     /// # Errors
     /// [`SecretError`] as `GetSecretValue` answers it.
@@ -137,7 +143,8 @@ impl SecretRecord {
         }
         match (id, stage) {
             (Some(id), stage) => {
-                let version = self.version(id).ok_or_else(|| SecretError::NoSuchVersion(id.to_owned()))?;
+                let version = self.version(id).filter(|v| v.has_value());
+                let version = version.ok_or_else(|| SecretError::NoSuchVersion(id.to_owned()))?;
                 match stage {
                     Some(stage) if !version.has(stage) => Err(SecretError::StageMismatch),
                     _ => Ok(version),
@@ -145,7 +152,8 @@ impl SecretRecord {
             }
             (None, stage) => {
                 let stage = stage.unwrap_or(AWSCURRENT);
-                self.staged(stage).ok_or_else(|| SecretError::NoSuchStage(stage.to_owned()))
+                let version = self.staged(stage).filter(|v| v.has_value());
+                version.ok_or_else(|| SecretError::NoSuchStage(stage.to_owned()))
             }
         }
     }
@@ -164,30 +172,33 @@ impl SecretRecord {
     pub(crate) fn repeats(&self, token: &str, digest: &str) -> Result<bool, SecretError> {
         match self.version(token) {
             None => Ok(false),
+            Some(version) if !version.has_value() => Ok(false),
             Some(version) if version.digest == digest => Ok(true),
             Some(_) => Err(SecretError::TokenInUse { token: token.to_owned(), arn: self.arn() }),
         }
     }
 
     /// Adds a version and moves `stages` to it. The first version of a secret is
-    /// always AWSCURRENT; the version that loses AWSCURRENT becomes AWSPREVIOUS.
+    /// always AWSCURRENT; the version that loses AWSCURRENT becomes AWSPREVIOUS. A version
+    /// without a value that has its id gives it its place and its stages.
     pub(crate) fn add_version(
         &mut self,
         mut version: VersionRecord,
         stages: Vec<String>,
         now: Timestamp,
     ) -> Result<(), SecretError> {
-        if self.versions.len() >= MAX_VERSIONS {
+        let awaited = self.version(&version.id).filter(|v| !v.has_value()).map(|v| v.stages.clone());
+        if awaited.is_none() && self.versions.len() >= MAX_VERSIONS {
             return Err(SecretError::TooManyVersions);
         }
         let mut wanted: Vec<String> = Vec::new();
-        for stage in stages {
+        let current = stages.is_empty().then(|| AWSCURRENT.to_owned());
+        for stage in stages.into_iter().chain(current).chain(awaited.into_iter().flatten()) {
             if !wanted.contains(&stage) {
                 wanted.push(stage);
             }
         }
-        if wanted.is_empty() || (self.staged(AWSCURRENT).is_none() && !wanted.iter().any(|s| s == AWSCURRENT))
-        {
+        if self.staged(AWSCURRENT).is_none() && !wanted.iter().any(|s| s == AWSCURRENT) {
             wanted.push(AWSCURRENT.to_owned());
         }
         if wanted.len() > MAX_STAGES {
@@ -200,12 +211,17 @@ impl SecretRecord {
         version.stages = wanted;
         let becomes_current = version.has(AWSCURRENT);
         let takes_previous = version.has(AWSPREVIOUS);
+        let id = version.id.clone();
+        self.versions.retain(|v| v.id != id);
         self.versions.push(version);
         if let (true, false, Some(old)) = (becomes_current, takes_previous, old_current) {
             self.detach(AWSPREVIOUS);
             if let Some(version) = self.versions.iter_mut().find(|v| v.id == old) {
                 version.stages.push(AWSPREVIOUS.to_owned());
             }
+        }
+        if becomes_current {
+            self.value_changed(&id, now);
         }
         self.changed = now;
         Ok(())
@@ -239,6 +255,11 @@ impl VersionRecord {
     pub fn has(&self, stage: &str) -> bool {
         self.stages.iter().any(|s| s == stage)
     }
+
+    /// Whether it has a value; a version that a rotation has just begun to make has none.
+    pub fn has_value(&self) -> bool {
+        !self.blob.is_empty()
+    }
 }
 
 #[cfg(test)]
@@ -259,6 +280,7 @@ pub(super) mod tests {
             deletion: None,
             tags: Vec::new(),
             versions: Vec::new(),
+            rotation: None,
             policy: None,
             primary_region: None,
             replicas: Vec::new(),
@@ -266,7 +288,7 @@ pub(super) mod tests {
         }
     }
 
-    fn version(id: &str, created: Timestamp) -> VersionRecord {
+    pub(in crate::vault) fn version(id: &str, created: Timestamp) -> VersionRecord {
         VersionRecord {
             id: id.into(),
             created,

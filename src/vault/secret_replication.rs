@@ -68,8 +68,11 @@ impl Secrets<'_> {
         permitted(permit, &["secretsmanager:StopReplicationToReplica"], &secret.record.arn())?;
         let _serialised = self.replicating();
         let replica = &secret.record;
-        let Some(primary) = primary_id(replica) else { return Err(SecretError::NotReplica.into()) };
-        self.0.secrets.change(&primary, |current| {
+        let Some(primary) = primary_id(replica) else {
+            replica.require_changeable()?;
+            return Err(SecretError::NotReplica.into());
+        };
+        self.0.secrets.change_alone(&primary, |current| {
             Ok::<_, SecretFailure>(match current {
                 Some(record) if replica.is_replica_of(record) => {
                     let mut record = record.clone();
@@ -109,7 +112,7 @@ impl Secrets<'_> {
         decide: impl FnOnce(Option<&SecretRecord>) -> Result<(Change<SecretRecord>, T), SecretFailure>,
     ) -> Result<T, SecretFailure> {
         let mut due = false;
-        let answer = self.0.secrets.change(id, |current| {
+        let answer = self.0.secrets.change_alone(id, |current| {
             let (change, answer) = decide(current)?;
             Ok::<_, SecretFailure>(match change {
                 Change::Write(mut record) if !record.replicas.is_empty() => {
@@ -195,7 +198,7 @@ impl Secrets<'_> {
             if outcomes.is_empty() {
                 return failure.map_or(Ok(()), Err);
             }
-            self.0.secrets.change(id, |current| {
+            self.0.secrets.change_alone(id, |current| {
                 let unchanged =
                     |r: &&SecretRecord| r.suffix == primary.suffix && r.generation == primary.generation;
                 Ok::<_, VaultError>(match current.filter(unchanged) {
@@ -265,6 +268,7 @@ impl Secrets<'_> {
                 .and_then(|record| record.version(&version.id))
                 .filter(|kept| kept.digest == version.digest && kept.is_under(key));
             let (blob, accessed) = match kept {
+                _ if !version.has_value() => (String::new(), None),
                 Some(kept) => (kept.blob.clone(), kept.accessed),
                 None => {
                     let from = match self.0.keyring.to_copy(&primary.scope, key_of(version)) {
@@ -297,7 +301,7 @@ impl Secrets<'_> {
         replica: &Replica,
         versions: Vec<VersionRecord>,
     ) -> Result<Outcome, VaultError> {
-        let replaced = self.0.secrets.change(id, |current| {
+        let replaced = self.0.secrets.change_alone(id, |current| {
             if current.is_some_and(|record| !record.is_replica_of(primary)) {
                 return Ok::<_, VaultError>((Change::Keep, None));
             }
@@ -325,7 +329,7 @@ impl Secrets<'_> {
 
     fn promote(&self, id: &str) -> Result<(), VaultError> {
         let now = self.0.now();
-        self.0.secrets.change(id, |current| {
+        self.0.secrets.change_alone(id, |current| {
             Ok(match current {
                 Some(record) if record.is_replica() => {
                     let promoted = SecretRecord { primary_region: None, changed: now, ..record.clone() };

@@ -34,6 +34,13 @@ impl SecretRecord {
         for id in [to, from].into_iter().flatten() {
             self.version(id).ok_or_else(|| SecretError::NoSuchVersion(id.to_owned()))?;
         }
+        // What a rotation has not given a value, or uses for a test, is not there to be read.
+        if let Some(id) = to
+            && (self.is_test_copy(id)
+                || stage == AWSCURRENT && self.version(id).is_some_and(|v| !v.has_value()))
+        {
+            return Err(SecretError::NoSuchVersion(id.to_owned()));
+        }
         let holder = self.staged(stage).map(|v| v.id.clone());
         match (holder.as_deref(), from) {
             (Some(holder), None) if to != Some(holder) => {
@@ -66,6 +73,9 @@ impl SecretRecord {
         if let (AWSCURRENT, Some(old)) = (stage, &holder) {
             self.detach(AWSPREVIOUS);
             self.attach(AWSPREVIOUS, old);
+        }
+        if let (AWSCURRENT, Some(rotation)) = (stage, &mut self.rotation) {
+            rotation.counted_from = now;
         }
         self.changed = now;
         Ok(())

@@ -220,6 +220,7 @@ impl Secrets<'_> {
             deletion: None,
             tags: new.tags,
             versions: Vec::new(),
+            rotation: None,
             policy: None,
             primary_region: None,
             replicas: new.replicas,
@@ -334,12 +335,18 @@ impl Secrets<'_> {
             Ok((written, pruned)) => (Ok(written), pruned),
             Err(e) => (Err(e), Vec::new()),
         };
+        if let Ok(written) = &outcome
+            && written.secret.rotation.as_ref().is_some_and(|r| !r.abandoned.is_empty())
+        {
+            self.rotation_may_be_due();
+        }
         let taken = |blob: &String| {
             let versions = outcome.as_ref().map(|w| w.secret.versions.as_slice()).unwrap_or_default();
             versions.iter().any(|v| v.blob == *blob)
         };
-        unused.extend(resealed.into_iter().map(|r| r.blob).filter(|blob| !taken(blob)));
-        for blob in unused {
+        unused.extend(resealed.into_iter().map(|r| r.blob));
+        // A version that a rotation test has made shares the value of another.
+        for blob in unused.into_iter().filter(|blob| !taken(blob)) {
             self.0.blobs.delete(&blob)?;
         }
         self.discard_unused(staged, outcome)

@@ -118,10 +118,11 @@ class Broker:
         self.process.wait()
 
 
-def dev(directory):
+def dev(directory, *arguments):
     """A broker started by `sealdock dev`, with `variables` as it exported them."""
     broker = Broker(
-        ["dev", "--listen", "127.0.0.1:0", "--account", ACCOUNT, "--region", REGION, "--data", directory], directory
+        ["dev", "--listen", "127.0.0.1:0", "--account", ACCOUNT, "--region", REGION, "--data", directory, *arguments],
+        directory,
     )
     wanted = {"AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"}
     broker.variables = broker.wait_until(lambda text: (e := exports(text)) and wanted <= set(e) and e)

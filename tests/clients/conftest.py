@@ -33,7 +33,8 @@ def find_canary(broker):
 
 @pytest.fixture(scope="session")
 def dev(tmp_path_factory):
-    broker = brokers.dev(tmp_path_factory.mktemp("dev") / "data")
+    function = f"arn:aws:lambda:{brokers.REGION}:{brokers.ACCOUNT}:function:none"
+    broker = brokers.dev(tmp_path_factory.mktemp("dev") / "data", "--function", f"{function}=http://127.0.0.1:9")
     yield broker
     assert broker.stop() == 0
     assert find_canary(broker) == []

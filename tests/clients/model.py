@@ -20,7 +20,7 @@ OPERATIONS = {
         "RestoreSecret", "TagResource", "UntagResource", "ListSecretVersionIds", "UpdateSecretVersionStage",
         "GetRandomPassword", "GetResourcePolicy", "PutResourcePolicy", "ValidateResourcePolicy", "DeleteResourcePolicy",
         "BatchGetSecretValue", "ReplicateSecretToRegions", "RemoveRegionsFromReplication", "StopReplicationToReplica",
-        "DeleteSecret",
+        "RotateSecret", "CancelRotateSecret", "DeleteSecret",
     ),
     "ssm": (
         "PutParameter", "GetParameter", "GetParameters", "GetParametersByPath", "GetParameterHistory",

@@ -6,7 +6,7 @@ import uuid
 import pytest
 
 import model
-from broker import REGION
+from broker import ACCOUNT, REGION
 from conftest import client, dev_key
 
 # Ends the name of the replica.
@@ -19,6 +19,8 @@ POLICY = json.dumps(
     ]}
 )  # fmt: skip
 
+# What RotateSecret names; nothing listens where the broker looks for it.
+FUNCTION = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:none"
 # The version of the secret that the requests are about.
 VERSION = str(uuid.uuid4())
 
@@ -66,7 +68,9 @@ def right_request(operation, existing):
             return {"SecretId": existing, "VersionStage": "mine", "MoveToVersionId": VERSION}
         case "BatchGetSecretValue":
             return {"SecretIdList": [existing]}
-        case "DeleteSecret":
+        case "RotateSecret":
+            return {"SecretId": existing, "ClientRequestToken": token, "RotationLambdaARN": FUNCTION}
+        case "DeleteSecret" | "CancelRotateSecret":
             return {"SecretId": existing}
         case "PutParameter":
             return {"Name": "/" + fresh, "Value": "v", "Type": "String"}

@@ -22,14 +22,14 @@ fn a_broker_does_not_start_with_policies_that_have_errors() {
     let checked = kit.run(&["policy", "check", kit.data.join("policies").to_str().unwrap()]);
     checked.refused(1, &["a.json:3:7", "b.json:3:1"]);
 
-    // What is not evaluated yet is refused, never ignored.
+    // A condition that no request can meet is refused, never ignored.
     kit.policy("b.json", "{}");
     let conditional = json!([{
-        "Effect": "Allow", "Action": "*", "Resource": "*", "Condition": { "Bool": { "aws:SecureTransport": "true" } },
+        "Effect": "Allow", "Action": "*", "Resource": "*", "Condition": { "Bool": { "aws:SecureTransports": "true" } },
     }]);
     kit.policy("a.json", &json!({ "UserDetailList": [user("ann", conditional)] }).to_string());
     let Err(ended) = kit.serve(&[]) else { panic!("it started") };
-    ended.refused(2, &["a.json:1:", "Condition"]);
+    ended.refused(2, &["a.json:1:", "unknown condition key `aws:SecureTransports`", "`aws:SecureTransport`"]);
     fs::remove_file(kit.data.join("policies/a.json")).unwrap();
     assert!(kit.start().stop().success());
 }

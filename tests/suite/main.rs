@@ -27,6 +27,7 @@ mod kit;
 mod kit_broker;
 mod listener;
 mod needles;
+mod policy_conditions;
 mod policy_matrix;
 mod policy_properties;
 mod policy_vectors;

@@ -5,7 +5,7 @@
 //! writes the table anew, and the review reads its difference.
 
 use sealdock::arn::Arn;
-use sealdock::policy::{Outcome, PolicySet, Request, Source, evaluate, evaluate_trust};
+use sealdock::policy::{ConditionKeys, Outcome, PolicySet, Request, Source, evaluate, evaluate_trust};
 use sealdock::protocol::Operation;
 use std::fmt::Write;
 use std::path::Path;
@@ -28,6 +28,8 @@ const PATHS: [&str; 3] = [
 const ALL_PARAMETERS: [&str; 1] = ["arn:aws:ssm:us-east-1:111122223333:*"];
 const ROLES: [&str; 2] =
     ["arn:aws:iam::111122223333:role/ecsTaskExecutionRole", "arn:aws:iam::111122223333:role/admin"];
+const FUNCTIONS: [&str; 1] = ["arn:aws:lambda:us-east-1:111122223333:function:rotate"];
+const KEYS: [&str; 1] = ["arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"];
 const USERS: [&str; 1] = ["arn:aws:iam::111122223333:user/developer"];
 
 /// The actions that the broker asks about, with the resources it asks about.
@@ -51,6 +53,9 @@ const ACTIONS: &[(&str, &[&str])] = &[
     ("secretsmanager:ReplicateSecretToRegions", &SECRETS),
     ("secretsmanager:RemoveRegionsFromReplication", &SECRETS),
     ("secretsmanager:StopReplicationToReplica", &SECRETS),
+    ("secretsmanager:RotateSecret", &SECRETS),
+    ("secretsmanager:CancelRotateSecret", &SECRETS),
+    ("lambda:InvokeFunction", &FUNCTIONS),
     ("secretsmanager:GetRandomPassword", &["*"]),
     ("secretsmanager:BatchGetSecretValue", &["*"]),
     ("ssm:PutParameter", &PARAMETERS),
@@ -66,6 +71,32 @@ const ACTIONS: &[(&str, &[&str])] = &[
     ("ssm:AddTagsToResource", &PARAMETERS),
     ("ssm:RemoveTagsFromResource", &PARAMETERS),
     ("ssm:ListTagsForResource", &PARAMETERS),
+    ("kms:Decrypt", &KEYS),
+    ("kms:Encrypt", &KEYS),
+    ("kms:GenerateDataKey", &KEYS),
+    ("kms:CancelKeyDeletion", &KEYS),
+    ("kms:CreateAlias", &KEYS),
+    ("kms:DeleteAlias", &KEYS),
+    ("kms:DescribeKey", &KEYS),
+    ("kms:DisableKey", &KEYS),
+    ("kms:DisableKeyRotation", &KEYS),
+    ("kms:EnableKey", &KEYS),
+    ("kms:EnableKeyRotation", &KEYS),
+    ("kms:GetKeyPolicy", &KEYS),
+    ("kms:GetKeyRotationStatus", &KEYS),
+    ("kms:ListKeyPolicies", &KEYS),
+    ("kms:ListKeyRotations", &KEYS),
+    ("kms:ListResourceTags", &KEYS),
+    ("kms:PutKeyPolicy", &KEYS),
+    ("kms:RotateKeyOnDemand", &KEYS),
+    ("kms:ScheduleKeyDeletion", &KEYS),
+    ("kms:TagResource", &KEYS),
+    ("kms:UntagResource", &KEYS),
+    ("kms:UpdateAlias", &KEYS),
+    ("kms:UpdateKeyDescription", &KEYS),
+    ("kms:CreateKey", &["*"]),
+    ("kms:ListKeys", &["*"]),
+    ("kms:ListAliases", &["*"]),
     ("iam:PassRole", &ROLES),
     ("iam:CreateAccessKey", &USERS),
     ("iam:ListAccessKeys", &USERS),
@@ -158,13 +189,15 @@ fn the_table_covers_every_operation() {
 }
 
 #[test]
-fn shipped_policies_have_no_warnings_and_one_role_for_tasks() {
+fn shipped_policies_have_no_warnings_and_one_role_for_each_service() {
     let set = shipped();
     assert!(set.warnings().is_empty(), "{}", set.summary());
     let role: Arn = ROLES[0].parse().unwrap();
-    assert!(evaluate_trust(&set, &role, "ecs-tasks.amazonaws.com").is_allowed());
-    assert!(!evaluate_trust(&set, &role, "lambda.amazonaws.com").is_allowed());
+    let function: Arn = "arn:aws:iam::111122223333:role/rotationFunctionRole".parse().unwrap();
+    let trusts = |role, service| evaluate_trust(&set, role, service, &ConditionKeys::new()).is_allowed();
+    assert!(trusts(&role, "ecs-tasks.amazonaws.com") && !trusts(&role, "lambda.amazonaws.com"));
+    assert!(trusts(&function, "lambda.amazonaws.com") && !trusts(&function, "ecs-tasks.amazonaws.com"));
     let summary = set.summary();
-    assert!(summary.starts_with("4 identities\n"), "{summary}");
+    assert!(summary.starts_with("5 identities\n"), "{summary}");
     assert!(summary.contains("4 statements in 2 policies, trusts ecs-tasks.amazonaws.com"), "{summary}");
 }

@@ -14,8 +14,8 @@
 use sealdock::arn::Arn;
 use sealdock::diagnostic::{Diagnostic, line_column};
 use sealdock::policy::{
-    Decision, FileFindings, Outcome, PolicyKind, PolicySet, Request, ResourcePolicy, Session, Source,
-    evaluate, evaluate_trust,
+    ConditionKeys, Decision, FileFindings, Outcome, PolicyKind, PolicySet, Request, ResourcePolicy, Session,
+    Source, evaluate, evaluate_trust,
 };
 use serde_json::{Value, json};
 
@@ -66,6 +66,18 @@ fn outcome(text: &str) -> Outcome {
     }
 }
 
+/// `"context"`: condition keys with a value or several.
+fn keys(case: &Value) -> ConditionKeys {
+    let mut keys = ConditionKeys::new();
+    for (key, value) in case["context"].as_object().into_iter().flatten() {
+        match value.as_array() {
+            Some(values) => values.iter().for_each(|v| keys.add(key.clone(), v.as_str().unwrap())),
+            None => keys.set(key.clone(), value.as_str().unwrap()),
+        }
+    }
+    keys
+}
+
 fn check(name: &str, case: &Value, decision: &Decision) {
     assert_eq!(
         decision.outcome(),
@@ -107,7 +119,8 @@ fn trust() {
         let set = PolicySet::load(&sources(&vector)).unwrap_or_else(|errors| panic!("{name}: {errors}"));
         for case in vector["cases"].as_array().unwrap() {
             let role: Arn = case["role"].as_str().unwrap_or(APP).parse().unwrap();
-            check(name, case, &evaluate_trust(&set, &role, case["service"].as_str().unwrap()));
+            let service = case["service"].as_str().unwrap();
+            check(name, case, &evaluate_trust(&set, &role, service, &keys(case)));
         }
     }
 }

@@ -115,7 +115,7 @@ impl CreateKeyRequest {
 /// A request that names a key and nothing else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyRequest {
-    /// Key id or ARN; for `DescribeKey` also the name or ARN of an alias.
+    /// Key id or ARN.
     pub key_id: String,
 }
 
@@ -129,13 +129,22 @@ impl KeyRequest {
         let key_id = fields.required_text("KeyId", KEY_ID)?;
         fields.finish(Self { key_id })
     }
+}
 
-    /// As [`KeyRequest::decode`], for `DescribeKey`, which takes grant tokens. There are no
-    /// grants here, so none of them says anything.
+/// Asks for the metadata of a key. It may carry grant tokens; there are no grants here, so
+/// none of them says anything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DescribeKeyRequest {
+    /// Key id or ARN, or the name or ARN of an alias.
+    pub key_id: String,
+}
+
+impl DescribeKeyRequest {
+    /// Reads the request body.
     ///
     /// # Errors
     /// `SerializationException`, `ValidationException`.
-    pub fn decode_with_grants(body: &[u8]) -> Result<Self, ApiError> {
+    pub fn decode(body: &[u8]) -> Result<Self, ApiError> {
         let mut fields = Fields::parse(body)?;
         let key_id = fields.required_text("KeyId", KEY_ID)?;
         let _grants = fields.texts("GrantTokens", (0, 10), Text::length(1, 8192))?;

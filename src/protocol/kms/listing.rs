@@ -21,16 +21,31 @@ impl PageRequest {
         let marker = fields.text("Marker", Text::length(1, 1024).matching(&MARKER))?;
         Ok(Self { limit, marker })
     }
+}
 
-    /// Reads the body of `ListKeys`. All keys are the caller's own account's, whatever owners are
-    /// asked for; of keys that are shared with it, there are none to list.
+/// Whose keys can be asked for.
+const OWNERS: &[&str] = &["SELF", "OTHER_ACCOUNTS_VIA_RAM"];
+
+/// Asks for the keys of the caller's account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListKeysRequest {
+    /// Whether the keys of the account itself are asked for; those that others share are not listed.
+    pub own: bool,
+    /// Which page.
+    pub page: PageRequest,
+}
+
+impl ListKeysRequest {
+    /// Reads the request body.
     ///
     /// # Errors
     /// `SerializationException`, `ValidationException`.
-    pub fn decode_keys(body: &[u8]) -> Result<Self, ApiError> {
+    pub fn decode(body: &[u8]) -> Result<Self, ApiError> {
         let mut fields = Fields::parse(body)?;
-        let page = Self::take(&mut fields)?;
-        fields.finish(page)
+        let page = PageRequest::take(&mut fields)?;
+        let owners = fields.texts("ResourceOwners", (1, 2), Text::one_of(OWNERS))?;
+        let own = owners.is_none_or(|owners| owners.iter().any(|owner| owner == "SELF"));
+        fields.finish(Self { own, page })
     }
 }
 
@@ -51,19 +66,6 @@ impl KeyPageRequest {
     pub fn decode(body: &[u8]) -> Result<Self, ApiError> {
         let mut fields = Fields::parse(body)?;
         let key_id = fields.required_text("KeyId", KEY_ID)?;
-        let page = PageRequest::take(&mut fields)?;
-        fields.finish(Self { key_id, page })
-    }
-
-    /// As [`KeyPageRequest::decode`], for `ListKeyRotations`.
-    ///
-    /// # Errors
-    /// `SerializationException`, `ValidationException`.
-    pub fn decode_rotations(body: &[u8]) -> Result<Self, ApiError> {
-        let mut fields = Fields::parse(body)?;
-        let key_id = fields.required_text("KeyId", KEY_ID)?;
-        let _material =
-            fields.text("IncludeKeyMaterial", Text::one_of(&["ALL_KEY_MATERIAL", "ROTATIONS_ONLY"]))?;
         let page = PageRequest::take(&mut fields)?;
         fields.finish(Self { key_id, page })
     }

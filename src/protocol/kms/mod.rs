@@ -18,13 +18,15 @@ pub use aliases::{
 };
 pub use errors::*;
 pub use keys::{
-    CreateKeyRequest, KeyIdResponse, KeyManager, KeyMetadata, KeyMetadataResponse, KeyRequest, KeyState,
-    KeyUsage, Origin, ScheduleKeyDeletionRequest, ScheduleKeyDeletionResponse, UpdateKeyDescriptionRequest,
+    CreateKeyRequest, DescribeKeyRequest, KeyIdResponse, KeyManager, KeyMetadata, KeyMetadataResponse,
+    KeyRequest, KeyState, KeyUsage, Origin, ScheduleKeyDeletionRequest, ScheduleKeyDeletionResponse,
+    UpdateKeyDescriptionRequest,
 };
-pub use listing::{KeyEntry, KeyPageRequest, ListKeysResponse, PageRequest};
+pub use listing::{KeyEntry, KeyPageRequest, ListKeysRequest, ListKeysResponse, PageRequest};
 pub use policies::{GetKeyPolicyRequest, GetKeyPolicyResponse, ListKeyPoliciesResponse, PutKeyPolicyRequest};
 pub use rotation::{
-    EnableKeyRotationRequest, GetKeyRotationStatusResponse, ListKeyRotationsResponse, RotationEntry,
+    EnableKeyRotationRequest, GetKeyRotationStatusResponse, ListKeyRotationsRequest,
+    ListKeyRotationsResponse, RotationEntry,
 };
 pub use tags::{ListResourceTagsResponse, Tag, TagResourceRequest, UntagResourceRequest};
 

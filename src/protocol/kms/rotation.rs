@@ -1,9 +1,10 @@
 //! Rotation of key material: the setting, and what has been rotated.
 
 use super::KEY_ID;
-use super::listing::write_marker;
+use super::listing::{PageRequest, write_marker};
 use crate::protocol::error::ApiError;
 use crate::protocol::fields::Fields;
+use crate::protocol::rules::Text;
 use crate::protocol::writer::{Encode, Object, Sink};
 use jiff::Timestamp;
 
@@ -46,6 +47,31 @@ impl Encode for GetKeyRotationStatusResponse {
             object.integer("RotationPeriodInDays", days.into());
             object.timestamp("NextRotationDate", next);
         }
+    }
+}
+
+/// Asks for the rotations of a key that have taken place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListKeyRotationsRequest {
+    /// Key id or ARN.
+    pub key_id: String,
+    /// Which page.
+    pub page: PageRequest,
+}
+
+impl ListKeyRotationsRequest {
+    /// Reads the request body. Material that was made with the key is no rotation, and is not
+    /// listed, whatever material is asked for.
+    ///
+    /// # Errors
+    /// `SerializationException`, `ValidationException`.
+    pub fn decode(body: &[u8]) -> Result<Self, ApiError> {
+        let mut fields = Fields::parse(body)?;
+        let key_id = fields.required_text("KeyId", KEY_ID)?;
+        let _material =
+            fields.text("IncludeKeyMaterial", Text::one_of(&["ALL_KEY_MATERIAL", "ROTATIONS_ONLY"]))?;
+        let page = PageRequest::take(&mut fields)?;
+        fields.finish(Self { key_id, page })
     }
 }
 

@@ -8,6 +8,7 @@ mod metadata;
 mod password;
 mod replication;
 mod resource_policy;
+mod rotation;
 mod secrets;
 mod tags;
 mod values;
@@ -28,6 +29,7 @@ pub use resource_policy::{
     DeleteResourcePolicyRequest, GetResourcePolicyRequest, PolicyObjection, PutResourcePolicyRequest,
     ResourcePolicyResponse, ValidateResourcePolicyRequest, ValidateResourcePolicyResponse,
 };
+pub use rotation::{CancelRotateSecretRequest, RotateSecretRequest, RotationResponse};
 pub use secrets::{
     CreateSecretRequest, CreateSecretResponse, DeleteSecretRequest, DeleteSecretResponse, Deletion,
     RestoreSecretRequest, RestoreSecretResponse, UpdateSecretRequest, UpdateSecretResponse,
@@ -51,6 +53,7 @@ use crate::secret::SecretValue;
 pub const MAX_VALUE: usize = 65_536;
 
 const SECRET_ID: Text = Text::length(1, 2048);
+const SECRET_ARN: Text = Text::length(20, 2048);
 const NAME: Text = Text::length(1, 512);
 const TOKEN: Text = Text::length(32, 64);
 const DESCRIPTION: Text = Text::length(0, 2048);

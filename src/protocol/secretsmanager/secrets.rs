@@ -2,8 +2,8 @@
 //! `RestoreSecret`.
 
 use super::{
-    DESCRIPTION, KMS_KEY_ID, NAME, ReplicaRegion, ReplicationStatus, SECRET_ID, SECRET_TYPE, SecretContent,
-    TOKEN, Tag, invalid_parameter,
+    DESCRIPTION, KMS_KEY_ID, NAME, ReplicaRegion, ReplicationStatus, SECRET_ARN, SECRET_ID, SECRET_TYPE,
+    SecretContent, TOKEN, Tag, invalid_parameter,
 };
 use crate::protocol::error::ApiError;
 use crate::protocol::fields::Fields;
@@ -29,8 +29,10 @@ pub struct CreateSecretRequest {
     pub add_replica_regions: Option<Vec<ReplicaRegion>>,
     /// Whether a secret of the same name in a replica Region is overwritten.
     pub force_overwrite_replica_secret: bool,
-    /// The kind of a secret that a partner manages.
+    /// The partner that holds the secret, if one does.
     pub secret_type: Option<String>,
+    /// The primary in another account that the secret is to be a replica of.
+    pub cross_account_primary_arn: Option<String>,
 }
 
 impl CreateSecretRequest {
@@ -49,7 +51,8 @@ impl CreateSecretRequest {
             tags: Tag::take_list(&mut fields)?,
             add_replica_regions: ReplicaRegion::take_list(&mut fields)?,
             force_overwrite_replica_secret: fields.boolean("ForceOverwriteReplicaSecret")?.unwrap_or(false),
-            secret_type: fields.text("Type", SECRET_TYPE)?,
+            secret_type: fields.text("Type", SECRET_TYPE)?.filter(|partner| !partner.is_empty()),
+            cross_account_primary_arn: fields.text("CrossAccountPrimaryARN", SECRET_ARN)?,
         };
         let request = fields.finish(request)?;
         if !request.name.chars().all(|c| c.is_ascii_alphanumeric() || "-/_+=.@!".contains(c)) {
@@ -99,7 +102,7 @@ pub struct UpdateSecretRequest {
     pub kms_key_id: Option<String>,
     /// The new value.
     pub content: Option<SecretContent>,
-    /// The kind of a secret that a partner manages.
+    /// The partner that holds the secret, if one does.
     pub secret_type: Option<String>,
 }
 
@@ -116,7 +119,7 @@ impl UpdateSecretRequest {
             description: fields.text("Description", DESCRIPTION)?,
             kms_key_id: fields.text("KmsKeyId", KMS_KEY_ID)?,
             content: SecretContent::take(&mut fields)?,
-            secret_type: fields.text("Type", SECRET_TYPE)?,
+            secret_type: fields.text("Type", SECRET_TYPE)?.filter(|partner| !partner.is_empty()),
         };
         fields.finish(request)
     }

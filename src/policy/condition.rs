@@ -1,0 +1,228 @@
+//! [`Conditions`]: the `Condition` of a statement.
+//!
+//! ```json
+//! "Condition": {"StringEquals": {"aws:PrincipalTag/team": ["payments", "audit"]}, "Bool": {"aws:SecureTransport": "true"}}
+//! ```
+//!
+//! Operators and keys add up; values of one key are alternatives, and for a negated
+//! operator none of them may match. What holds if the request does not have the key:
+//!
+//! | operator | without the key |
+//! |---|---|
+//! | `..IfExists`, `ForAllValues:..` | holds |
+//! | `ForAnyValue:..` | does not hold |
+//! | negated (`StringNotEquals`, `NotIpAddress`, ...) | holds |
+//! | any other | does not hold |
+//! | `Null` | is what it asks |
+//!
+//! Source: IAM User Guide, "IAM JSON policy elements: Condition operators" and "Set
+//! operators for multivalued context keys".
+
+use super::action::ActionSet;
+use super::facts::Facts;
+use super::key::{Key, Value, Values};
+use super::known_keys;
+use super::operand::{Operand, OperandError};
+use super::operator::{Operator, Quantifier, Test};
+use super::shape;
+use super::variable::{Language, VariableError};
+use crate::diagnostic::Diagnostic;
+use crate::json::{Member, Node, Value as Json};
+use std::fmt;
+
+/// All conditions of a statement; none holds always.
+#[derive(Debug, Default)]
+pub(super) struct Conditions {
+    all: Vec<Condition>,
+}
+
+/// One key under one operator.
+#[derive(Debug)]
+pub(super) struct Condition {
+    name: Box<str>,
+    pub(super) operator: Operator,
+    pub(super) key: Key,
+    pub(super) operands: Vec<Operand>,
+    /// The values as they stand in the policy.
+    texts: Vec<Box<str>>,
+}
+
+impl Conditions {
+    /// Whether all hold for the request.
+    pub(super) fn hold(&self, facts: &Facts<'_>) -> bool {
+        self.all.iter().all(|condition| condition.holds(facts))
+    }
+
+    /// Those that do not hold.
+    pub(super) fn failing<'a>(&'a self, facts: &'a Facts<'_>) -> impl Iterator<Item = &'a Condition> {
+        self.all.iter().filter(|condition| !condition.holds(facts))
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Condition> {
+        self.all.iter()
+    }
+
+    /// Reads the element of a statement with these actions; errors go to `out`.
+    pub(super) fn parse(
+        node: &Node,
+        actions: &ActionSet,
+        language: Language,
+        out: &mut Vec<Diagnostic>,
+    ) -> Self {
+        let mut all = Vec::new();
+        for operator in members(node, "`Condition`", out) {
+            let parsed = Operator::parse(&operator.key).map_err(|near| {
+                out.push(unknown(operator, "condition operator", "not an IAM condition operator", near));
+            });
+            for key in members(&operator.value, &format!("`{}`", operator.key), out) {
+                if let Err(near) = known_keys::check(&key.key, actions) {
+                    out.push(unknown(key, "condition key", "no request has this key", near));
+                }
+                let Ok(parsed) = parsed else { continue };
+                all.push(condition(&operator.key, parsed, key, actions, language, out));
+            }
+        }
+        Self { all }
+    }
+}
+
+impl Condition {
+    /// The values that the request has, for people.
+    pub(super) fn found(&self, facts: &Facts<'_>) -> Option<String> {
+        match facts.values(&self.key) {
+            Values::Absent => None,
+            Values::One(value) => Some(value.text().into_owned()),
+            Values::Many(values) => Some(values.join(", ")),
+        }
+    }
+
+    fn holds(&self, facts: &Facts<'_>) -> bool {
+        let Operator { quantifier, test, negated, if_exists } = self.operator;
+        let values = facts.values(&self.key);
+        if test == Test::Null {
+            let absent = matches!(values, Values::Absent | Values::Many([]));
+            return self.operands.iter().any(|operand| operand.matches(&Value::Bool(absent), facts));
+        }
+        let matches = |value: &Value<'_>| self.operands.iter().any(|operand| operand.matches(value, facts));
+        let passes = |value: &Value<'_>| matches(value) != negated;
+        match (&values, quantifier) {
+            (Values::Absent | Values::Many([]), Quantifier::One) => if_exists || negated,
+            (Values::Absent | Values::Many([]), Quantifier::Any) => if_exists,
+            (Values::Absent | Values::Many([]), Quantifier::All) => true,
+            (Values::One(value), _) => passes(value),
+            (Values::Many(values), Quantifier::All) => values.iter().all(|v| passes(&Value::Text(v.into()))),
+            (Values::Many(values), Quantifier::Any) => values.iter().any(|v| passes(&Value::Text(v.into()))),
+            (Values::Many(values), Quantifier::One) => {
+                values.iter().any(|v| matches(&Value::Text(v.into()))) != negated
+            }
+        }
+    }
+}
+
+/// `StringEquals aws:PrincipalTag/team "payments" or "audit"`
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.name, self.key.name)?;
+        for (index, text) in self.texts.iter().enumerate() {
+            write!(f, "{} \"{text}\"", if index == 0 { "" } else { " or" })?;
+        }
+        Ok(())
+    }
+}
+
+fn condition(
+    name: &str,
+    operator: Operator,
+    member: &Member,
+    actions: &ActionSet,
+    language: Language,
+    out: &mut Vec<Diagnostic>,
+) -> Condition {
+    let mut operands = Vec::new();
+    let mut texts: Vec<Box<str>> = Vec::new();
+    let one = std::slice::from_ref(&member.value);
+    let elements = member.value.array().unwrap_or(one);
+    if elements.is_empty() {
+        out.push(
+            Diagnostic::warning("IAM0133", format!("no value for `{}`", member.key))
+                .at(member.value.span.clone(), "lists nothing")
+                .help(if operator.negated {
+                    "the condition holds always"
+                } else {
+                    "the condition never holds"
+                }),
+        );
+    }
+    for element in elements {
+        let text = match &element.value {
+            Json::String(text) | Json::Number(text) => text.clone(),
+            Json::Bool(value) => value.to_string(),
+            Json::Null | Json::Array(_) | Json::Object(_) => {
+                shape::wrong_type(
+                    element,
+                    &format!("`{}`", member.key),
+                    "a string, or an array of strings",
+                    out,
+                );
+                continue;
+            }
+        };
+        match Operand::parse(&text, operator.test, language) {
+            Ok(operand) => {
+                for variable in operand.variables() {
+                    if let Err(near) = known_keys::check(&variable.key.name, actions) {
+                        out.push(unknown_variable(&variable.key.name, near).at(element.span.clone(), ""));
+                    }
+                }
+                operands.push(operand);
+                texts.push(text.into());
+            }
+            Err(error) => {
+                out.push(malformed(name, &text, &error).at(element.span.clone(), error.to_string()))
+            }
+        }
+    }
+    Condition { name: name.into(), operator, key: Key::new(&member.key), operands, texts }
+}
+
+fn malformed(name: &str, text: &str, error: &OperandError) -> Diagnostic {
+    if let OperandError::Variable(_) = error {
+        return Diagnostic::error("IAM0121", format!("malformed policy variable in `{text}`"));
+    }
+    let wrong = Diagnostic::error("IAM0126", format!("`{text}` is not a value for `{name}`"));
+    if text.contains("${") {
+        return wrong.help("policy variables stand in `String` and `Arn` conditions only");
+    }
+    wrong
+}
+
+/// A variable whose key no request has.
+pub(super) fn unknown_variable(key: &str, near: Option<String>) -> Diagnostic {
+    let error = Diagnostic::error("IAM0121", format!("unknown policy variable `${{{key}}}`"));
+    match near {
+        Some(near) => error.help(format!("a similar key exists: `{near}`")),
+        None => error.help(VariableError::Key.to_string()),
+    }
+}
+
+fn unknown(member: &Member, what: &str, label: &str, near: Option<String>) -> Diagnostic {
+    let code = if what == "condition key" { "IAM0125" } else { "IAM0107" };
+    let error = Diagnostic::error(code, format!("unknown {what} `{}`", member.key))
+        .at(member.key_span.clone(), label);
+    match near {
+        Some(near) => {
+            error.help(format!("a similar {} exists: `{near}`", what.trim_start_matches("condition ")))
+        }
+        None => error,
+    }
+}
+
+/// The members of an object, none twice.
+fn members<'n>(node: &'n Node, what: &str, out: &mut Vec<Diagnostic>) -> &'n [Member] {
+    let Some(members) = node.object() else {
+        shape::wrong_type(node, what, "an object", out);
+        return &[];
+    };
+    shape::duplicates(node, what, out);
+    members
+}
