@@ -87,6 +87,15 @@ metrics! {
         /// Answered with an error of the broker's (5xx).
         requests_failed r#"{outcome="failed"}"#;
     }
+    /// Parameter policies that were carried out, by type.
+    Counter "sealdock_parameter_policy_actions_total" {
+        /// Parameters that expired and were deleted.
+        parameters_expired r#"{policy="Expiration"}"#;
+        /// Announcements that a parameter expires.
+        parameter_expirations_announced r#"{policy="ExpirationNotification"}"#;
+        /// Notes that a parameter was not changed.
+        parameters_unchanged r#"{policy="NoChangeNotification"}"#;
+    }
     /// Secret rotations that began, each attempt of a repeated one included.
     Counter "sealdock_rotations_started_total" {
         /// Attempts to rotate a secret.

@@ -19,6 +19,7 @@ mod compiled;
 mod functions;
 mod key_maintenance;
 mod keys;
+mod parameter_policies;
 pub mod policies;
 mod rotation;
 mod tasks;
@@ -193,6 +194,7 @@ impl Broker {
                 json!({ "secretId": arn, "reason": "the recovery window has ended" }),
             )?;
         }
+        self.enforce_parameter_policies()?;
         self.vault.secrets().replicate_due()?;
         self.maintain_keys()?;
         self.anchor()?;

@@ -181,13 +181,22 @@ fn stop_signal(
     })
 }
 
-/// Does the vault's timed work twice a minute.
+/// Does the vault's timed work twice a minute, and parameter policies in the second that they are due.
 async fn maintain(broker: Arc<Broker>) {
-    let mut due = tokio::time::interval(Duration::from_secs(30));
-    loop {
-        due.tick().await;
+    let mut seconds = tokio::time::interval(Duration::from_secs(1));
+    seconds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut failed = false;
+    for second in 0_u64.. {
+        seconds.tick().await;
+        let whole = second % 30 == 0;
+        if !whole && (failed || !broker.vault().parameter_policy_is_due()) {
+            continue;
+        }
         let broker = Arc::clone(&broker);
-        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || broker.maintain()).await {
+        let work = move || if whole { broker.maintain() } else { broker.enforce_parameter_policies() };
+        let outcome = tokio::task::spawn_blocking(work).await;
+        failed = matches!(outcome, Ok(Err(_)));
+        if let Ok(Err(error)) = outcome {
             tell(format_args!("maintenance: {error}"));
         }
     }

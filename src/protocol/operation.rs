@@ -154,6 +154,8 @@ operations! {
     DeleteParameter: Ssm writes;
     /// Deletes up to ten parameters.
     DeleteParameters: Ssm writes;
+    /// Ends the sharing of a parameter.
+    DeleteParameterResourcePolicy = "DeleteResourcePolicy": Ssm writes;
     /// Metadata of parameters that match filters, in pages.
     DescribeParameters: Ssm reads;
     /// One parameter.
@@ -164,12 +166,16 @@ operations! {
     GetParameters: Ssm reads;
     /// The parameters under a path, in pages.
     GetParametersByPath: Ssm reads;
+    /// The policy that a parameter is shared by.
+    GetResourcePolicies: Ssm reads;
     /// Puts labels on a version.
     LabelParameterVersion: Ssm writes;
     /// The tags of a parameter.
     ListTagsForResource: Ssm reads;
     /// Makes a parameter or a new version of one.
     PutParameter: Ssm writes;
+    /// Shares a parameter with other accounts.
+    PutParameterResourcePolicy = "PutResourcePolicy": Ssm writes;
     /// Removes tags of a parameter.
     RemoveTagsFromResource: Ssm writes;
     /// Takes labels off a version.

@@ -55,6 +55,8 @@ patterns! {
     FILTER_KEY = r"tag:.+|Name|Type|KeyId|Path|Label|Tier|DataType";
     /// SSM `TagKey` and `TagValue`.
     TAG = r"^([\p{L}\p{Z}\p{N}_.:/=+\-@]*)$";
+    /// SSM `Policy`, whose own pattern is `^(?!\s*$).+`.
+    NOT_BLANK = r"(?s)\s*\S.*";
     /// Sealdock: an AWS account's user, role or root.
     PRINCIPAL = r"arn:[^:]+:iam::\d{12}:(root|(user|role)/.+)";
     /// Sealdock: an AWS account's role.

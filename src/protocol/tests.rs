@@ -8,6 +8,7 @@ type Decoder = fn(&[u8]) -> Result<(), ApiError>;
 /// Operation, decoder, a good request with every member of the model.
 fn decoders() -> Vec<(Operation, Decoder, Value)> {
     let arn = "arn:aws:iam::111122223333:role/exec";
+    let shared = "arn:aws:ssm:us-east-1:111122223333:parameter/a";
     let token = "0123456789abcdef0123456789abcdef0123";
     let key = "AKIAIOSFODNN7EXAMPLE";
     let injection =
@@ -76,6 +77,15 @@ fn decoders() -> Vec<(Operation, Decoder, Value)> {
         }),
         row!(DeleteParameter, ssm::DeleteParameterRequest, {"Name": "a"}),
         row!(DeleteParameters, ssm::DeleteParametersRequest, {"Names": ["a"]}),
+        row!(DeleteParameterResourcePolicy, ssm::DeleteResourcePolicyRequest, {
+            "ResourceArn": shared, "PolicyId": "i", "PolicyHash": "h", "DeletionMode": "RemoveSharing"
+        }),
+        row!(GetResourcePolicies, ssm::GetResourcePoliciesRequest, {
+            "ResourceArn": shared, "NextToken": "t", "MaxResults": 1
+        }),
+        row!(PutParameterResourcePolicy, ssm::PutResourcePolicyRequest, {
+            "ResourceArn": shared, "Policy": "{}", "PolicyId": "i", "PolicyHash": "h"
+        }),
         row!(DescribeParameters, ssm::DescribeParametersRequest, {
             "Filters": [{"Key": "Name", "Values": ["a"]}],
             "ParameterFilters": [{"Key": "Name", "Option": "Equals", "Values": ["a"]}],

@@ -102,7 +102,7 @@ fn current(vault: &Vault, binding: &vault::Binding) -> Option<String> {
         }
         ValueFrom::Parameter(_) => {
             let name = arn.resource.strip_prefix("parameter")?;
-            let parameter = vault.parameters().find(&scope, name, true)?;
+            let parameter = vault.parameters().find(&scope, name)?;
             parameter.record.versions.last().map(|version| version.version.to_string())
         }
     }

@@ -46,6 +46,8 @@ mod secretsmanager;
 mod ssm;
 mod ssm_labels;
 mod ssm_listing;
+mod ssm_references;
+mod ssm_sharing;
 mod ssm_tags;
 mod sts;
 pub mod tls;

@@ -1,13 +1,19 @@
 //! Parameters as requests name them, and as answers and errors show them; shared by
 //! the files of Parameter Store's operations.
+//!
+//! A name is one of the caller's own account. A full ARN may be one of another account,
+//! whose parameter is then read if its resource policy allows it too.
 
 use super::exchange::{Exchange, Failure};
 use crate::arn::Arn;
-use crate::protocol::ApiError;
+use crate::audit::Permit;
+use crate::broker::Ask;
+use crate::policy::{ConditionKeys, PolicyKind, ResourcePolicy};
 use crate::protocol::ssm::{self as wire, Parameter, ParameterName, ParameterTier, ParameterType};
+use crate::protocol::{ApiError, Operation};
 use crate::vault::{
-    ParameterError, ParameterFailure, ParameterKind, ParameterRecord, ParameterValue, Row, Scope, Selector,
-    Tier, parameter_arn,
+    ParameterError, ParameterFailure, ParameterKind, ParameterRecord, ParameterValue, ParameterVersion, Row,
+    Scope, Selector, Tier, parameter_arn,
 };
 use std::sync::Arc;
 
@@ -21,6 +27,7 @@ pub(super) struct Named {
 }
 
 impl Named {
+    /// The parameter of a name or an ARN.
     pub(super) fn new(exchange: &Exchange<'_>, text: String) -> Result<Self, ApiError> {
         let name = ParameterName::parse(&text)?;
         let scope = match &name.arn {
@@ -28,13 +35,43 @@ impl Named {
             None => exchange.scope.clone(),
         };
         let here = scope.region == exchange.scope.region;
-        let found = if here {
-            exchange.broker.vault().parameters().find(&scope, &name.name, name.arn.is_some())
-        } else {
-            None
-        };
+        let parameters = exchange.broker.vault().parameters();
+        let found = if here { parameters.find(&scope, &name.name) } else { None };
         let arn = found.as_ref().map_or_else(|| parameter_arn(&scope, &name.name), |row| row.record.arn());
         Ok(Self { text, name, arn, found })
+    }
+
+    /// The parameter of a name, for operations that take no ARN.
+    pub(super) fn by_name(exchange: &Exchange<'_>, text: String) -> Result<Self, ApiError> {
+        match Self::new(exchange, text)? {
+            Self { name: ParameterName { arn: Some(_), .. }, .. } => Err(ApiError::validation(
+                "You can't enter the Amazon Resource Name (ARN) for a parameter, only the parameter name itself.",
+            )),
+            named => Ok(named),
+        }
+    }
+
+    /// Passes the gate for an operation on the parameter.
+    pub(super) async fn authorize(
+        &self,
+        exchange: &Exchange<'_>,
+        operation: Operation,
+    ) -> Result<Permit, Failure> {
+        self.ask(exchange, &operation.action(), ConditionKeys::new()).await
+    }
+
+    /// As [`Named::authorize`], with condition keys of the request.
+    pub(super) async fn ask(
+        &self,
+        exchange: &Exchange<'_>,
+        action: &str,
+        keys: ConditionKeys,
+    ) -> Result<Permit, Failure> {
+        let record = self.found.as_ref().map(|row| &row.record);
+        let policy = record.map(|record| resource_policy(exchange, record)).transpose()?.flatten();
+        let keys = record.map_or(keys.clone(), |record| with_resource_tags(keys, record));
+        let ask = Ask { keys, policy: policy.as_deref(), ..Ask::new(action, &self.arn) };
+        exchange.ask(ask, &self.arn).await
     }
 
     /// The parameter as a whole: operations on that take no selector.
@@ -44,17 +81,85 @@ impl Named {
 
     /// As [`Named::whole`], which has to be there.
     pub(super) fn require(&self) -> Result<&Arc<Row<ParameterRecord>>, ApiError> {
-        self.whole().ok_or_else(|| wire::parameter_not_found(format!("Parameter {} not found.", self.text)))
+        self.whole().ok_or_else(|| self.not_found())
     }
 
-    /// The version that the name asks for.
-    pub(super) fn selector(&self) -> Selector {
-        match &self.name.selector {
+    /// The value that the name asks for, for whoever has the permit for it.
+    pub(super) fn read(
+        &self,
+        exchange: &Exchange<'_>,
+        permit: &Permit,
+        decrypt: bool,
+    ) -> Result<Parameter, Failure> {
+        let parameter = self.found.as_ref().ok_or_else(|| self.not_found())?;
+        let selector = match &self.name.selector {
             None => Selector::Latest,
             Some(wire::Selector::Version(version)) => Selector::Version(*version),
             Some(wire::Selector::Label(label)) => Selector::Label(label.clone()),
-        }
+        };
+        let version = parameter.record.select(&selector).ok();
+        check_key(exchange, &parameter.record, version.filter(|_| decrypt))?;
+        let parameters = exchange.broker.vault().parameters();
+        let value = parameters.get(permit, parameter, &selector, decrypt).map_err(refused)?;
+        // `a` and `/a` are one parameter, and the answer repeats the spelling of the request.
+        let spelled = self.name.arn.is_none().then(|| self.name.name.clone());
+        let mut shown = shown(value);
+        shown.name = spelled.unwrap_or(shown.name);
+        Ok(shown)
     }
+
+    fn not_found(&self) -> ApiError {
+        wire::parameter_not_found(format!("Parameter {} not found.", self.text))
+    }
+}
+
+/// The compiled resource policy of a parameter, if it has one.
+pub(super) fn resource_policy(
+    exchange: &Exchange<'_>,
+    record: &ParameterRecord,
+) -> Result<Option<Arc<ResourcePolicy>>, Failure> {
+    let Some(sharing) = &record.sharing else { return Ok(None) };
+    let compiled = exchange.broker.resource_policy(&record.arn(), &sharing.text, PolicyKind::ParameterStore);
+    compiled.map(Some).map_err(|findings| {
+        tracing::error!(arn = record.arn(), %findings, "a resource policy cannot be read");
+        ApiError::internal_failure().into()
+    })
+}
+
+/// The tags of a parameter as condition keys, under both names that they have.
+pub(super) fn with_resource_tags(mut keys: ConditionKeys, record: &ParameterRecord) -> ConditionKeys {
+    for (key, value) in &record.tags {
+        keys.set(format!("aws:ResourceTag/{key}"), value);
+        keys.set(format!("ssm:resourceTag/{key}"), value);
+    }
+    keys
+}
+
+/// The tags of a request as condition keys.
+pub(super) fn request_tags<'t>(tags: impl Iterator<Item = (&'t str, Option<&'t str>)>) -> ConditionKeys {
+    let mut keys = ConditionKeys::new();
+    for (key, value) in tags {
+        keys.set_some(format!("aws:RequestTag/{key}"), value);
+        keys.add("aws:TagKeys", key);
+    }
+    keys
+}
+
+/// No account may use the default key of another: not to decrypt any of `versions`.
+pub(super) fn check_key<'v>(
+    exchange: &Exchange<'_>,
+    record: &ParameterRecord,
+    versions: impl IntoIterator<Item = &'v ParameterVersion>,
+) -> Result<(), ApiError> {
+    let foreign = record.scope.account != exchange.scope.account;
+    let mut keys = versions.into_iter().filter_map(|version| version.key_id.as_deref());
+    if foreign && keys.any(|key| key.starts_with("alias/aws/")) {
+        return Err(ApiError::access_denied_text(
+            "The ciphertext refers to a customer master key that does not exist, does not exist in this region, or you \
+             are not allowed to access.",
+        ));
+    }
+    Ok(())
 }
 
 /// A tier, as the API has it.
@@ -86,7 +191,7 @@ pub(super) fn shown(read: ParameterValue) -> Parameter {
         source_result: None,
         last_modified_date: read.version.modified,
         arn: record.arn(),
-        data_type: read.version.data_type,
+        data_type: Some(read.version.data_type),
     }
 }
 
@@ -96,8 +201,13 @@ pub(super) fn refused(failure: ParameterFailure) -> Failure {
         ParameterFailure::Refused(error) => error,
         ParameterFailure::Vault(error) => return super::internal(&error).into(),
     };
+    Failure::Unrecorded(answered(error))
+}
+
+/// The error that stands for a refusal of the vault.
+pub(super) fn answered(error: ParameterError) -> ApiError {
     let text = error.to_string();
-    Failure::Unrecorded(match error {
+    match error {
         ParameterError::NotFound(_) => wire::parameter_not_found(text),
         ParameterError::NoSuchVersion { name, selector } => {
             wire::parameter_version_not_found(&name, &selector)
@@ -108,11 +218,32 @@ pub(super) fn refused(failure: ParameterFailure) -> Failure {
         }
         ParameterError::TooManyLabels => wire::parameter_version_label_limit_exceeded(text),
         ParameterError::TooManyTags => wire::too_many_tags(text),
+        ParameterError::TooManyPolicies => wire::policies_limit_exceeded(text),
+        ParameterError::PolicyType(_) => wire::invalid_policy_type(text),
+        ParameterError::PolicyAttribute(_) => wire::invalid_policy_attribute(text),
+        ParameterError::PoliciesConflict(_) => wire::incompatible_policy(text),
+        ParameterError::NoPattern | ParameterError::PatternTooSlow => wire::invalid_allowed_pattern(text),
+        ParameterError::PatternMismatch(pattern) => wire::parameter_pattern_mismatch(&pattern),
+        ParameterError::SharingNeedsAdvanced => {
+            wire::resource_policy_invalid_parameter(&["ResourceArn"], text)
+        }
+        ParameterError::SharedAlready => {
+            wire::resource_policy_limit_exceeded(1, "ResourcePoliciesPerResource", text)
+        }
+        ParameterError::NoSuchSharing => wire::resource_policy_not_found(text),
+        ParameterError::SharingChanged => wire::resource_policy_conflict(text),
         ParameterError::TypeMissing
         | ParameterError::TagsWithOverwrite
         | ParameterError::KeyWithoutSecureString
         | ParameterError::TooLongForStandard
         | ParameterError::TooLongForAdvanced
-        | ParameterError::Downgrade => ApiError::validation(text),
-    })
+        | ParameterError::Downgrade
+        | ParameterError::PoliciesNeedAdvanced
+        | ParameterError::PoliciesUnreadable(_)
+        | ParameterError::DataTypeUnknown(_)
+        | ParameterError::DataTypeFixed { .. }
+        | ParameterError::DataTypeNeedsAdvanced(_)
+        | ParameterError::DataTypeOfString
+        | ParameterError::DataTypeMismatch(_) => ApiError::validation(text),
+    }
 }

@@ -3,7 +3,7 @@
 //! Each has the same four steps: decode, find the ARN from metadata, pass the gate,
 //! act on the vault with the permit.
 
-use super::exchange::{Answer, Exchange, blocking};
+use super::exchange::{Answer, Exchange, Failure, blocking};
 use super::named_secret::{Named, metadata, refused, shown};
 use super::secret_tags::{checked_tags, tag_list};
 use super::{
@@ -19,7 +19,9 @@ use crate::protocol::secretsmanager::{
     RestoreSecretRequest, RestoreSecretResponse, UpdateSecretRequest, UpdateSecretResponse,
 };
 use crate::protocol::{ApiError, Operation};
-use crate::vault::{AWSCURRENT, KeyEdit, KeyPermits, NewSecret, PasswordRules, SecretContent, Secrets};
+use crate::vault::{
+    AWSCURRENT, KeyEdit, KeyPermits, NewSecret, PasswordRules, SecretContent, SecretVersionValue, Secrets,
+};
 use serde_json::json;
 
 /// Serves one operation.
@@ -58,16 +60,26 @@ async fn get_value(exchange: &mut Exchange<'_>) -> Answer {
     insert(&mut parameters, "versionId", request.version_id.as_deref());
     insert(&mut parameters, "versionStage", request.version_stage.as_deref());
     exchange.context.parameters = Some(parameters);
-    let named = Named::new(exchange, request.secret_id);
+    let (version_id, stage) = (request.version_id.as_deref(), request.version_stage.as_deref());
+    let read = read_value(exchange, request.secret_id, version_id, stage).await?;
+    exchange.answer(&shown(read))
+}
+
+/// Passes the gate for a value and reads it.
+pub(super) async fn read_value(
+    exchange: &Exchange<'_>,
+    secret_id: String,
+    version_id: Option<&str>,
+    stage: Option<&str>,
+) -> Result<SecretVersionValue, Failure> {
+    let named = Named::new(exchange, secret_id);
     let mut keys = ConditionKeys::new();
-    keys.set_some("secretsmanager:VersionId", request.version_id.as_deref());
-    let by_default = request.version_id.is_none().then_some(AWSCURRENT);
-    keys.set_some("secretsmanager:VersionStage", request.version_stage.as_deref().or(by_default));
+    keys.set_some("secretsmanager:VersionId", version_id);
+    let by_default = version_id.is_none().then_some(AWSCURRENT);
+    keys.set_some("secretsmanager:VersionStage", stage.or(by_default));
     let permit = named.authorize_with(exchange, Operation::GetSecretValue, keys).await?;
     let secret = named.existing()?;
-    let (version_id, stage) = (request.version_id.as_deref(), request.version_stage.as_deref());
-    let read = secret_kms::read(exchange, &permit, &secret, version_id, stage).await?;
-    exchange.answer(&shown(read))
+    secret_kms::read(exchange, &permit, &secret, version_id, stage).await
 }
 
 async fn create(exchange: &mut Exchange<'_>) -> Answer {

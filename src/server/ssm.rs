@@ -1,21 +1,22 @@
 //! Parameter Store on the vault: one function an operation, in the same four steps
 //! as [`super::secretsmanager`]. Lists are in [`super::ssm_listing`], labels and tags in
-//! [`super::ssm_labels`] and [`super::ssm_tags`].
+//! [`super::ssm_labels`] and [`super::ssm_tags`], resource policies in [`super::ssm_sharing`],
+//! and secrets that are read as parameters in [`super::ssm_references`].
 
 use super::exchange::{Answer, Exchange, Failure, blocking};
-use super::named_parameter::{Named, refused, shown, shown_tier};
+use super::named_parameter::{Named, answered, refused, request_tags, shown_tier, with_resource_tags};
 use super::ssm_tags::checked_tags;
-use super::{ssm_labels, ssm_listing, ssm_tags};
+use super::{ssm_labels, ssm_listing, ssm_references, ssm_sharing, ssm_tags};
 use crate::audit::Permit;
+use crate::broker::Ask;
 use crate::protocol::ssm::{
-    self as wire, DeleteParameterRequest, DeleteParameterResponse, DeleteParametersRequest,
-    DeleteParametersResponse, GetParameterRequest, GetParameterResponse, GetParametersRequest,
-    GetParametersResponse, ParameterName, ParameterTier, ParameterType, PutParameterRequest,
-    PutParameterResponse, check_new_name,
+    DeleteParameterRequest, DeleteParameterResponse, DeleteParametersRequest, DeleteParametersResponse,
+    GetParameterRequest, GetParameterResponse, GetParametersRequest, GetParametersResponse, Parameter,
+    ParameterTier, ParameterType, PutParameterRequest, PutParameterResponse, SecretReference,
+    check_name_length, check_new_name,
 };
 use crate::protocol::{ApiError, Operation};
-use crate::secret::SecretValue;
-use crate::vault::{NewParameter, ParameterFailure, ParameterKind, Scope, WantedTier, parameter_arn};
+use crate::vault::{InlinePolicy, NewParameter, ParameterFailure, ParameterKind, WantedTier, parameter_arn};
 use serde_json::json;
 
 /// Serves one operation.
@@ -24,14 +25,17 @@ pub(super) async fn serve(operation: Operation, exchange: &mut Exchange<'_>) -> 
         Operation::AddTagsToResource => ssm_tags::add(exchange).await,
         Operation::DeleteParameter => delete(exchange).await,
         Operation::DeleteParameters => delete_several(exchange).await,
+        Operation::DeleteParameterResourcePolicy => ssm_sharing::delete(exchange).await,
         Operation::DescribeParameters => ssm_listing::describe(exchange).await,
         Operation::GetParameter => get(exchange).await,
         Operation::GetParameterHistory => ssm_listing::history(exchange).await,
         Operation::GetParameters => get_several(exchange).await,
         Operation::GetParametersByPath => ssm_listing::by_path(exchange).await,
+        Operation::GetResourcePolicies => ssm_sharing::get(exchange).await,
         Operation::LabelParameterVersion => ssm_labels::label(exchange).await,
         Operation::ListTagsForResource => ssm_tags::list(exchange).await,
         Operation::PutParameter => put(exchange).await,
+        Operation::PutParameterResourcePolicy => ssm_sharing::put(exchange).await,
         Operation::RemoveTagsFromResource => ssm_tags::remove(exchange).await,
         Operation::UnlabelParameterVersion => ssm_labels::unlabel(exchange).await,
         other => Err(ApiError::unknown_operation(other.name()).into()),
@@ -42,76 +46,101 @@ async fn get(exchange: &mut Exchange<'_>) -> Answer {
     let request = GetParameterRequest::decode(exchange.body)?;
     exchange.context.parameters =
         Some(json!({ "name": request.name, "withDecryption": request.with_decryption }));
+    let (operation, decrypt) = (Operation::GetParameter, request.with_decryption);
+    if let Some(reference) = SecretReference::parse(&request.name) {
+        let parameter = ssm_references::read(exchange, operation, &reference, decrypt).await?;
+        return exchange.answer(&GetParameterResponse { parameter });
+    }
     let named = Named::new(exchange, request.name)?;
-    let permit = exchange.authorize(&Operation::GetParameter.action(), &named.arn, &named.arn).await?;
-    let Some(parameter) = &named.found else {
-        return Err(wire::parameter_not_found(format!("Parameter {} not found.", named.text)).into());
-    };
-    let parameters = exchange.broker.vault().parameters();
-    let value =
-        parameters.get(&permit, parameter, &named.selector(), request.with_decryption).map_err(refused)?;
-    exchange.answer(&GetParameterResponse { parameter: shown(value) })
+    let permit = named.authorize(exchange, operation).await?;
+    exchange.answer(&GetParameterResponse { parameter: named.read(exchange, &permit, decrypt)? })
 }
 
+/// Answers in order of name; a name that is given twice counts once.
 async fn get_several(exchange: &mut Exchange<'_>) -> Answer {
     let request = GetParametersRequest::decode(exchange.body)?;
     exchange.context.parameters =
         Some(json!({ "names": request.names, "withDecryption": request.with_decryption }));
-    let permitted = authorize_each(exchange, Operation::GetParameters, request.names).await?;
-    let parameters = exchange.broker.vault().parameters();
+    let (operation, decrypt) = (Operation::GetParameters, request.with_decryption);
+    let names = distinct(request.names);
+    let (secrets, names): (Vec<String>, Vec<String>) =
+        names.into_iter().partition(|name| SecretReference::parse(name).is_some());
+    let mut read: Vec<(String, Result<Parameter, Failure>)> = Vec::new();
+    for (one, permit) in authorize_each(exchange, operation, names).await? {
+        let parameter = one.read(exchange, &permit, decrypt);
+        read.push((one.text, parameter));
+    }
+    for name in secrets {
+        let Some(reference) = SecretReference::parse(&name) else { continue };
+        read.push((name, ssm_references::read(exchange, operation, &reference, decrypt).await));
+    }
     let mut response = GetParametersResponse::default();
-    for (one, permit) in permitted {
-        let Some(parameter) = &one.found else {
-            response.invalid_parameters.push(one.text);
-            continue;
-        };
-        match parameters.get(&permit, parameter, &one.selector(), request.with_decryption) {
-            Ok(value) => response.parameters.push(shown(value)),
-            Err(ParameterFailure::Refused(_)) => response.invalid_parameters.push(one.text),
-            Err(ParameterFailure::Vault(error)) => return Err(super::internal(&error).into()),
+    for (name, parameter) in read {
+        match parameter {
+            Ok(parameter) => response.parameters.push(parameter),
+            Err(Failure::Unrecorded(error)) if is_missing(&error) => response.invalid_parameters.push(name),
+            Err(failure) => return Err(failure),
         }
     }
+    response.parameters.sort_by(|a, b| (&a.name, &a.selector).cmp(&(&b.name, &b.selector)));
     exchange.answer(&response)
 }
 
-/// Permits for each of several names. A name that is given twice counts once.
+/// Whether an error says that there is no such parameter or version.
+fn is_missing(error: &ApiError) -> bool {
+    ["ParameterNotFound", "ParameterVersionNotFound"].contains(&error.code)
+}
+
+fn distinct(names: Vec<String>) -> Vec<String> {
+    let mut seen = std::collections::HashSet::new();
+    names.into_iter().filter(|name| seen.insert(name.clone())).collect()
+}
+
+/// Permits for each of several names.
 async fn authorize_each(
     exchange: &Exchange<'_>,
     operation: Operation,
     names: Vec<String>,
 ) -> Result<Vec<(Named, Permit)>, Failure> {
-    let mut named: Vec<Named> = Vec::new();
-    for name in names {
-        let one = Named::new(exchange, name)?;
-        if !named.iter().any(|n| n.text == one.text) {
-            named.push(one);
-        }
-    }
+    let one = |name| match operation {
+        Operation::DeleteParameters => Named::by_name(exchange, name),
+        _ => Named::new(exchange, name),
+    };
+    let named = names.into_iter().map(one).collect::<Result<Vec<Named>, _>>()?;
     // One record for each parameter; the log writes them together.
-    let action = operation.action();
-    let gates = named.iter().map(|n| exchange.authorize(&action, &n.arn, &n.arn));
+    let gates = named.iter().map(|n| n.authorize(exchange, operation));
     let permits = futures_util::future::join_all(gates).await.into_iter().collect::<Result<Vec<_>, _>>()?;
     Ok(named.into_iter().zip(permits).collect())
 }
 
 async fn put(exchange: &mut Exchange<'_>) -> Answer {
     let request = PutParameterRequest::decode(exchange.body)?;
+    let name = request.name.trim_matches(' ').to_owned();
     exchange.context.parameters = Some(json!({
-        "name": request.name, "type": request.parameter_type.map(ParameterType::as_str), "keyId": request.key_id,
+        "name": name, "type": request.parameter_type.map(ParameterType::as_str), "keyId": request.key_id,
         "overwrite": request.overwrite, "tier": request.tier.map(ParameterTier::as_str), "dataType": request.data_type,
+        "policies": request.policies,
     }));
-    let (scope, name) = own_name(exchange, &request.name)?;
+    let tags = request.tags.unwrap_or_default();
+    let mut keys = request_tags(tags.iter().map(|tag| (tag.key.as_str(), Some(tag.value.as_str()))));
+    let tagging = keys.clone();
+    keys.set("ssm:Overwrite", request.overwrite.to_string());
+    keys.set("ssm:Policies", request.policies.is_some().to_string());
+    let scope = exchange.scope.clone();
     let arn = parameter_arn(&scope, &name);
-    let permit = exchange.authorize(&Operation::PutParameter.action(), &arn, &arn).await?;
-    if request.tags.as_ref().is_some_and(|tags| !tags.is_empty()) {
-        let _tags = exchange.authorize("ssm:AddTagsToResource", &arn, &arn).await?;
+    let parameters = exchange.broker.vault().parameters();
+    if let Some(row) = parameters.find(&scope, &name) {
+        keys = with_resource_tags(keys, &row.record);
+    }
+    let ask = Ask { keys, ..Ask::new("ssm:PutParameter", &arn) };
+    let permit = exchange.ask(ask, &arn).await?;
+    if !tags.is_empty() {
+        let ask = Ask { keys: tagging, ..Ask::new("ssm:AddTagsToResource", &arn) };
+        let _tags = exchange.ask(ask, &arn).await?;
     }
     check_new_name(&name)?;
-    if request.policies.is_some() {
-        return Err(ApiError::validation("Sealdock does not support parameter policies yet.").into());
-    }
-    check_pattern(request.allowed_pattern.as_deref(), &request.value)?;
-    check_data_type(request.data_type.as_deref())?;
+    check_name_length(&name, &arn)?;
+    let policies = request.policies.as_deref().map(InlinePolicy::parse_list).transpose();
     let new = NewParameter {
         name,
         value: request.value,
@@ -120,16 +149,16 @@ async fn put(exchange: &mut Exchange<'_>) -> Answer {
         description: request.description,
         overwrite: request.overwrite,
         allowed_pattern: request.allowed_pattern,
-        tags: checked_tags(request.tags.unwrap_or_default())?,
+        tags: checked_tags(tags)?,
         tier: request.tier.map(|tier| match tier {
             ParameterTier::Standard => WantedTier::Standard,
             ParameterTier::Advanced => WantedTier::Advanced,
             ParameterTier::IntelligentTiering => WantedTier::IntelligentTiering,
         }),
-        data_type: request.data_type,
+        policies: policies.map_err(answered)?,
+        data_type: request.data_type.filter(|data_type| !data_type.is_empty()),
         user: exchange.context.caller.as_ref().map(|c| c.arn.clone()).unwrap_or_default(),
     };
-    let parameters = exchange.broker.vault().parameters();
     let (version, tier) = blocking(|| parameters.put(&permit, &arn, &scope, new)).map_err(refused)?;
     exchange.answer(&PutParameterResponse { version, tier: shown_tier(tier) })
 }
@@ -137,8 +166,8 @@ async fn put(exchange: &mut Exchange<'_>) -> Answer {
 async fn delete(exchange: &mut Exchange<'_>) -> Answer {
     let request = DeleteParameterRequest::decode(exchange.body)?;
     exchange.context.parameters = Some(json!({ "name": request.name }));
-    let named = Named::new(exchange, request.name)?;
-    let permit = exchange.authorize(&Operation::DeleteParameter.action(), &named.arn, &named.arn).await?;
+    let named = Named::by_name(exchange, request.name)?;
+    let permit = named.authorize(exchange, Operation::DeleteParameter).await?;
     let parameter = named.require()?;
     let parameters = exchange.broker.vault().parameters();
     blocking(|| parameters.delete(&permit, parameter)).map_err(refused)?;
@@ -148,7 +177,7 @@ async fn delete(exchange: &mut Exchange<'_>) -> Answer {
 async fn delete_several(exchange: &mut Exchange<'_>) -> Answer {
     let request = DeleteParametersRequest::decode(exchange.body)?;
     exchange.context.parameters = Some(json!({ "names": request.names }));
-    let permitted = authorize_each(exchange, Operation::DeleteParameters, request.names).await?;
+    let permitted = authorize_each(exchange, Operation::DeleteParameters, distinct(request.names)).await?;
     let parameters = exchange.broker.vault().parameters();
     let mut response = DeleteParametersResponse::default();
     for (one, permit) in permitted {
@@ -160,49 +189,6 @@ async fn delete_several(exchange: &mut Exchange<'_>) -> Answer {
         }
     }
     exchange.answer(&response)
-}
-
-/// The name to write, which may be given as an ARN of the caller's own account and Region.
-fn own_name(exchange: &Exchange<'_>, text: &str) -> Result<(Scope, String), ApiError> {
-    if !text.starts_with("arn:") {
-        return Ok((exchange.scope.clone(), text.to_owned()));
-    }
-    let name = ParameterName::parse(text)?;
-    let own = name
-        .arn
-        .as_ref()
-        .is_some_and(|a| a.account == exchange.scope.account && a.region == exchange.scope.region);
-    if !own || name.selector.is_some() {
-        return Err(ApiError::validation(
-            "Parameter ARNs of another account or Region, or with a version, can't be written.",
-        ));
-    }
-    Ok((exchange.scope.clone(), name.name))
-}
-
-/// The value must match the whole pattern. The engine takes time linear in the value.
-fn check_pattern(pattern: Option<&str>, value: &SecretValue) -> Result<(), ApiError> {
-    let Some(pattern) = pattern.filter(|p| !p.is_empty()) else { return Ok(()) };
-    let build = |text: &str| regex::RegexBuilder::new(text).size_limit(1 << 20).build();
-    // Alone first: a pattern must not be able to close the group that is put around it.
-    let regex = build(pattern).and_then(|_| build(&format!("^(?:{pattern})$"))).map_err(|_| {
-        wire::invalid_allowed_pattern("The request does not meet the regular expression requirement.")
-    })?;
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the pattern is checked against the value, which goes nowhere from here"
-    )]
-    let matched = std::str::from_utf8(value.expose()).is_ok_and(|text| regex.is_match(text));
-    if matched { Ok(()) } else { Err(wire::parameter_pattern_mismatch(pattern)) }
-}
-
-fn check_data_type(data_type: Option<&str>) -> Result<(), ApiError> {
-    match data_type {
-        None | Some("text" | "aws:ec2:image" | "aws:ssm:integration") => Ok(()),
-        Some(other) => Err(ApiError::validation(format!(
-            "The following data type is not supported: {other} (Data type names are all lowercase.)"
-        ))),
-    }
 }
 
 fn kind(kind: ParameterType) -> ParameterKind {

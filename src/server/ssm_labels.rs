@@ -14,9 +14,8 @@ pub(super) async fn label(exchange: &mut Exchange<'_>) -> Answer {
     exchange.context.parameters = Some(json!({
         "name": request.name, "parameterVersion": request.parameter_version, "labels": request.labels,
     }));
-    let named = Named::new(exchange, request.name)?;
-    let action = Operation::LabelParameterVersion.action();
-    let permit = exchange.authorize(&action, &named.arn, &named.arn).await?;
+    let named = Named::by_name(exchange, request.name)?;
+    let permit = named.authorize(exchange, Operation::LabelParameterVersion).await?;
     let parameter = named.require()?;
     let parameters = exchange.broker.vault().parameters();
     let (version, labels) = (request.parameter_version, &request.labels);
@@ -32,9 +31,8 @@ pub(super) async fn unlabel(exchange: &mut Exchange<'_>) -> Answer {
     exchange.context.parameters = Some(json!({
         "name": request.name, "parameterVersion": request.parameter_version, "labels": request.labels,
     }));
-    let named = Named::new(exchange, request.name)?;
-    let action = Operation::UnlabelParameterVersion.action();
-    let permit = exchange.authorize(&action, &named.arn, &named.arn).await?;
+    let named = Named::by_name(exchange, request.name)?;
+    let permit = named.authorize(exchange, Operation::UnlabelParameterVersion).await?;
     let parameter = named.require()?;
     let parameters = exchange.broker.vault().parameters();
     let (version, labels) = (request.parameter_version, &request.labels);

@@ -9,19 +9,25 @@
 //! As in AWS, who may read a path may read all below it: the permit is for the path,
 //! spelled as the request spells it, and no parameter is decided by itself.
 
-use super::exchange::{Answer, Exchange, blocking};
-use super::named_parameter::{Named, refused, shown, shown_tier, shown_type};
+use super::exchange::{Answer, Exchange, Failure, blocking};
+use super::named_parameter::{
+    Named, check_key, refused, resource_policy, shown, shown_tier, shown_type, with_resource_tags,
+};
 use super::parameter_filters::{Criteria, check_path};
 use crate::arn::Arn;
+use crate::audit::Permit;
+use crate::broker::Ask;
+use crate::policy::ConditionKeys;
 use crate::protocol::ssm::{
     DescribeParametersRequest, DescribeParametersResponse, GetParameterHistoryRequest,
     GetParameterHistoryResponse, GetParametersByPathRequest, GetParametersByPathResponse, ParameterHistory,
-    ParameterMetadata, ParameterStringFilter, VersionMetadata, invalid_next_token,
+    ParameterInlinePolicy, ParameterMetadata, ParameterStringFilter, VersionMetadata, invalid_next_token,
 };
 use crate::protocol::{ApiError, Operation};
-use crate::vault::{Listed, Page, ParameterRecord, ParameterVersion, parameter_arn};
+use crate::vault::{InlinePolicy, Listed, Page, ParameterRecord, ParameterVersion, Row, parameter_arn};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// Parameters on a page of values when the request does not say.
 const VALUES: usize = 10;
@@ -39,7 +45,8 @@ struct Cursor {
 }
 
 pub(super) async fn by_path(exchange: &mut Exchange<'_>) -> Answer {
-    let request = GetParametersByPathRequest::decode(exchange.body)?;
+    let mut request = GetParametersByPathRequest::decode(exchange.body)?;
+    request.path = request.path.trim_matches(' ').to_owned();
     let filters = filters_shown(&request.parameter_filters);
     exchange.context.parameters = Some(json!({
         "path": request.path, "recursive": request.recursive, "parameterFilters": filters,
@@ -47,7 +54,9 @@ pub(super) async fn by_path(exchange: &mut Exchange<'_>) -> Answer {
     }));
     check_path(&request.path)?;
     let arn = parameter_arn(&exchange.scope, &request.path);
-    let permit = exchange.authorize(&Operation::GetParametersByPath.action(), &arn, &arn).await?;
+    let keys = ConditionKeys::new().with("ssm:Recursive", request.recursive.to_string());
+    let ask = Ask { keys, ..Ask::new("ssm:GetParametersByPath", &arn) };
+    let permit = exchange.ask(ask, &arn).await?;
     let criteria = Criteria::by_path(request.parameter_filters)?;
     let list = list_of(exchange, &json!(["path", request.path, request.recursive, filters]));
     let after = opened(exchange, &list, request.next_token.as_deref())?;
@@ -81,8 +90,7 @@ pub(super) async fn describe(exchange: &mut Exchange<'_>) -> Answer {
     let matches = |record: &ParameterRecord| criteria.select(record).is_some();
     let parameters = exchange.broker.vault().parameters();
     let found = if request.shared {
-        // No other account shares parameters with this one.
-        Listed { entries: Vec::new(), next: None }
+        shared_with(exchange, &permit, &all, matches, page)?
     } else {
         blocking(|| parameters.describe(&permit, &all, &exchange.scope, matches, page)).map_err(refused)?
     };
@@ -96,17 +104,61 @@ pub(super) async fn describe(exchange: &mut Exchange<'_>) -> Answer {
     })
 }
 
+/// Parameters of other accounts that a resource policy shares with the caller, in order of
+/// account and name. The permit for the list is on record; who is shown what follows from
+/// the policies, and is not decided on record for each entry.
+fn shared_with(
+    exchange: &Exchange<'_>,
+    permit: &Permit,
+    all: &str,
+    matches: impl Fn(&ParameterRecord) -> bool,
+    page: Page<'_>,
+) -> Result<Listed<Arc<Row<ParameterRecord>>>, Failure> {
+    let parameters = exchange.broker.vault().parameters();
+    let mut listed = Listed { entries: Vec::new(), next: None };
+    let mut after = page.after.map(str::to_owned);
+    loop {
+        let found = parameters.shared(permit, all, after.as_deref(), ENTRIES).map_err(refused)?;
+        for row in found.entries {
+            let record = &row.record;
+            let identity = record.identity();
+            let foreign = record.scope.account != exchange.scope.account;
+            let here = record.scope.region == exchange.scope.region;
+            if foreign && here && matches(record) && is_shown(exchange, record)? {
+                if listed.entries.len() == page.limit {
+                    listed.next = after;
+                    return Ok(listed);
+                }
+                listed.entries.push(row);
+            }
+            after = Some(identity);
+        }
+        match found.next {
+            Some(next) => after = Some(next),
+            None => return Ok(listed),
+        }
+    }
+}
+
+/// Whether the policies let the caller see that a parameter of another account is there.
+fn is_shown(exchange: &Exchange<'_>, record: &ParameterRecord) -> Result<bool, Failure> {
+    let policy = resource_policy(exchange, record)?;
+    let keys = with_resource_tags(ConditionKeys::new(), record);
+    let arn = record.arn();
+    let ask = Ask { keys, policy: policy.as_deref(), ..Ask::new("ssm:DescribeParameters", &arn) };
+    Ok(exchange.broker.would_allow(&exchange.context, &ask))
+}
+
 pub(super) async fn history(exchange: &mut Exchange<'_>) -> Answer {
     let request = GetParameterHistoryRequest::decode(exchange.body)?;
     exchange.context.parameters = Some(json!({
         "name": request.name, "withDecryption": request.with_decryption, "maxResults": request.max_results,
     }));
     let named = Named::new(exchange, request.name)?;
-    let action = Operation::GetParameterHistory.action();
-    let permit = exchange.authorize(&action, &named.arn, &named.arn).await?;
+    let permit = named.authorize(exchange, Operation::GetParameterHistory).await?;
     let parameter = named.require()?;
     let name = &parameter.record.name;
-    let list = list_of(exchange, &json!(["history", name]));
+    let list = list_of(exchange, &json!(["history", parameter.record.arn()]));
     let after = match opened(exchange, &list, request.next_token.as_deref())? {
         None => 0,
         Some(after) => after.parse::<i64>().map_err(|_| invalid_next_token())?,
@@ -114,6 +166,9 @@ pub(super) async fn history(exchange: &mut Exchange<'_>) -> Answer {
     let limit = request.max_results.unwrap_or(ENTRIES);
     let parameters = exchange.broker.vault().parameters();
     let decrypt = request.with_decryption;
+    if decrypt {
+        check_key(exchange, &parameter.record, &parameter.record.versions)?;
+    }
     let found =
         blocking(|| parameters.history(&permit, parameter, after, limit, decrypt)).map_err(refused)?;
     let shown = found.entries.into_iter().map(|(version, value)| ParameterHistory {
@@ -138,7 +193,16 @@ fn metadata(name: &str, version: &ParameterVersion) -> VersionMetadata {
         allowed_pattern: version.allowed_pattern.clone(),
         version: version.version,
         tier: shown_tier(version.tier),
+        policies: version.policies.iter().map(shown_policy).collect(),
         data_type: version.data_type.clone(),
+    }
+}
+
+fn shown_policy(policy: &InlinePolicy) -> ParameterInlinePolicy {
+    ParameterInlinePolicy {
+        text: policy.text.clone(),
+        kind: policy.rule.name(),
+        status: if policy.finished { "Finished" } else { "Pending" },
     }
 }
 

@@ -2,8 +2,9 @@
 //! `ListTagsForResource`. A resource is a parameter, or it is not here.
 
 use super::exchange::{Answer, Exchange, Failure, blocking};
-use super::named_parameter::{Named, refused};
+use super::named_parameter::{Named, refused, request_tags};
 use crate::audit::Permit;
+use crate::policy::ConditionKeys;
 use crate::protocol::ssm::{
     AddTagsToResourceRequest, ListTagsForResourceRequest, ListTagsForResourceResponse,
     RemoveTagsFromResourceRequest, ResourceType, Tag, Tagged, TagsChangedResponse, invalid_resource_id,
@@ -20,7 +21,8 @@ pub(super) async fn add(exchange: &mut Exchange<'_>) -> Answer {
         "resourceType": request.resource.resource_type.as_str(), "resourceId": request.resource.resource_id,
         "tags": request.tags.iter().map(|t| json!({ "key": t.key, "value": t.value })).collect::<Vec<_>>(),
     }));
-    let (parameter, permit) = gate(exchange, Operation::AddTagsToResource, request.resource).await?;
+    let keys = request_tags(request.tags.iter().map(|tag| (tag.key.as_str(), Some(tag.value.as_str()))));
+    let (parameter, permit) = gate(exchange, Operation::AddTagsToResource, request.resource, keys).await?;
     let tags = checked_tags(request.tags)?;
     let parameters = exchange.broker.vault().parameters();
     blocking(|| parameters.add_tags(&permit, &parameter, tags)).map_err(gone)?;
@@ -33,7 +35,9 @@ pub(super) async fn remove(exchange: &mut Exchange<'_>) -> Answer {
         "resourceType": request.resource.resource_type.as_str(), "resourceId": request.resource.resource_id,
         "tagKeys": request.tag_keys,
     }));
-    let (parameter, permit) = gate(exchange, Operation::RemoveTagsFromResource, request.resource).await?;
+    let keys = request_tags(request.tag_keys.iter().map(|key| (key.as_str(), None)));
+    let operation = Operation::RemoveTagsFromResource;
+    let (parameter, permit) = gate(exchange, operation, request.resource, keys).await?;
     let parameters = exchange.broker.vault().parameters();
     blocking(|| parameters.remove_tags(&permit, &parameter, &request.tag_keys)).map_err(gone)?;
     exchange.answer(&TagsChangedResponse)
@@ -44,7 +48,8 @@ pub(super) async fn list(exchange: &mut Exchange<'_>) -> Answer {
     exchange.context.parameters = Some(json!({
         "resourceType": request.resource.resource_type.as_str(), "resourceId": request.resource.resource_id,
     }));
-    let (parameter, permit) = gate(exchange, Operation::ListTagsForResource, request.resource).await?;
+    let (operation, keys) = (Operation::ListTagsForResource, ConditionKeys::new());
+    let (parameter, permit) = gate(exchange, operation, request.resource, keys).await?;
     let tags = exchange.broker.vault().parameters().tags(&permit, &parameter).map_err(gone)?;
     exchange.answer(&ListTagsForResourceResponse {
         tag_list: tags.into_iter().map(|(key, value)| Tag { key, value }).collect(),
@@ -56,12 +61,13 @@ async fn gate(
     exchange: &Exchange<'_>,
     operation: Operation,
     resource: Tagged,
+    keys: ConditionKeys,
 ) -> Result<(Arc<Row<ParameterRecord>>, Permit), Failure> {
     if resource.resource_type != ResourceType::Parameter {
         return Err(invalid_resource_type().into());
     }
     let named = Named::new(exchange, resource.resource_id).map_err(|_| invalid_resource_id())?;
-    let permit = exchange.authorize(&operation.action(), &named.arn, &named.arn).await?;
+    let permit = named.ask(exchange, &operation.action(), keys).await?;
     let parameter = named.whole().ok_or_else(invalid_resource_id)?;
     Ok((Arc::clone(parameter), permit))
 }

@@ -136,7 +136,7 @@ impl Parameters<'_> {
         edit: impl FnOnce(&mut ParameterRecord) -> Result<T, ParameterError>,
     ) -> Result<T, ParameterFailure> {
         let found = &parameter.record;
-        self.0.parameters.change(&found.scope.id(&found.name), |current| {
+        self.change(&found.scope.id(&found.name), |current| {
             let current = current.ok_or_else(|| ParameterError::NotFound(found.name.clone()))?;
             let mut record = current.clone();
             let answer = edit(&mut record)?;
@@ -149,31 +149,8 @@ impl Parameters<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::vault::{ParameterKind, Scope, Tier};
-    use jiff::Timestamp;
+    use crate::vault::parameter_record::tests::parameter;
     use proptest::prelude::*;
-
-    fn parameter(versions: i64) -> ParameterRecord {
-        let version = |version| ParameterVersion {
-            version,
-            kind: ParameterKind::String,
-            key_id: None,
-            modified: Timestamp::UNIX_EPOCH,
-            user: String::new(),
-            description: None,
-            allowed_pattern: None,
-            tier: Tier::Standard,
-            data_type: "text".into(),
-            labels: Vec::new(),
-            blob: String::new(),
-        };
-        ParameterRecord {
-            scope: Scope::new("1", "r"),
-            name: "/a".into(),
-            tags: Vec::new(),
-            versions: (1..=versions).map(version).collect(),
-        }
-    }
 
     fn texts(labels: &[&str]) -> Vec<String> {
         labels.iter().map(|&label| label.to_owned()).collect()

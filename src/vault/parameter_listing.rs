@@ -59,6 +59,8 @@ impl Parameters<'_> {
         decrypt: bool,
     ) -> Result<Listed<ParameterValue>, ParameterFailure> {
         permitted(permit, &["ssm:GetParametersByPath"], &parameter_arn(scope, path))?;
+        let now = self.0.now();
+        let select = |record: &ParameterRecord| select(record).filter(|_| !record.is_expired(now));
         let found =
             walk(&self.0.parameters, scope, (path.trim_end_matches('/'), recursive), select, page, MOST);
         let mut entries = Vec::with_capacity(found.entries.len());
@@ -86,8 +88,9 @@ impl Parameters<'_> {
         page: Page<'_>,
     ) -> Result<Listed<Arc<Row<ParameterRecord>>>, ParameterFailure> {
         permitted(permit, &["ssm:DescribeParameters"], resource)?;
-        let found =
-            walk(&self.0.parameters, scope, ("", true), |record| matches(record).then_some(0), page, MOST);
+        let now = self.0.now();
+        let matches = |record: &ParameterRecord| (matches(record) && !record.is_expired(now)).then_some(0);
+        let found = walk(&self.0.parameters, scope, ("", true), matches, page, MOST);
         let entries = found.entries.into_iter().map(|(row, _)| row).collect();
         Ok(Listed { entries, next: found.next })
     }
@@ -173,6 +176,7 @@ fn walk(
 
 #[cfg(test)]
 mod tests {
+    use super::super::parameter_record::tests::parameter;
     use super::super::seal::{Keys, random};
     use super::super::table::{Change, Stored};
     use super::*;
@@ -185,8 +189,7 @@ mod tests {
         let table = Table::load(Arc::new(store), Arc::new(keys)).unwrap();
         for (name, region) in names.iter().flat_map(|name| [(name, "r"), (name, "r2")]) {
             let scope = Scope::new("1", region);
-            let record =
-                ParameterRecord { scope, name: name.clone(), tags: Vec::new(), versions: Vec::new() };
+            let record = ParameterRecord { scope, name: name.clone(), ..parameter(0) };
             table.change(&record.id(), |_| Ok::<_, VaultError>((Change::Write(record.clone()), ()))).unwrap();
         }
         table

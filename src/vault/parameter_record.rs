@@ -7,6 +7,9 @@
 //! Source: Systems Manager API Reference, `PutParameter`, `GetParameter`; User
 //! Guide, "Working with parameter versions", "Managing parameter tiers".
 
+use super::parameter_policies::InlinePolicy;
+use super::parameter_sharing::Sharing;
+use super::parameter_value::needs_advanced;
 use super::scope::Scope;
 use super::table::Stored;
 use crate::arn::Arn;
@@ -31,6 +34,9 @@ pub struct ParameterRecord {
     pub tags: Vec<(String, String)>,
     /// Kept versions, oldest first; never empty.
     pub versions: Vec<ParameterVersion>,
+    /// By what other accounts may read it.
+    #[serde(default)]
+    pub sharing: Option<Sharing>,
 }
 
 /// One version of a parameter.
@@ -56,6 +62,9 @@ pub struct ParameterVersion {
     pub data_type: String,
     /// Labels of this version.
     pub labels: Vec<String>,
+    /// Parameter policies.
+    #[serde(default)]
+    pub policies: Vec<InlinePolicy>,
     /// Name of the blob that holds the sealed value.
     pub(crate) blob: String,
 }
@@ -183,6 +192,77 @@ pub enum ParameterError {
         /// Its oldest version.
         version: i64,
     },
+    /// Parameter policies need the advanced tier.
+    #[error(
+        "Parameter policies are available for parameters in the advanced-parameter tier only. Set the tier to Advanced \
+         or Intelligent-Tiering."
+    )]
+    PoliciesNeedAdvanced,
+    /// `Policies` is no JSON array of objects.
+    #[error("Invalid policies input: {0}.")]
+    PoliciesUnreadable(String),
+    /// More than ten.
+    #[error("Number of policies attached to a parameter cannot exceed 10")]
+    TooManyPolicies,
+    /// There is no such type of policy.
+    #[error("Policy type {0} is not supported.")]
+    PolicyType(String),
+    /// An attribute of a policy is missing or wrong.
+    #[error("{0}")]
+    PolicyAttribute(String),
+    /// Policies that do not go together.
+    #[error("{0}")]
+    PoliciesConflict(&'static str),
+    /// `AllowedPattern` is no regular expression.
+    #[error("The request does not meet the regular expression requirement.")]
+    NoPattern,
+    /// The value does not match the pattern.
+    #[error("Parameter value, cannot be validated against allowedPattern: {0}")]
+    PatternMismatch(String),
+    /// The pattern backtracks too much.
+    #[error(
+        "The request does not meet the regular expression requirement: the pattern takes too long on this value. Write \
+         it without nested repetitions or without look-around."
+    )]
+    PatternTooSlow,
+    /// There is no such data type.
+    #[error("The following data type is not supported: {0} (Data type names are all lowercase.)")]
+    DataTypeUnknown(String),
+    /// Two data types are for ever.
+    #[error("The data type of this parameter can't be changed from {from} to {to}.")]
+    DataTypeFixed {
+        /// What it is.
+        from: String,
+        /// What it was to become.
+        to: String,
+    },
+    /// Some data types need the advanced tier.
+    #[error("The data type {0} is available for parameters in the advanced-parameter tier only.")]
+    DataTypeNeedsAdvanced(String),
+    /// `aws:ec2:image` is for String.
+    #[error("The data type aws:ec2:image is available for parameters of type String only.")]
+    DataTypeOfString,
+    /// The value is not one of its data type.
+    #[error("The parameter value can't be validated against the data type {0}.")]
+    DataTypeMismatch(String),
+    /// Only advanced parameters are shared.
+    #[error("To share a parameter, it must be in the advanced parameter tier.")]
+    SharingNeedsAdvanced,
+    /// There is a resource policy already.
+    #[error(
+        "A parameter has one resource policy at most. To update the policy that is attached, specify its PolicyId and \
+         PolicyHash."
+    )]
+    SharedAlready,
+    /// There is no resource policy with this id.
+    #[error("No policies with the specified policy ID and hash could be found.")]
+    NoSuchSharing,
+    /// The resource policy is not the one that the caller has seen.
+    #[error(
+        "The hash provided in the call doesn't match the stored hash. This exception is thrown when trying to update an \
+         obsolete policy version or when multiple requests to update a policy are sent."
+    )]
+    SharingChanged,
     /// Ten labels are on the version.
     #[error(
         "A parameter version can have maximum 10 labels.Move one or more labels to another version and try again."
@@ -196,7 +276,7 @@ pub enum ParameterError {
 impl Stored for ParameterRecord {
     const KIND: u8 = b'P';
     fn id(&self) -> String {
-        self.scope.id(&self.name)
+        self.identity()
     }
 }
 
@@ -218,6 +298,11 @@ impl Selector {
 }
 
 impl ParameterRecord {
+    /// What tells it from every other parameter of the vault.
+    pub fn identity(&self) -> String {
+        self.scope.id(&self.name)
+    }
+
     /// The full ARN.
     pub fn arn(&self) -> String {
         parameter_arn(&self.scope, &self.name)
@@ -244,6 +329,11 @@ impl ParameterRecord {
         })
     }
 
+    /// Names of the blobs of all versions.
+    pub(crate) fn blobs(&self) -> Vec<String> {
+        self.versions.iter().map(|version| version.blob.clone()).collect()
+    }
+
     /// Adds a version; when the hundred are full the oldest goes, and its blob's
     /// name is returned.
     pub(crate) fn add_version(
@@ -265,46 +355,96 @@ impl ParameterRecord {
     }
 }
 
-/// The tier of a value of `bytes`, given what is wanted and what the parameter has.
+/// What decides about the tier of a version, apart from what is wanted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TierNeeds<'a> {
+    /// The tier that the parameter has.
+    pub(crate) current: Option<Tier>,
+    /// Size of the value.
+    pub(crate) bytes: usize,
+    /// Whether there are parameter policies.
+    pub(crate) policies: bool,
+    /// The data type.
+    pub(crate) data_type: &'a str,
+}
+
+/// The tier of a version.
 ///
 /// # Errors
-/// Too long for the tier, or a downgrade.
-pub(crate) fn choose_tier(
-    wanted: Option<WantedTier>,
-    current: Option<Tier>,
-    bytes: usize,
-) -> Result<Tier, ParameterError> {
-    if bytes > ADVANCED_BYTES {
-        return Err(match wanted {
-            Some(WantedTier::Advanced | WantedTier::IntelligentTiering) => ParameterError::TooLongForAdvanced,
-            _ if current == Some(Tier::Advanced) => ParameterError::TooLongForAdvanced,
-            _ => ParameterError::TooLongForStandard,
-        });
+/// Too long for the tier, policies outside the advanced one, or a downgrade.
+pub(crate) fn choose_tier(wanted: Option<WantedTier>, needs: TierNeeds<'_>) -> Result<Tier, ParameterError> {
+    let TierNeeds { current, bytes, policies, data_type } = needs;
+    if wanted == Some(WantedTier::Standard) && current == Some(Tier::Advanced) {
+        return Err(ParameterError::Downgrade);
     }
-    match (wanted, current) {
-        (Some(WantedTier::Advanced), _) => Ok(Tier::Advanced),
-        (Some(WantedTier::Standard), Some(Tier::Advanced)) => Err(ParameterError::Downgrade),
-        (_, Some(Tier::Advanced)) => Ok(Tier::Advanced),
-        (Some(WantedTier::IntelligentTiering), _) if bytes > STANDARD_BYTES => Ok(Tier::Advanced),
-        _ if bytes > STANDARD_BYTES => Err(ParameterError::TooLongForStandard),
-        _ => Ok(Tier::Standard),
+    let intelligent = wanted == Some(WantedTier::IntelligentTiering);
+    let chosen = if wanted == Some(WantedTier::Advanced)
+        || current == Some(Tier::Advanced)
+        || (intelligent && (bytes > STANDARD_BYTES || policies || needs_advanced(data_type)))
+    {
+        Tier::Advanced
+    } else {
+        Tier::Standard
+    };
+    match chosen {
+        Tier::Advanced if bytes > ADVANCED_BYTES => Err(ParameterError::TooLongForAdvanced),
+        Tier::Standard if bytes > STANDARD_BYTES => Err(ParameterError::TooLongForStandard),
+        Tier::Standard if policies => Err(ParameterError::PoliciesNeedAdvanced),
+        chosen => Ok(chosen),
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
+    /// A standard parameter `/a` with so many versions.
+    pub(crate) fn parameter(versions: i64) -> ParameterRecord {
+        let version = |version| ParameterVersion {
+            version,
+            kind: ParameterKind::String,
+            key_id: None,
+            modified: Timestamp::UNIX_EPOCH,
+            user: String::new(),
+            description: None,
+            allowed_pattern: None,
+            tier: Tier::Standard,
+            data_type: "text".into(),
+            labels: Vec::new(),
+            policies: Vec::new(),
+            blob: String::new(),
+        };
+        ParameterRecord {
+            scope: Scope::new("1", "r"),
+            name: "/a".into(),
+            tags: Vec::new(),
+            versions: (1..=versions).map(version).collect(),
+            sharing: None,
+        }
+    }
+
     #[test]
-    fn tiers_follow_size_and_never_go_down() {
+    fn tiers_follow_needs_and_never_go_down() {
         use WantedTier::{Advanced, IntelligentTiering, Standard};
-        assert_eq!(choose_tier(None, None, 4096), Ok(Tier::Standard));
-        assert_eq!(choose_tier(None, None, 4097), Err(ParameterError::TooLongForStandard));
-        assert_eq!(choose_tier(Some(IntelligentTiering), None, 4097), Ok(Tier::Advanced));
-        assert_eq!(choose_tier(Some(IntelligentTiering), None, 10), Ok(Tier::Standard));
-        assert_eq!(choose_tier(Some(Advanced), None, 8193), Err(ParameterError::TooLongForAdvanced));
-        assert_eq!(choose_tier(Some(Standard), Some(Tier::Advanced), 1), Err(ParameterError::Downgrade));
-        assert_eq!(choose_tier(None, Some(Tier::Advanced), 1), Ok(Tier::Advanced));
+        let plain = TierNeeds { current: None, bytes: 10, policies: false, data_type: "text" };
+        let sized = |bytes| TierNeeds { bytes, ..plain };
+        let advanced = TierNeeds { current: Some(Tier::Advanced), ..plain };
+        assert_eq!(choose_tier(None, sized(4096)), Ok(Tier::Standard));
+        assert_eq!(choose_tier(None, sized(4097)), Err(ParameterError::TooLongForStandard));
+        assert_eq!(choose_tier(Some(IntelligentTiering), sized(4097)), Ok(Tier::Advanced));
+        assert_eq!(
+            choose_tier(Some(IntelligentTiering), sized(8193)),
+            Err(ParameterError::TooLongForAdvanced)
+        );
+        assert_eq!(choose_tier(Some(IntelligentTiering), plain), Ok(Tier::Standard));
+        assert_eq!(choose_tier(Some(Advanced), sized(8193)), Err(ParameterError::TooLongForAdvanced));
+        assert_eq!(choose_tier(Some(Standard), advanced), Err(ParameterError::Downgrade));
+        assert_eq!(choose_tier(None, advanced), Ok(Tier::Advanced));
+        let policies = TierNeeds { policies: true, ..plain };
+        assert_eq!(choose_tier(None, policies), Err(ParameterError::PoliciesNeedAdvanced));
+        assert_eq!(choose_tier(Some(IntelligentTiering), policies), Ok(Tier::Advanced));
+        let json = TierNeeds { data_type: "json", ..plain };
+        assert_eq!(choose_tier(Some(IntelligentTiering), json), Ok(Tier::Advanced));
     }
 
     #[test]
@@ -312,5 +452,14 @@ mod tests {
         let scope = Scope::new("1", "r");
         assert_eq!(parameter_arn(&scope, "/a/b"), "arn:aws:ssm:r:1:parameter/a/b");
         assert_eq!(parameter_arn(&scope, "p"), "arn:aws:ssm:r:1:parameter/p");
+    }
+
+    #[test]
+    fn records_of_before_policies_and_sharing_still_open() {
+        let mut text = serde_json::to_value(parameter(1)).unwrap();
+        let object = text.as_object_mut().unwrap();
+        object.remove("sharing");
+        object["versions"][0].as_object_mut().unwrap().remove("policies");
+        assert_eq!(serde_json::from_value::<ParameterRecord>(text).unwrap(), parameter(1));
     }
 }

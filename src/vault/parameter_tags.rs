@@ -64,16 +64,11 @@ impl Parameters<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::vault::Scope;
+    use crate::vault::parameter_record::tests::parameter;
 
     #[test]
     fn fifty_tags_each_key_once() {
-        let mut record = ParameterRecord {
-            scope: Scope::new("1", "r"),
-            name: "/a".into(),
-            tags: vec![("k0".into(), "old".into())],
-            versions: Vec::new(),
-        };
+        let mut record = ParameterRecord { tags: vec![("k0".into(), "old".into())], ..parameter(1) };
         let tags = |n: usize| (0..n).map(|i| (format!("k{i}"), "new".to_owned())).collect::<Vec<_>>();
         assert_eq!(record.add_tags(tags(50)), Ok(()));
         assert_eq!((record.tags.len(), record.tags[0].1.as_str()), (50, "new"));

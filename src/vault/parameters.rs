@@ -1,8 +1,11 @@
 //! Parameter Store's operations on the vault; permits as in [`super::secrets`].
 
+use super::parameter_policies::InlinePolicy;
 use super::parameter_record::{
-    ParameterError, ParameterKind, ParameterRecord, ParameterVersion, Selector, Tier, WantedTier, choose_tier,
+    ParameterError, ParameterKind, ParameterRecord, ParameterVersion, Selector, Tier, TierNeeds, WantedTier,
+    choose_tier,
 };
+use super::parameter_value::{TEXT, check_data_type, check_pattern};
 use super::scope::Scope;
 use super::secrets::permitted;
 use super::table::{Change, Row};
@@ -10,7 +13,7 @@ use super::{Vault, VaultError};
 use crate::audit::Permit;
 use crate::secret::SecretValue;
 use base64::Engine;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 /// Why an operation on a parameter fails.
 #[derive(Debug, thiserror::Error)]
@@ -38,13 +41,15 @@ pub struct NewParameter {
     pub description: Option<String>,
     /// Whether an existing parameter gets a new version.
     pub overwrite: bool,
-    /// Regular expression; checked by the caller.
+    /// Regular expression; that of the last version if there is none, and an empty one ends that.
     pub allowed_pattern: Option<String>,
     /// Tags, only for a new parameter.
     pub tags: Vec<(String, String)>,
     /// Tier asked for.
     pub tier: Option<WantedTier>,
-    /// Data type.
+    /// Parameter policies; those of the last version if there are none.
+    pub policies: Option<Vec<InlinePolicy>>,
+    /// Data type; that of the last version if there is none.
     pub data_type: Option<String>,
     /// ARN of the writer.
     pub user: String,
@@ -71,17 +76,30 @@ pub(crate) const DEFAULT_KEY: &str = "alias/aws/ssm";
 pub struct Parameters<'v>(pub(super) &'v Vault);
 
 impl Parameters<'_> {
-    /// The parameter of this name. `/a` and `a` have the same ARN, so a name that was
-    /// read from one (`from_arn`) may be either.
-    pub fn find(&self, scope: &Scope, name: &str, from_arn: bool) -> Option<Arc<Row<ParameterRecord>>> {
-        let found = self.0.parameters.get(&scope.id(name));
-        match found {
-            None if from_arn => {
-                let other = name.strip_prefix('/').map_or_else(|| format!("/{name}"), str::to_owned);
-                self.0.parameters.get(&scope.id(&other))
-            }
-            found => found,
-        }
+    /// The parameter of this name, unless it has expired. With one level the leading slash does
+    /// not count: `/a` and `a` are one parameter, as they have one ARN.
+    pub fn find(&self, scope: &Scope, name: &str) -> Option<Arc<Row<ParameterRecord>>> {
+        let now = self.0.now();
+        self.stored(scope, name).filter(|row| !row.record.is_expired(now))
+    }
+
+    fn stored(&self, scope: &Scope, name: &str) -> Option<Arc<Row<ParameterRecord>>> {
+        self.0.parameters.get(&scope.id(name)).or_else(|| {
+            let bare = name.strip_prefix('/').unwrap_or(name);
+            let other = if bare == name { format!("/{name}") } else { bare.to_owned() };
+            self.0.parameters.get(&scope.id(&other)).filter(|_| !bare.contains('/'))
+        })
+    }
+
+    /// Changes one record, and keeps the index of what is due and shared in step.
+    pub(super) fn change<T, E: From<VaultError>>(
+        &self,
+        id: &str,
+        decide: impl FnOnce(Option<&ParameterRecord>) -> Result<(Change<ParameterRecord>, T), E>,
+    ) -> Result<T, E> {
+        let answer = self.0.parameters.change(id, decide)?;
+        self.0.parameter_index.follow(id, &self.0.parameters);
+        Ok(answer)
     }
 
     /// `GetParameter`, `GetParameters`: the value that a selector names.
@@ -135,11 +153,20 @@ impl Parameters<'_> {
         if new.overwrite && !new.tags.is_empty() {
             return Err(ParameterError::TagsWithOverwrite.into());
         }
-        let id = scope.id(&new.name);
+        // INVARIANT: `a` and `/a` are not both made, whoever else makes one of them now.
+        let one_level = !new.name.strip_prefix('/').unwrap_or(&new.name).contains('/');
+        let mut known = self.stored(scope, &new.name);
+        let mut alone = None;
+        if one_level && known.is_none() {
+            alone = Some(self.0.one_level_names.lock().unwrap_or_else(PoisonError::into_inner));
+            known = self.stored(scope, &new.name);
+        }
+        let name = known.map_or(new.name, |row| row.record.name.clone());
+        let id = scope.id(&name);
         let mut staged = None;
         // INVARIANT: all that depends on the latest version is decided under the record's lock, so that
         // of two writers at once the later one sees the type, tier and key of the earlier.
-        let outcome = self.0.parameters.change(&id, |current| {
+        let outcome = self.change(&id, |current| {
             let latest = current.and_then(ParameterRecord::latest);
             if latest.is_some() && !new.overwrite {
                 return Err(ParameterFailure::Refused(ParameterError::Exists));
@@ -148,7 +175,25 @@ impl Parameters<'_> {
             if new.key_id.is_some() && kind != ParameterKind::SecureString {
                 return Err(ParameterError::KeyWithoutSecureString.into());
             }
-            let tier = choose_tier(new.tier, latest.map(|v| v.tier), new.value.len())?;
+            let policies = new
+                .policies
+                .or_else(|| latest.map(|v| InlinePolicy::carried(&v.policies)))
+                .unwrap_or_default();
+            let current_type = latest.map(|v| v.data_type.as_str());
+            let data_type = new.data_type.as_deref().or(current_type).unwrap_or(TEXT).to_owned();
+            let tier = choose_tier(
+                new.tier,
+                TierNeeds {
+                    current: latest.map(|v| v.tier),
+                    bytes: new.value.len(),
+                    policies: !policies.is_empty(),
+                    data_type: &data_type,
+                },
+            )?;
+            let pattern = new.allowed_pattern.or_else(|| latest.and_then(|v| v.allowed_pattern.clone()));
+            let pattern = pattern.filter(|pattern| !pattern.is_empty());
+            check_pattern(pattern.as_deref().unwrap_or_default(), &new.value)?;
+            check_data_type(&data_type, current_type, (kind, tier), &new.value)?;
             let key_id = match kind {
                 ParameterKind::SecureString => new
                     .key_id
@@ -164,10 +209,11 @@ impl Parameters<'_> {
                 modified: self.0.now(),
                 user: new.user,
                 description: new.description.or_else(|| latest.and_then(|v| v.description.clone())),
-                allowed_pattern: new.allowed_pattern,
+                allowed_pattern: pattern,
                 tier,
-                data_type: new.data_type.unwrap_or_else(|| "text".to_owned()),
+                data_type,
                 labels: Vec::new(),
+                policies,
                 blob: String::new(),
             };
             let blob = self.0.blobs.put(&*self.0.keyring.made(scope, key_of(&version))?, &new.value)?;
@@ -180,12 +226,13 @@ impl Parameters<'_> {
                     (record, dropped)
                 }
                 None => {
-                    let versions = vec![version];
-                    (ParameterRecord { scope: scope.clone(), name: new.name, tags: new.tags, versions }, None)
+                    let (scope, versions) = (scope.clone(), vec![version]);
+                    (ParameterRecord { scope, name, tags: new.tags, versions, sharing: None }, None)
                 }
             };
             Ok((Change::Write(record), (number, tier, dropped)))
         });
+        drop(alone);
         let unused = match &outcome {
             Ok((_, _, dropped)) => dropped.clone(),
             Err(_) => staged,
@@ -200,11 +247,8 @@ impl Parameters<'_> {
     pub fn delete(&self, permit: &Permit, parameter: &Row<ParameterRecord>) -> Result<(), ParameterFailure> {
         let record = &parameter.record;
         permitted(permit, &["ssm:DeleteParameter", "ssm:DeleteParameters"], &record.arn())?;
-        let blobs = self.0.parameters.change(&record.scope.id(&record.name), |current| match current {
-            Some(current) => {
-                let blobs: Vec<String> = current.versions.iter().map(|v| v.blob.clone()).collect();
-                Ok((Change::Remove, blobs))
-            }
+        let blobs = self.change(&record.scope.id(&record.name), |current| match current {
+            Some(current) => Ok((Change::Remove, current.blobs())),
             None => Err(ParameterFailure::Refused(ParameterError::NotFound(record.name.clone()))),
         })?;
         for blob in blobs {

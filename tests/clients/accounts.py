@@ -1,9 +1,9 @@
 """Two accounts in one vault, as two exports of `aws iam get-account-authorization-details` would bring them.
 
-    owner     account 123456789012, may do everything with secrets and keys
+    owner     account 123456789012, may do everything with secrets, parameters and keys
     plain     account 123456789012, has no policy
     reader    account 123456789012, may read every secret
-    guest     account 444455556666, may do everything with secrets and keys anywhere
+    guest     account 444455556666, may do everything with secrets, parameters and keys anywhere
     bare      account 444455556666, has no policy
 """
 
@@ -15,9 +15,9 @@ from broker import ACCOUNT
 OTHER = "444455556666"
 ACCOUNTS = {"owner": ACCOUNT, "plain": ACCOUNT, "reader": ACCOUNT, "guest": OTHER, "bare": OTHER}
 _MAY = {
-    "owner": ["secretsmanager:*", "kms:*"],
+    "owner": ["secretsmanager:*", "ssm:*", "kms:*"],
     "reader": ["secretsmanager:GetSecretValue", "secretsmanager:BatchGetSecretValue", "kms:*"],
-    "guest": ["secretsmanager:*", "kms:*"],
+    "guest": ["secretsmanager:*", "ssm:*", "kms:*"],
 }
 
 

@@ -25,7 +25,8 @@ OPERATIONS = {
     "ssm": (
         "PutParameter", "GetParameter", "GetParameters", "GetParametersByPath", "GetParameterHistory",
         "DescribeParameters", "LabelParameterVersion", "UnlabelParameterVersion", "AddTagsToResource",
-        "RemoveTagsFromResource", "ListTagsForResource", "DeleteParameter", "DeleteParameters",
+        "RemoveTagsFromResource", "ListTagsForResource", "PutResourcePolicy",
+        "GetResourcePolicies", "DeleteResourcePolicy", "DeleteParameter", "DeleteParameters",
     ),
 }  # fmt: skip
 

@@ -8,6 +8,7 @@ import pytest
 import model
 from broker import ACCOUNT, REGION
 from conftest import client, dev_key
+from expect import parameter_arn
 
 # Ends the name of the replica.
 REPLICA = "-replica"
@@ -32,11 +33,13 @@ def existing(dev, secrets, parameters):
     elsewhere = client("secretsmanager", dev.variables["AWS_ENDPOINT_URL"], dev_key(dev), region="eu-west-1")
     elsewhere.create_secret(Name=name + REPLICA, AddReplicaRegions=[{"Region": REGION}])
     secrets.create_secret(Name=name, SecretString="canary-8f1d", ClientRequestToken=VERSION)
-    parameters.put_parameter(Name="/" + name, Value="v", Type="String")
+    parameters.put_parameter(Name="/" + name, Value="v", Type="String", Tier="Advanced")
     return name
 
 
-def right_request(operation, existing):
+def right_request(operation, existing, service="secretsmanager"):
+    if service == "ssm" and operation.endswith(("ResourcePolicy", "ResourcePolicies")):
+        return sharing_request(operation, parameter_arn("/" + existing))
     fresh = f"model/{uuid.uuid4().hex}"
     token = str(uuid.uuid4())
     match operation:
@@ -95,6 +98,19 @@ def right_request(operation, existing):
     raise AssertionError(operation)
 
 
+def sharing_request(operation, arn):
+    """The operations on resource policies of parameters, which share their names with those of secrets."""
+    statement = {"Effect": "Allow", "Principal": {"AWS": "444455556666"}, "Action": "ssm:GetParameter", "Resource": arn}
+    match operation:
+        case "PutResourcePolicy":
+            return {"ResourceArn": arn, "Policy": json.dumps({"Version": "2012-10-17", "Statement": [statement]})}
+        case "GetResourcePolicies":
+            return {"ResourceArn": arn}
+        case "DeleteResourcePolicy":
+            return {"ResourceArn": arn, "PolicyId": "id", "PolicyHash": "hash"}
+    raise AssertionError(operation)
+
+
 def call(service, raw_secrets, raw_parameters):
     return raw_secrets if service == "secretsmanager" else raw_parameters
 
@@ -118,13 +134,13 @@ def check_refusal(answer, service, operation):
     ],
 )
 def test_the_right_request(raw_secrets, raw_parameters, existing, service, operation):
-    answer = call(service, raw_secrets, raw_parameters)(operation, right_request(operation, existing))
+    answer = call(service, raw_secrets, raw_parameters)(operation, right_request(operation, existing, service))
     assert answer.status == 200, answer.body
 
 
 @pytest.mark.parametrize("case", model.cases(), ids=str)
 def test_one_fault(raw_secrets, raw_parameters, existing, case):
-    request = case.broken(right_request(case.operation, existing))
+    request = case.broken(right_request(case.operation, existing, case.service))
     answer = call(case.service, raw_secrets, raw_parameters)(case.operation, request)
     check_refusal(answer, case.service, case.operation)
     if case.rule in {"missing", "too-short", "too-long", "enum", "pattern", "too-small", "too-large", "too-few", "too-many"}:

@@ -271,6 +271,8 @@ class TestReadOnly:
             ("delete_secret", {}),
             ("delete_secret", {"ForceDeleteWithoutRecovery": True}),
             ("restore_secret", {}),
+            ("rotate_secret", {}),
+            ("cancel_rotate_secret", {}),
             ("replicate_secret_to_regions", {"AddReplicaRegions": [{"Region": FAR}]}),
             ("remove_regions_from_replication", {"RemoveReplicaRegions": [FAR]}),
             ("update_secret_version_stage", {"VersionStage": "mine"}),

@@ -233,6 +233,30 @@ class TestEnforced:
             as_user("plain").get_secret_value(SecretId=name)
 
 
+    def test_conditions_see_the_request_and_the_secret(self, as_user, name, secret, value):
+        owner, plain = as_user("owner"), as_user("plain")
+        owner.put_secret_value(SecretId=name, SecretString=value + "2")
+        owner.tag_resource(SecretId=name, Tags=[{"Key": "team", "Value": "x"}])
+        current = {"StringEquals": {"secretsmanager:VersionStage": "AWSCURRENT", "secretsmanager:ResourceTag/team": "x"}}
+        far = {"ForAnyValue:StringEquals": {"secretsmanager:AddReplicaRegions": ["eu-west-2"]}}
+        owner.put_resource_policy(
+            SecretId=name,
+            ResourcePolicy=policy(
+                statement("Allow", {"AWS": arn("plain")}, Condition=current),
+                statement("Deny", {"AWS": arn("owner")}, "secretsmanager:ReplicateSecretToRegions", Condition=far),
+            ),
+        )
+        assert plain.get_secret_value(SecretId=name)["SecretString"] == value + "2"
+        with denied(NOT_BY_IDENTITY):
+            plain.get_secret_value(SecretId=name, VersionStage="AWSPREVIOUS")
+        owner.replicate_secret_to_regions(SecretId=name, AddReplicaRegions=[{"Region": "eu-west-1"}])
+        with denied(BY_RESOURCE):
+            owner.replicate_secret_to_regions(SecretId=name, AddReplicaRegions=[{"Region": "eu-west-3"}, {"Region": "eu-west-2"}])
+        owner.tag_resource(SecretId=name, Tags=[{"Key": "team", "Value": "y"}])
+        with denied(NOT_BY_IDENTITY):
+            plain.get_secret_value(SecretId=name)
+
+
 class TestAccounts:
     @pytest.fixture
     def shared(self, as_user, shared_key, name, value):

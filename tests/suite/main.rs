@@ -17,6 +17,7 @@ mod broker_audit;
 mod broker_files;
 mod broker_kill;
 mod broker_policies;
+mod broker_secret_policies;
 mod coverage;
 mod docker_kit;
 mod docker_runtime;

@@ -231,3 +231,30 @@ fn a_region_whose_secret_is_over_is_free() {
     assert!(find(&vault, NEAR).unwrap().record.is_replica());
     assert_eq!(vault.maintain().unwrap(), [row.record.arn()], "its end is still reported");
 }
+
+#[test]
+fn replicas_are_in_sync_when_several_write_at_once() {
+    let house = House::new();
+    let store = house.store();
+    let vault = house.open_on(Arc::clone(&store) as Arc<dyn Store>);
+    create(&house, &vault, "us-east-1", &[NEAR, FAR]).unwrap();
+    std::thread::scope(|scope| {
+        for writer in 0..4 {
+            let (house, vault) = (&house, &vault);
+            scope.spawn(move || {
+                for n in 0..8 {
+                    let row = find(vault, "us-east-1").unwrap();
+                    let (arn, token) = (row.record.arn(), format!("{writer}/{n}"));
+                    let permit = house.permit("secretsmanager:PutSecretValue", &arn);
+                    let (none, own, value) = (KeyPermits::none(), ChosenKey::default(), text("another"));
+                    let value = (token.as_str(), &value);
+                    vault.secrets().put_value(&permit, &none, &row, own, value, Vec::new()).unwrap();
+                    let permit = house.permit("secretsmanager:TagResource", &arn);
+                    vault.secrets().tag(&permit, &row, vec![(writer.to_string(), n.to_string())]).unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!(find(&vault, NEAR).unwrap().record.versions.len(), 33);
+    check(&house, &vault, store.as_ref(), 0);
+}

@@ -7,8 +7,8 @@ use sealdock::clock::Clock as _;
 use sealdock::secret::SecretValue;
 use sealdock::store::{EmbeddedStore, Record, Store, StoreError};
 use sealdock::vault::{
-    NewParameter, ParameterKind, Row, SecretError, SecretFailure, SecretRecord, SessionClaims, TokenError,
-    Vault, VaultError, parameter_arn,
+    InlinePolicy, NewParameter, ParameterKind, Row, SecretError, SecretFailure, SecretRecord, SessionClaims,
+    TokenError, Vault, VaultError, WantedTier, parameter_arn,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -131,6 +131,7 @@ fn deletion_leaves_no_value_in_the_store() {
             allowed_pattern: None,
             tags: Vec::new(),
             tier: None,
+            policies: None,
             data_type: None,
             user: String::new(),
         };
@@ -143,7 +144,7 @@ fn deletion_leaves_no_value_in_the_store() {
     house.delete(&vault, "a", None);
     assert_eq!(blobs(store.as_ref()), 2 + 3 + 1);
     house.delete(&vault, "b", None);
-    let row = vault.parameters().find(&house.scope, "p", false).unwrap();
+    let row = vault.parameters().find(&house.scope, "p").unwrap();
     vault.parameters().delete(&house.permit("ssm:DeleteParameter", &arn), &row).unwrap();
     assert!(vault.access_keys().delete(&key.id).unwrap());
     assert_eq!(blobs(store.as_ref()), 0);
@@ -257,4 +258,81 @@ fn a_value_that_a_crash_left_without_metadata_is_swept_at_the_next_start() {
     assert!(vault.secrets().find(&house.scope, "lost").is_none());
     assert_eq!(house.read(&vault, "kept").unwrap(), 5);
     house.create(&vault, "lost").unwrap();
+}
+
+fn put_with_policies(house: &House, vault: &Vault, name: &str, policies: Option<&str>) {
+    let new = NewParameter {
+        name: name.into(),
+        value: SecretValue::from("value".to_owned()),
+        kind: Some(ParameterKind::SecureString),
+        key_id: None,
+        description: None,
+        overwrite: true,
+        allowed_pattern: None,
+        tags: Vec::new(),
+        tier: Some(WantedTier::Advanced),
+        policies: policies.map(|text| InlinePolicy::parse_list(text).unwrap()),
+        data_type: None,
+        user: String::new(),
+    };
+    let arn = parameter_arn(&house.scope, name);
+    vault.parameters().put(&house.permit("ssm:PutParameter", &arn), &arn, &house.scope, new).unwrap();
+}
+
+/// Carries out what is due; says which parameter and which kind of policy.
+fn enforced(vault: &Vault) -> Vec<(String, &'static str)> {
+    let due = vault.parameters().due();
+    due.iter().for_each(|due| vault.parameters().enforce(due).unwrap());
+    due.into_iter().map(|due| (due.name, due.policy.rule.name())).collect()
+}
+
+#[test]
+fn parameter_policies_act_when_they_are_due_and_once() {
+    let house = House::new();
+    let store = house.store();
+    let vault = house.open_on(Arc::clone(&store) as Arc<dyn Store>);
+    // The clock stands at 2026-11-24T10:00:00Z.
+    let policies = r#"[
+        {"Type": "Expiration", "Version": "1.0", "Attributes": {"Timestamp": "2026-11-27T10:00:00Z"}},
+        {"Type": "ExpirationNotification", "Version": "1.0", "Attributes": {"Before": "1", "Unit": "Days"}},
+        {"Type": "NoChangeNotification", "Version": "1.0", "Attributes": {"After": "30", "Unit": "Hours"}}]"#;
+    put_with_policies(&house, &vault, "/a", Some(policies));
+    put_with_policies(&house, &vault, "/b", None);
+    let a = |kind: &'static str| ("/a".to_owned(), kind);
+    assert!(enforced(&vault).is_empty() && !vault.parameter_policy_is_due());
+    house.clock.advance(DAY);
+    // A change begins the wait anew.
+    put_with_policies(&house, &vault, "/a", None);
+    house.clock.advance(SignedDuration::from_hours(23));
+    assert!(enforced(&vault).is_empty());
+    house.clock.advance(SignedDuration::from_hours(7));
+    assert!(vault.parameter_policy_is_due());
+    assert_eq!(enforced(&vault), [a("ExpirationNotification"), a("NoChangeNotification")]);
+    assert!(enforced(&vault).is_empty(), "each once");
+    // What has been announced stays announced; a change is waited for again.
+    put_with_policies(&house, &vault, "/a", None);
+    drop(vault);
+    house.clock.advance(DAY);
+    let vault = house.open_on(Arc::clone(&store) as Arc<dyn Store>);
+    assert!(vault.parameters().find(&house.scope, "/a").is_none(), "gone for readers before maintenance");
+    assert_eq!(enforced(&vault), [a("Expiration")]);
+    assert_eq!(blobs(store.as_ref()), 1, "only the other parameter's value is left");
+    assert!(vault.parameters().find(&house.scope, "/b").is_some());
+}
+
+#[test]
+fn a_policy_that_changed_meanwhile_is_not_carried_out() {
+    let house = House::new();
+    let vault = house.open();
+    let expires = |at: &str| {
+        format!(r#"[{{"Type": "Expiration", "Version": "1.0", "Attributes": {{"Timestamp": "{at}"}}}}]"#)
+    };
+    put_with_policies(&house, &vault, "/a", Some(&expires("2026-11-24T09:00:00Z")));
+    let due = vault.parameters().due();
+    assert_eq!(due.len(), 1);
+    put_with_policies(&house, &vault, "/a", Some(&expires("2026-12-24T09:00:00Z")));
+    due.iter().for_each(|due| vault.parameters().enforce(due).unwrap());
+    let row = vault.parameters().find(&house.scope, "/a").unwrap();
+    assert_eq!(row.record.versions.len(), 2);
+    assert!(vault.parameters().due().is_empty());
 }

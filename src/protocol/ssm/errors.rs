@@ -26,6 +26,11 @@ pub fn parameter_version_not_found(name: &str, selector: &str) -> ApiError {
     )
 }
 
+/// A secret behind `/aws/reference/` has no such version.
+pub fn parameter_reference_version_not_found(message: impl Into<String>) -> ApiError {
+    lower("ParameterVersionNotFound", message)
+}
+
 /// The name is taken and `Overwrite` is not set.
 pub fn parameter_already_exists() -> ApiError {
     lower(

@@ -38,6 +38,25 @@ impl GetParameterHistoryRequest {
     }
 }
 
+/// A parameter policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParameterInlinePolicy {
+    /// The policy as JSON.
+    pub text: String,
+    /// `Expiration`, `ExpirationNotification` or `NoChangeNotification`.
+    pub kind: &'static str,
+    /// `Pending` or `Finished`.
+    pub status: &'static str,
+}
+
+impl Encode for ParameterInlinePolicy {
+    fn members<S: Sink>(&self, object: &mut Object<'_, S>) {
+        object.text("PolicyText", &self.text);
+        object.text("PolicyType", self.kind);
+        object.text("PolicyStatus", self.status);
+    }
+}
+
 /// What is known of one version besides its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VersionMetadata {
@@ -59,7 +78,9 @@ pub struct VersionMetadata {
     pub version: i64,
     /// Its tier.
     pub tier: ParameterTier,
-    /// `text`, `aws:ec2:image` or `aws:ssm:integration`.
+    /// Its parameter policies.
+    pub policies: Vec<ParameterInlinePolicy>,
+    /// `text`, `aws:ec2:image`, ...
     pub data_type: String,
 }
 
@@ -83,7 +104,7 @@ impl VersionMetadata {
             object.texts("Labels", labels);
         }
         object.text("Tier", self.tier.as_str());
-        object.texts::<&str>("Policies", &[]);
+        object.structures("Policies", &self.policies);
         object.text("DataType", &self.data_type);
     }
 }
@@ -139,6 +160,7 @@ mod tests {
             allowed_pattern: None,
             version: 2,
             tier: ParameterTier::Standard,
+            policies: Vec::new(),
             data_type: "text".into(),
         };
         let one = ParameterHistory {

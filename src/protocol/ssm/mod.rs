@@ -8,11 +8,14 @@ mod listing;
 mod name;
 mod parameters;
 mod put;
+mod reference;
+mod resource_policies;
 mod tags;
 
 pub use errors::*;
 pub use history::{
-    GetParameterHistoryRequest, GetParameterHistoryResponse, ParameterHistory, VersionMetadata,
+    GetParameterHistoryRequest, GetParameterHistoryResponse, ParameterHistory, ParameterInlinePolicy,
+    VersionMetadata,
 };
 pub use labels::{
     LabelParameterVersionRequest, LabelParameterVersionResponse, UnlabelParameterVersionRequest,
@@ -23,12 +26,17 @@ pub use listing::{
     GetParametersByPathResponse, ParameterMetadata, ParameterStringFilter, ParametersFilter,
     ParametersFilterKey,
 };
-pub use name::{ParameterName, Selector, check_new_name};
+pub use name::{ParameterName, Selector, check_name_length, check_new_name};
 pub use parameters::{
     DeleteParameterRequest, DeleteParameterResponse, DeleteParametersRequest, DeleteParametersResponse,
     GetParameterRequest, GetParameterResponse, GetParametersRequest, GetParametersResponse, Parameter,
 };
 pub use put::{PutParameterRequest, PutParameterResponse};
+pub use reference::{SecretReference, SourceResult};
+pub use resource_policies::{
+    DeleteResourcePolicyRequest, DeleteResourcePolicyResponse, GetResourcePoliciesRequest,
+    GetResourcePoliciesResponse, PutResourcePolicyRequest, PutResourcePolicyResponse, ResourcePolicyEntry,
+};
 pub use tags::{
     AddTagsToResourceRequest, ListTagsForResourceRequest, ListTagsForResourceResponse,
     RemoveTagsFromResourceRequest, ResourceType, Tagged, TagsChangedResponse,

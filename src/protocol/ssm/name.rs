@@ -8,8 +8,10 @@
 //! ```
 //!
 //! In an ARN the slash after `parameter` is also the leading slash of a path:
-//! `parameter/a/b` is the name `/a/b`. With one level it is ambiguous, and
-//! `parameter/a` is read as the name `a`; a parameter `/a` has the same ARN.
+//! `parameter/a/b` is the name `/a/b`. `parameter/a` is read as the name `a`, which is
+//! another spelling of `/a`: with one level the leading slash does not count.
+//!
+//! Spaces around a name do not count either.
 
 use super::errors;
 use crate::arn::Arn;
@@ -20,8 +22,11 @@ const NAME_RULE: &str = "Parameter name: can't be prefixed with \"ssm\" (case-in
                          can consist of sub-paths divided by slash symbol; each sub-path can be formed as a mix of \
                          letters, numbers and the following 3 symbols .-_";
 
-/// Longest name, in characters, that leaves room for the rest of the ARN.
-const MAX_NAME: usize = 1011;
+/// The words of AWS for one level that is reserved.
+const PREFIX_RULE: &str = "Parameter name: can't be prefixed with \"aws\" or \"ssm\" (case-insensitive).";
+
+/// Most characters of a parameter's ARN.
+const MAX_ARN: usize = 1011;
 
 /// Most levels of a path.
 const MAX_LEVELS: usize = 15;
@@ -49,11 +54,12 @@ pub struct ParameterName {
 }
 
 impl ParameterName {
-    /// Takes a name apart. `/aws/reference/...` keeps its colons in the name.
+    /// Takes a name apart.
     ///
     /// # Errors
     /// `ValidationException` for characters that no name has.
     pub fn parse(text: &str) -> Result<Self, ApiError> {
+        let text = text.trim_matches(' ');
         let (arn, rest) = match text.strip_prefix("arn:") {
             None => (None, text.to_owned()),
             Some(_) => {
@@ -68,9 +74,6 @@ impl ParameterName {
                 (Some(arn), name)
             }
         };
-        if rest.starts_with("/aws/reference/") {
-            return Ok(Self { arn, name: rest, selector_text: None, selector: None });
-        }
         let (name, selector_text) = match rest.split_once(':') {
             None => (rest, None),
             Some((name, selector)) => (name.to_owned(), Some(format!(":{selector}"))),
@@ -96,12 +99,15 @@ impl ParameterName {
 /// `ValidationException`, `AccessDeniedException` for AWS's own names,
 /// `HierarchyLevelLimitExceededException`.
 pub fn check_new_name(name: &str) -> Result<(), ApiError> {
-    let bare = name.trim_start_matches('/').to_ascii_lowercase();
-    if bare.starts_with("aws") || bare.starts_with("ssm") {
-        return Err(if name.starts_with("/aws/") || name.starts_with("aws/") {
-            ApiError::access_denied_text(format!("No access to reserved parameter name: {name}."))
+    let bare = name.trim_start_matches('/');
+    let lower = bare.to_ascii_lowercase();
+    if lower.starts_with("aws") || lower.starts_with("ssm") {
+        return Err(if !bare.contains('/') {
+            ApiError::validation(PREFIX_RULE)
+        } else if lower.starts_with("aws") && name.starts_with('/') {
+            ApiError::access_denied_text(format!("No access to reserved parameter name: {bare}."))
         } else {
-            ApiError::validation(NAME_RULE.replacen("\"ssm\"", "\"aws\" or \"ssm\"", 1))
+            ApiError::validation(NAME_RULE)
         });
     }
     if !well_formed(name) {
@@ -110,16 +116,26 @@ pub fn check_new_name(name: &str) -> Result<(), ApiError> {
     if name.contains('/') && !name.starts_with('/') {
         return Err(ApiError::validation("Parameter name must be a fully qualified name."));
     }
-    if name.chars().count() > MAX_NAME {
-        return Err(ApiError::validation(format!(
-            "1 validation error detected: Value '{name}' at 'name' failed to satisfy constraint: Member must have \
-             length less than or equal to {MAX_NAME}"
-        )));
-    }
     if name.matches('/').count() > MAX_LEVELS {
         return Err(errors::hierarchy_level_limit_exceeded());
     }
     Ok(())
+}
+
+/// Checks the length of the name of a parameter that is to be made, by the ARN that it would have.
+///
+/// # Errors
+/// `ValidationException`.
+pub fn check_name_length(name: &str, arn: &str) -> Result<(), ApiError> {
+    let length = arn.chars().count();
+    if length <= MAX_ARN {
+        return Ok(());
+    }
+    Err(ApiError::validation(format!(
+        "1 validation error detected: Value '{name}' at 'name' failed to satisfy constraint: Member must have length less \
+         than or equal to {}",
+        MAX_ARN.saturating_sub(length.saturating_sub(name.chars().count()))
+    )))
 }
 
 /// Segments of the allowed characters, none empty.
@@ -159,8 +175,7 @@ mod tests {
             parse(&format!("{arn}/b:2")),
             (Some(format!("{arn}/b")), "/a/b".into(), Some(Selector::Version(2)))
         );
-        let reference = "/aws/reference/secretsmanager/db:AWSCURRENT::";
-        assert_eq!(parse(reference), (None, reference.into(), None));
+        assert_eq!(parse(" /a/b:3  "), (None, "/a/b".into(), Some(Selector::Version(3))));
     }
 
     #[test]
@@ -181,8 +196,18 @@ mod tests {
         }
         assert_eq!(code(&"/x".repeat(16)), Err("HierarchyLevelLimitExceededException"));
         assert_eq!(code("/aws/service/x"), Err("AccessDeniedException"));
-        for bad in ["awsome", "SSM-x", "/ssm/x", "a/b", "a b", "a:1", "/a//b", &"a".repeat(1012)] {
+        assert_eq!(code("/AWSsome/x"), Err("AccessDeniedException"));
+        for bad in ["awsome", "/aws", "SSM-x", "/ssm/x", "a/b", "a b", "a:1", "/a//b"] {
             assert_eq!(code(bad), Err("ValidationException"), "{bad}");
         }
+    }
+    #[test]
+    fn the_arn_has_a_longest_length() {
+        let arn = |name: &str| format!("arn:aws:ssm:us-east-2:111122223333:parameter/{name}");
+        let longest = "a".repeat(1011 - 45);
+        assert_eq!(check_name_length(&longest, &arn(&longest)), Ok(()));
+        let longer = format!("{longest}a");
+        let error = check_name_length(&longer, &arn(&longer)).unwrap_err();
+        assert!(error.message.ends_with("Member must have length less than or equal to 966"), "{error}");
     }
 }

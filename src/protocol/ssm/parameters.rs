@@ -59,8 +59,8 @@ pub struct Parameter {
     pub last_modified_date: Timestamp,
     /// The ARN.
     pub arn: String,
-    /// `text`, `aws:ec2:image` or `aws:ssm:integration`.
-    pub data_type: String,
+    /// `text`, `aws:ec2:image`, ...; a secret behind `/aws/reference/` has none.
+    pub data_type: Option<String>,
 }
 
 impl Parameter {
@@ -80,7 +80,7 @@ impl Parameter {
             source_result: fields.secret_text("SourceResult", Text::any().sensitive())?,
             last_modified_date: fields.required_timestamp("LastModifiedDate")?,
             arn: fields.required_text("ARN", Text::any())?,
-            data_type: fields.text("DataType", Text::any())?.unwrap_or_default(),
+            data_type: fields.text("DataType", Text::any())?,
         })
     }
 }
@@ -97,7 +97,7 @@ impl Encode for Parameter {
         }
         object.timestamp("LastModifiedDate", self.last_modified_date);
         object.text("ARN", &self.arn);
-        object.text("DataType", &self.data_type);
+        object.optional_text("DataType", self.data_type.as_deref());
     }
 }
 
@@ -285,7 +285,7 @@ mod tests {
             source_result: None,
             last_modified_date: Timestamp::from_millisecond(1_732_412_345_123).unwrap(),
             arn: "arn".into(),
-            data_type: "text".into(),
+            data_type: Some("text".into()),
         };
         let json = GetParameterResponse { parameter }.encode();
         assert_eq!(

@@ -30,7 +30,7 @@ pub struct PutParameterRequest {
     pub tier: Option<ParameterTier>,
     /// Parameter policies, as a JSON text.
     pub policies: Option<String>,
-    /// `text`, `aws:ec2:image` or `aws:ssm:integration`.
+    /// `text`, `aws:ec2:image`, ...
     pub data_type: Option<String>,
 }
 

@@ -29,6 +29,7 @@ fn record(name: &str) -> ParameterRecord {
             version(2, ParameterKind::SecureString, &["prod"]),
             version(3, ParameterKind::SecureString, &[]),
         ],
+        sharing: None,
     }
 }
 
