@@ -230,6 +230,7 @@ fn resource(arn: &str) -> Resource {
     let kind = match sections.next() {
         Some("secretsmanager") => Some("AWS::SecretsManager::Secret"),
         Some("ssm") => Some("AWS::SSM::Parameter"),
+        Some("kms") => Some("AWS::KMS::Key"),
         Some("iam") => Some("AWS::IAM::Role"),
         _ => None,
     };

@@ -17,6 +17,7 @@ mod authorize;
 mod caller;
 mod compiled;
 mod functions;
+mod key_maintenance;
 mod keys;
 mod parameter_policies;
 pub mod policies;
@@ -195,6 +196,7 @@ impl Broker {
         }
         self.enforce_parameter_policies()?;
         self.vault.secrets().replicate_due()?;
+        self.maintain_keys()?;
         self.anchor()?;
         Ok(())
     }

@@ -35,6 +35,7 @@ fn title(service: Service) -> &'static str {
     match service {
         Service::SecretsManager => "Secrets Manager",
         Service::Ssm => "SSM Parameter Store",
+        Service::Kms => "KMS",
         Service::Sts => "STS",
         Service::Sealdock => "Sealdock",
     }

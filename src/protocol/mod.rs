@@ -17,6 +17,7 @@ pub mod answer;
 mod body;
 pub mod error;
 pub mod fields;
+pub mod kms;
 pub mod operation;
 pub mod query;
 pub mod rules;

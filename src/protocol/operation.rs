@@ -2,9 +2,9 @@
 //! `prefix.Name`, such as `AmazonSSM.GetParameter`.
 //!
 //! Two tables: the operations that are served, each with the fact whether it only
-//! reads, and every operation of the models of Secrets Manager,
-//! Parameter Store and STS, so that what is missing can be told apart from what
-//! does not exist ([`Operation::coverage`]).
+//! reads, and every operation of the models of Secrets Manager, Parameter Store, KMS
+//! and STS, so that what is missing can be told apart from what does not exist
+//! ([`Operation::coverage`]).
 
 use super::error::ApiError;
 
@@ -15,6 +15,8 @@ pub enum Service {
     SecretsManager,
     /// The Parameter Store part of AWS Systems Manager, model 2014-11-06.
     Ssm,
+    /// AWS Key Management Service, model 2014-11-01: the management of keys.
+    Kms,
     /// AWS Security Token Service, model 2011-06-15.
     Sts,
     /// Sealdock's own operations.
@@ -23,13 +25,14 @@ pub enum Service {
 
 impl Service {
     /// Every service.
-    pub const ALL: [Self; 4] = [Self::SecretsManager, Self::Ssm, Self::Sts, Self::Sealdock];
+    pub const ALL: [Self; 5] = [Self::SecretsManager, Self::Ssm, Self::Kms, Self::Sts, Self::Sealdock];
 
     /// The part of `X-Amz-Target` before the dot.
     pub fn target_prefix(self) -> &'static str {
         match self {
             Self::SecretsManager => "secretsmanager",
             Self::Ssm => "AmazonSSM",
+            Self::Kms => "TrentService",
             Self::Sts => "AWSSecurityTokenServiceV20110615",
             Self::Sealdock => "Sealdock_20261124",
         }
@@ -40,6 +43,7 @@ impl Service {
         match self {
             Self::SecretsManager => "secretsmanager",
             Self::Ssm => "ssm",
+            Self::Kms => "kms",
             Self::Sts => "sts",
             Self::Sealdock => "sealdock",
         }
@@ -50,6 +54,7 @@ impl Service {
         match self {
             Self::SecretsManager => "secretsmanager.amazonaws.com",
             Self::Ssm => "ssm.amazonaws.com",
+            Self::Kms => "kms.amazonaws.com",
             Self::Sts => "sts.amazonaws.com",
             Self::Sealdock => "sealdock",
         }
@@ -175,6 +180,52 @@ operations! {
     RemoveTagsFromResource: Ssm writes;
     /// Takes labels off a version.
     UnlabelParameterVersion: Ssm writes;
+    /// Takes a scheduled deletion of a key back.
+    CancelKeyDeletion: Kms writes;
+    /// Makes an alias.
+    CreateAlias: Kms writes;
+    /// Makes a key.
+    CreateKey: Kms writes;
+    /// Removes an alias.
+    DeleteAlias: Kms writes;
+    /// Metadata of one key.
+    DescribeKey: Kms reads;
+    /// Makes a key unusable until it is enabled.
+    DisableKey: Kms writes;
+    /// Stops the rotation of a key.
+    DisableKeyRotation: Kms writes;
+    /// Makes a disabled key usable.
+    EnableKey: Kms writes;
+    /// Lets a key's material be replaced at intervals.
+    EnableKeyRotation: Kms writes;
+    /// The policy of a key.
+    GetKeyPolicy: Kms reads;
+    /// Whether and when a key is rotated.
+    GetKeyRotationStatus: Kms reads;
+    /// Aliases, of one key or all.
+    ListAliases: Kms reads;
+    /// The names of a key's policies.
+    ListKeyPolicies: Kms reads;
+    /// The rotations of a key that have taken place.
+    ListKeyRotations: Kms reads;
+    /// All keys.
+    ListKeys: Kms reads;
+    /// The tags of a key.
+    ListResourceTags: Kms reads;
+    /// Replaces the policy of a key.
+    PutKeyPolicy: Kms writes;
+    /// Replaces a key's material now.
+    RotateKeyOnDemand: Kms writes;
+    /// Deletes a key after a waiting period.
+    ScheduleKeyDeletion: Kms writes;
+    /// Adds tags to a key.
+    KmsTagResource = "TagResource": Kms writes;
+    /// Removes tags from a key.
+    KmsUntagResource = "UntagResource": Kms writes;
+    /// Points an alias to another key.
+    UpdateAlias: Kms writes;
+    /// Changes the description of a key.
+    UpdateKeyDescription: Kms writes;
     /// A session of a role.
     AssumeRole: Sts reads;
     /// What an encoded refusal says.
@@ -254,6 +305,66 @@ const PARAMETER_STORE: [&str; 16] = [
     "PutResourcePolicy",
     "RemoveTagsFromResource",
     "UnlabelParameterVersion",
+];
+
+/// Every operation of KMS.
+const KMS: [&str; 56] = [
+    "CancelKeyDeletion",
+    "ConnectCustomKeyStore",
+    "CreateAlias",
+    "CreateCustomKeyStore",
+    "CreateGrant",
+    "CreateKey",
+    "Decapsulate",
+    "Decrypt",
+    "DeleteAlias",
+    "DeleteCustomKeyStore",
+    "DeleteImportedKeyMaterial",
+    "DeriveSharedSecret",
+    "DescribeCustomKeyStores",
+    "DescribeKey",
+    "DisableKey",
+    "DisableKeyRotation",
+    "DisconnectCustomKeyStore",
+    "EnableKey",
+    "EnableKeyRotation",
+    "Encapsulate",
+    "Encrypt",
+    "GenerateDataKey",
+    "GenerateDataKeyPair",
+    "GenerateDataKeyPairWithoutPlaintext",
+    "GenerateDataKeyWithoutPlaintext",
+    "GenerateMac",
+    "GenerateRandom",
+    "GetKeyLastUsage",
+    "GetKeyPolicy",
+    "GetKeyRotationStatus",
+    "GetParametersForImport",
+    "GetPublicKey",
+    "ImportKeyMaterial",
+    "ListAliases",
+    "ListGrants",
+    "ListKeyPolicies",
+    "ListKeyRotations",
+    "ListKeys",
+    "ListResourceTags",
+    "ListRetirableGrants",
+    "PutKeyPolicy",
+    "ReEncrypt",
+    "ReplicateKey",
+    "RetireGrant",
+    "RevokeGrant",
+    "RotateKeyOnDemand",
+    "ScheduleKeyDeletion",
+    "Sign",
+    "TagResource",
+    "UntagResource",
+    "UpdateAlias",
+    "UpdateCustomKeyStore",
+    "UpdateKeyDescription",
+    "UpdatePrimaryRegion",
+    "Verify",
+    "VerifyMac",
 ];
 
 /// Every operation of STS.
@@ -339,6 +450,7 @@ impl Operation {
         };
         rows(Service::SecretsManager, &SECRETS_MANAGER)
             .chain(rows(Service::Ssm, &PARAMETER_STORE))
+            .chain(rows(Service::Kms, &KMS))
             .chain(rows(Service::Sts, &TOKEN_SERVICE))
     }
 

@@ -41,6 +41,16 @@ patterns! {
     FILTER_VALUE = r"^\!?[a-zA-Z0-9 :_@\/\+\=\.\-\!]*$";
     /// SSM `ParameterKeyId`.
     KEY_ID = r"^([a-zA-Z0-9:/_-]+)$";
+    /// KMS `AliasNameType`.
+    ALIAS_NAME = r"^[a-zA-Z0-9:/_-]+$";
+    /// KMS `PolicyNameType`.
+    KEY_POLICY_NAME = r"[\w]+";
+    /// KMS `PolicyType`.
+    KEY_POLICY = r"[\u0009\u000A\u000D\u0020-\u00FF]+";
+    /// KMS `MarkerType`.
+    MARKER = r"[\u0020-\u00FF]*";
+    /// KMS `XksKeyIdType`.
+    XKS_KEY_ID = r"^[a-zA-Z0-9-_.]+$";
     /// SSM `ParameterStringFilterKey`.
     FILTER_KEY = r"tag:.+|Name|Type|KeyId|Path|Label|Tier|DataType";
     /// SSM `TagKey` and `TagValue`.

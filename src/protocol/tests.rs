@@ -1,6 +1,6 @@
 //! Every decoder against every kind of wrong member.
 
-use super::{ApiError, Operation, sealdock, secretsmanager as sm, ssm, sts};
+use super::{ApiError, Operation, kms, sealdock, secretsmanager as sm, ssm, sts};
 use serde_json::{Map, Value, json};
 
 type Decoder = fn(&[u8]) -> Result<(), ApiError>;
@@ -111,6 +111,37 @@ fn decoders() -> Vec<(Operation, Decoder, Value)> {
             "ResourceType": "Parameter", "ResourceId": "a", "TagKeys": ["k"]
         }),
         row!(UnlabelParameterVersion, ssm::UnlabelParameterVersionRequest, {"Name": "a", "ParameterVersion": 1, "Labels": ["l"]}),
+        row!(CancelKeyDeletion, kms::KeyRequest, {"KeyId": "k"}),
+        row!(CreateAlias, kms::AliasTargetRequest, {"AliasName": "alias/a", "TargetKeyId": "k"}),
+        row!(CreateKey, kms::CreateKeyRequest, {
+            "Policy": "{}", "Description": "d", "KeyUsage": "ENCRYPT_DECRYPT", "CustomerMasterKeySpec": "SYMMETRIC_DEFAULT",
+            "KeySpec": "SYMMETRIC_DEFAULT", "Origin": "AWS_KMS", "CustomKeyStoreId": "s", "XksKeyId": "x",
+            "BypassPolicyLockoutSafetyCheck": true, "Tags": [{"TagKey": "k", "TagValue": "v"}], "MultiRegion": true
+        }),
+        row!(DeleteAlias, kms::DeleteAliasRequest, {"AliasName": "alias/a"}),
+        row!(DescribeKey, kms::DescribeKeyRequest, {"KeyId": "k", "GrantTokens": ["t"]}),
+        row!(DisableKey, kms::KeyRequest, {"KeyId": "k"}),
+        row!(DisableKeyRotation, kms::KeyRequest, {"KeyId": "k"}),
+        row!(EnableKey, kms::KeyRequest, {"KeyId": "k"}),
+        row!(EnableKeyRotation, kms::EnableKeyRotationRequest, {"KeyId": "k", "RotationPeriodInDays": 90}),
+        row!(GetKeyPolicy, kms::GetKeyPolicyRequest, {"KeyId": "k", "PolicyName": "default"}),
+        row!(GetKeyRotationStatus, kms::KeyRequest, {"KeyId": "k"}),
+        row!(ListAliases, kms::ListAliasesRequest, {"KeyId": "k", "Limit": 1, "Marker": "m"}),
+        row!(ListKeyPolicies, kms::KeyPageRequest, {"KeyId": "k", "Limit": 1, "Marker": "m"}),
+        row!(ListKeyRotations, kms::ListKeyRotationsRequest, {
+            "KeyId": "k", "IncludeKeyMaterial": "ROTATIONS_ONLY", "Limit": 1, "Marker": "m"
+        }),
+        row!(ListKeys, kms::ListKeysRequest, {"Limit": 1, "Marker": "m", "ResourceOwners": ["SELF"]}),
+        row!(ListResourceTags, kms::KeyPageRequest, {"KeyId": "k", "Limit": 1, "Marker": "m"}),
+        row!(PutKeyPolicy, kms::PutKeyPolicyRequest, {
+            "KeyId": "k", "PolicyName": "default", "Policy": "{}", "BypassPolicyLockoutSafetyCheck": true
+        }),
+        row!(RotateKeyOnDemand, kms::KeyRequest, {"KeyId": "k"}),
+        row!(ScheduleKeyDeletion, kms::ScheduleKeyDeletionRequest, {"KeyId": "k", "PendingWindowInDays": 7}),
+        row!(KmsTagResource, kms::TagResourceRequest, {"KeyId": "k", "Tags": [{"TagKey": "k", "TagValue": "v"}]}),
+        row!(KmsUntagResource, kms::UntagResourceRequest, {"KeyId": "k", "TagKeys": ["k"]}),
+        row!(UpdateAlias, kms::AliasTargetRequest, {"AliasName": "alias/a", "TargetKeyId": "k"}),
+        row!(UpdateKeyDescription, kms::UpdateKeyDescriptionRequest, {"KeyId": "k", "Description": "d"}),
         row!(CreateTaskSession, sealdock::CreateTaskSessionRequest, {"RoleArn": arn, "SessionName": "0a", "TaskDefinition": "web"}),
         row!(RecordInjections, sealdock::RecordInjectionsRequest, {
             "TaskId": "t", "Family": "f", "ContainerName": "c", "ContainerId": "i", "DockerName": "n",

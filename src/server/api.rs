@@ -78,6 +78,7 @@ impl Api {
         let answer = match operation.service() {
             Service::SecretsManager => super::secretsmanager::serve(operation, &mut exchange).await,
             Service::Ssm => super::ssm::serve(operation, &mut exchange).await,
+            Service::Kms => super::kms::serve(operation, &mut exchange).await,
             Service::Sts => super::sts::serve(operation, &mut exchange).await,
             Service::Sealdock => super::sealdock::serve(operation, &mut exchange, &self.keys).await,
         };

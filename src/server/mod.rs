@@ -8,6 +8,7 @@
 //! | `named_secret.rs`, `named_parameter.rs` | what requests name, and how answers and errors show it |
 //! | `ssm.rs`, `ssm_*.rs`, `parameter_filters.rs` | Parameter Store, likewise |
 //! | `sts.rs` | STS |
+//! | `kms.rs`, `kms_*.rs` | KMS, likewise; `kms_use.rs` is the gate that the other services pass for a key |
 //! | `sealdock.rs`, `sealdock_*.rs` | our own operations |
 //! | `scrape.rs` | `GET /metrics` |
 
@@ -17,6 +18,12 @@ mod bindings;
 mod body;
 mod connection;
 mod exchange;
+mod kms;
+mod kms_aliases;
+mod kms_named;
+mod kms_policies;
+mod kms_rotation;
+mod kms_use;
 mod limits;
 mod list_secrets;
 pub mod listener;
@@ -29,6 +36,7 @@ mod sealdock_sessions;
 mod secret_batch;
 mod secret_filters;
 mod secret_keys;
+mod secret_kms;
 mod secret_policy;
 mod secret_replicas;
 mod secret_rotation;

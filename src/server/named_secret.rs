@@ -2,14 +2,15 @@
 //! files of Secrets Manager's operations.
 
 use super::exchange::{Exchange, Failure};
-use super::secret_keys;
+use super::{secret_keys, secret_kms};
 use crate::audit::Permit;
 use crate::broker::Ask;
 use crate::policy::ConditionKeys;
 use crate::protocol::secretsmanager::{self as wire, GetSecretValueResponse, SecretMetadata};
 use crate::protocol::{ApiError, Operation};
 use crate::vault::{
-    Rotation, RotationRules, Row, SecretError, SecretFailure, SecretRecord, SecretVersionValue, Secrets,
+    KeyError, Rotation, RotationRules, Row, SecretError, SecretFailure, SecretRecord, SecretVersionValue,
+    Secrets,
 };
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
@@ -86,34 +87,6 @@ fn unenforceable() -> Failure {
     )
     .into()
 }
-
-/// Whether the caller may use the key of the version that these selectors name.
-pub(super) fn readable(
-    exchange: &Exchange<'_>,
-    secret: &SecretRecord,
-    version_id: Option<&str>,
-    stage: Option<&str>,
-) -> Result<(), Failure> {
-    let version = secret.select(version_id, stage).map_err(|error| refused(error.into()))?;
-    usable_key(exchange, secret, version.kms_key_id.as_deref())
-}
-
-/// The service's own key works for the secret's account only.
-/// Source: Secrets Manager User Guide, "Access AWS Secrets Manager secrets from a different account".
-pub(super) fn usable_key(
-    exchange: &Exchange<'_>,
-    secret: &SecretRecord,
-    kms_key_id: Option<&str>,
-) -> Result<(), Failure> {
-    let own = exchange.context.caller.as_ref().is_some_and(|c| c.account() == secret.scope.account);
-    if own || kms_key_id.is_some_and(|key| !key.is_empty() && !key.ends_with(DEFAULT_KEY)) {
-        return Ok(());
-    }
-    Err(ApiError::access_denied_text("Access to KMS is not allowed").into())
-}
-
-/// Alias of the service's own key.
-pub(super) const DEFAULT_KEY: &str = "alias/aws/secretsmanager";
 
 /// A value as `GetSecretValue` and `BatchGetSecretValue` show it.
 pub(super) fn shown(read: SecretVersionValue) -> GetSecretValueResponse {
@@ -209,5 +182,8 @@ pub(super) fn refused(failure: SecretFailure) -> Failure {
         | SecretError::HasReplicas { .. }
         | SecretError::InvalidReplicaRegion
         | SecretError::TooManyTags => wire::invalid_parameter(text),
+        SecretError::EncryptionFailure(KeyError::OfAnotherService(_)) => secret_kms::no_access(),
+        SecretError::EncryptionFailure(_) => wire::encryption_failure(text),
+        SecretError::DecryptionFailure(_) => wire::decryption_failure(text),
     })
 }

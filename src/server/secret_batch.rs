@@ -6,7 +6,8 @@
 
 use super::exchange::{Answer, Exchange, Failure, unavailable};
 use super::list_secrets::{Choice, select};
-use super::named_secret::{Named, readable, refused, shown};
+use super::named_secret::{Named, shown};
+use super::secret_kms;
 use crate::protocol::secretsmanager::{
     BatchChoice, BatchError, BatchGetSecretValueResponse, Filter, GetSecretValueResponse,
 };
@@ -92,7 +93,5 @@ async fn read(part: &Exchange<'_>, id: &str) -> Result<GetSecretValueResponse, F
     let named = Named::new(part, id.to_owned());
     let permit = named.authorize(part, Operation::GetSecretValue).await?;
     let secret = named.existing()?;
-    readable(part, &secret.record, None, None)?;
-    let read = part.broker.vault().secrets().get_value(&permit, &secret, None, None).map_err(refused)?;
-    Ok(shown(read))
+    Ok(shown(secret_kms::read(part, &permit, &secret, None, None).await?))
 }

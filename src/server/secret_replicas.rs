@@ -4,15 +4,17 @@
 //! The vault brings replicas in sync before it returns, so that answers mostly say
 //! `InSync` where AWS says `InProgress` first.
 
+use super::exchange::Failure;
 use super::exchange::{Answer, Exchange, blocking};
-use super::named_secret::{DEFAULT_KEY, Named, refused};
+use super::named_secret::{Named, refused};
+use super::secret_kms;
 use crate::policy::ConditionKeys;
 use crate::protocol::Operation;
 use crate::protocol::secretsmanager::{
     RemoveRegionsFromReplicationRequest, ReplicaRegion, ReplicateSecretToRegionsRequest, ReplicationResponse,
     ReplicationStatus, StopReplicationToReplicaRequest, StopReplicationToReplicaResponse,
 };
-use crate::vault::{Replica, ReplicaState, Scope, SecretRecord, Vault};
+use crate::vault::{OWN_KEYS, Replica, ReplicaState, Scope, SecretRecord, Vault};
 use serde_json::{Value, json};
 
 pub(super) async fn replicate(exchange: &mut Exchange<'_>) -> Answer {
@@ -26,6 +28,8 @@ pub(super) async fn replicate(exchange: &mut Exchange<'_>) -> Answer {
     replica_keys(&mut keys, &request.add_replica_regions, request.force_overwrite_replica_secret);
     let permit = named.authorize_with(exchange, Operation::ReplicateSecretToRegions, keys).await?;
     let secret = named.existing()?;
+    usable_keys(exchange, &request.add_replica_regions, &secret.record.arn()).await?;
+    secret_kms::to_replicate(exchange, &secret.record).await?;
     let wanted = replicas(request.add_replica_regions, request.force_overwrite_replica_secret);
     let vault = exchange.broker.vault();
     let primary = blocking(|| vault.secrets().replicate(&permit, &secret, wanted)).map_err(refused)?;
@@ -54,6 +58,20 @@ pub(super) async fn stop(exchange: &mut Exchange<'_>) -> Answer {
     let secrets = exchange.broker.vault().secrets();
     blocking(|| secrets.stop_replication(&permit, &secret)).map_err(refused)?;
     exchange.answer(&StopReplicationToReplicaResponse { arn: secret.record.arn() })
+}
+
+/// The caller may use the keys that the request names for replicas.
+pub(super) async fn usable_keys(
+    exchange: &Exchange<'_>,
+    wanted: &[ReplicaRegion],
+    arn: &str,
+) -> Result<(), Failure> {
+    for replica in wanted {
+        let scope = Scope::new(exchange.scope.account.as_str(), replica.region.as_str());
+        let key = secret_kms::choose(exchange, &scope, replica.kms_key_id.as_deref())?;
+        secret_kms::to_establish(exchange, &key, arn).await?;
+    }
+    Ok(())
 }
 
 /// The replicas that a request asks for.
@@ -88,7 +106,7 @@ pub(super) fn status(vault: &Vault, secret: &SecretRecord) -> Vec<ReplicationSta
         };
         ReplicationStatus {
             region: replica.region.clone(),
-            kms_key_id: Some(replica.kms_key_id.clone().unwrap_or_else(|| DEFAULT_KEY.to_owned())),
+            kms_key_id: Some(replica.kms_key_id.clone().unwrap_or_else(|| OWN_KEYS[0].to_owned())),
             status: status.to_owned(),
             status_message: message,
             last_accessed_date: made.and_then(|made| vault.last_accessed(&made)),

@@ -4,11 +4,11 @@
 //! act on the vault with the permit.
 
 use super::exchange::{Answer, Exchange, Failure, blocking};
-use super::named_secret::{Named, metadata, readable, refused, shown, usable_key};
+use super::named_secret::{Named, metadata, refused, shown};
 use super::secret_tags::{checked_tags, tag_list};
 use super::{
-    list_secrets, secret_batch, secret_keys, secret_policy, secret_replicas, secret_rotation, secret_tags,
-    secret_versions,
+    list_secrets, secret_batch, secret_keys, secret_kms, secret_policy, secret_replicas, secret_rotation,
+    secret_tags, secret_versions,
 };
 use crate::broker::Ask;
 use crate::policy::ConditionKeys;
@@ -19,7 +19,9 @@ use crate::protocol::secretsmanager::{
     RestoreSecretRequest, RestoreSecretResponse, UpdateSecretRequest, UpdateSecretResponse,
 };
 use crate::protocol::{ApiError, Operation};
-use crate::vault::{AWSCURRENT, NewSecret, PasswordRules, SecretContent, SecretVersionValue, Secrets};
+use crate::vault::{
+    AWSCURRENT, KeyEdit, KeyPermits, NewSecret, PasswordRules, SecretContent, SecretVersionValue, Secrets,
+};
 use serde_json::json;
 
 /// Serves one operation.
@@ -77,8 +79,7 @@ pub(super) async fn read_value(
     keys.set_some("secretsmanager:VersionStage", stage.or(by_default));
     let permit = named.authorize_with(exchange, Operation::GetSecretValue, keys).await?;
     let secret = named.existing()?;
-    readable(exchange, &secret.record, version_id, stage)?;
-    exchange.broker.vault().secrets().get_value(&permit, &secret, version_id, stage).map_err(refused)
+    secret_kms::read(exchange, &permit, &secret, version_id, stage).await
 }
 
 async fn create(exchange: &mut Exchange<'_>) -> Answer {
@@ -112,21 +113,29 @@ async fn create(exchange: &mut Exchange<'_>) -> Answer {
     if request.cross_account_primary_arn.is_some() {
         return Err(wire::invalid_parameter(
             "Sealdock does not replicate secrets from one account to another: leave CrossAccountPrimaryARN out, and let \
-             the other account read the secret by a resource policy.",
+              the other account read the secret by a resource policy.",
         )
         .into());
+    }
+    let key = secret_kms::choose(exchange, &exchange.scope, request.kms_key_id.as_deref())?;
+    secret_kms::to_establish(exchange, &key, &arn).await?;
+    secret_replicas::usable_keys(exchange, &regions, &arn).await?;
+    let mut key_permits = KeyPermits::none();
+    if request.content.is_some() {
+        secret_kms::to_write(exchange, &mut key_permits, &key, (&arn, &token)).await?;
     }
     let new = NewSecret {
         name: request.name,
         token,
         description: request.description,
-        kms_key_id: request.kms_key_id.filter(|id| !id.is_empty()),
+        key,
         tags,
         content: request.content.map(content),
         replicas: secret_replicas::replicas(regions, overwrite),
     };
     let secrets = exchange.broker.vault().secrets();
-    let written = blocking(|| secrets.create(&permit, &arn, &exchange.scope, new)).map_err(refused)?;
+    let written =
+        blocking(|| secrets.create(&permit, &key_permits, &arn, &exchange.scope, new)).map_err(refused)?;
     let vault = exchange.broker.vault();
     let made = vault.secrets().find(&exchange.scope, &written.secret.name);
     let replication_status =
@@ -148,7 +157,10 @@ async fn put_value(exchange: &mut Exchange<'_>) -> Answer {
     let named = Named::new(exchange, request.secret_id);
     let permit = named.authorize(exchange, Operation::PutSecretValue).await?;
     let secret = named.existing()?;
-    usable_key(exchange, &secret.record, secret.record.kms_key_id.as_deref())?;
+    secret.record.require_changeable().map_err(|error| refused(error.into()))?;
+    let key = secret_kms::choose(exchange, &secret.record.scope, secret.record.kms_key_id.as_deref())?;
+    let mut keys = KeyPermits::none();
+    secret_kms::to_write(exchange, &mut keys, &key, (&secret.record.arn(), &token)).await?;
     let secrets = exchange.broker.vault().secrets();
     if let Some(shown) = &request.rotation_token
         && !secrets.is_rotation_token(&secret.record, &token, shown)
@@ -159,8 +171,8 @@ async fn put_value(exchange: &mut Exchange<'_>) -> Answer {
         .into());
     }
     let (content, stages) = (content(request.content), request.version_stages.unwrap_or_default());
-    let written =
-        blocking(|| secrets.put_value(&permit, &secret, &token, &content, stages)).map_err(refused)?;
+    let written = blocking(|| secrets.put_value(&permit, &keys, &secret, key, (&token, &content), stages))
+        .map_err(refused)?;
     exchange.answer(&PutSecretValueResponse {
         arn: written.secret.arn(),
         name: written.secret.name,
@@ -185,21 +197,38 @@ async fn update(exchange: &mut Exchange<'_>) -> Answer {
     let secret = named.existing()?;
     let only_key = request.content.is_none() && request.description.is_none();
     if let (true, true, Some(key)) = (secret.record.is_replica(), only_key, &request.kms_key_id) {
-        let key = Some(key.clone()).filter(|key| !key.is_empty());
+        let chosen = secret_kms::choose(exchange, &secret.record.scope, Some(key))?;
+        secret_kms::to_establish(exchange, &chosen, &secret.record.arn()).await?;
+        let key = chosen.shown().map(str::to_owned);
         let secrets = exchange.broker.vault().secrets();
         blocking(|| secrets.set_replica_key(&permit, &secret, key)).map_err(refused)?;
         let (arn, name) = (secret.record.arn(), secret.record.name.clone());
         return exchange.answer(&UpdateSecretResponse { arn, name, version_id: None });
     }
+    secret.record.require_changeable().map_err(|error| refused(error.into()))?;
     let content = request.content.map(content);
-    if content.is_some() || request.kms_key_id.is_some() {
-        let key = request.kms_key_id.as_deref().or(secret.record.kms_key_id.as_deref());
-        usable_key(exchange, &secret.record, key)?;
-    }
     let value = content.as_ref().map(|content| (token.as_str(), content));
-    let (description, key) = (request.description, request.kms_key_id);
+    let (record, arn) = (&secret.record, secret.record.arn());
+    let mut keys = KeyPermits::none();
+    let key = match (&request.kms_key_id, value) {
+        (None, None) => KeyEdit::Kept,
+        (None, Some(_)) => {
+            KeyEdit::Sealing(secret_kms::choose(exchange, &record.scope, record.kms_key_id.as_deref())?)
+        }
+        (Some(named), _) => {
+            let key = secret_kms::choose(exchange, &record.scope, Some(named))?;
+            secret_kms::to_establish(exchange, &key, &arn).await?;
+            secret_kms::to_reseal(exchange, &mut keys, &key, record).await?;
+            KeyEdit::Changed(key)
+        }
+    };
+    if let (Some(_), KeyEdit::Sealing(key) | KeyEdit::Changed(key)) = (value, &key) {
+        secret_kms::to_write(exchange, &mut keys, key, (&arn, &token)).await?;
+    }
+    let description = request.description;
     let secrets = exchange.broker.vault().secrets();
-    let written = blocking(|| secrets.update(&permit, &secret, value, description, key)).map_err(refused)?;
+    let written =
+        blocking(|| secrets.update(&permit, &keys, &secret, value, description, key)).map_err(refused)?;
     exchange.answer(&UpdateSecretResponse {
         arn: written.secret.arn(),
         name: written.secret.name,

@@ -52,7 +52,7 @@ impl AccessKeys<'_> {
         let id = key_id("AKIA", account);
         let secret =
             SecretValue::from(base64::engine::general_purpose::STANDARD.encode(random::<30>().as_ref()));
-        let blob = self.0.blobs.put(&scope(), KEY_ID, &secret)?;
+        let blob = self.0.blobs.put(&*self.0.keyring.made(&scope(), KEY_ID)?, &secret)?;
         let record = AccessKeyRecord {
             id: id.clone(),
             principal: principal.to_owned(),
@@ -74,7 +74,7 @@ impl AccessKeys<'_> {
     /// # Errors
     /// [`VaultError`] when it does not open.
     pub fn secret(&self, key: &AccessKeyRecord) -> Result<SecretValue, VaultError> {
-        self.0.blobs.get(&scope(), KEY_ID, &key.blob)
+        self.0.blobs.get(&*self.0.keyring.own(&scope(), KEY_ID)?, &key.blob)
     }
 
     /// All keys in order of id.

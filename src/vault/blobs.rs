@@ -4,42 +4,21 @@
 //! compare-and-swap of the metadata makes it visible. A crash between the two
 //! leaves a blob that no record names; [`Blobs::sweep`] removes those.
 //!
-//! The KMS key's own record holds the KEK that seals the data keys of the blobs.
+//! What seals the data keys of the blobs is a [`Kek`], which only the keyring gives.
 
 use super::VaultError;
-use super::scope::Scope;
-use super::seal::{Key, Keys, open_value, random, seal_value};
-use super::table::{Change, Stored, Table};
+use super::kms_keyring::Kek;
+use super::seal::{open_value, random, seal_value};
 use crate::secret::SecretValue;
 use crate::store::Store;
-use serde::{Deserialize, Serialize};
-use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::HashSet;
+use std::sync::Arc;
 
 const BLOB: u8 = b'V';
 
-/// A KMS key id and its sealed key material.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct KeyRecord {
-    scope: Scope,
-    key_id: String,
-    sealed: String,
-}
-
-impl Stored for KeyRecord {
-    const KIND: u8 = b'K';
-    fn id(&self) -> String {
-        self.scope.id(&self.key_id)
-    }
-}
-
-/// Values and the keys that seal them.
+/// Sealed values.
 pub(crate) struct Blobs {
     store: Arc<dyn Store>,
-    keys: Arc<Keys>,
-    keks: Table<KeyRecord>,
-    /// Opened KEKs, wiped when dropped. They are as secret as the derived keys beside them.
-    opened: RwLock<HashMap<String, Arc<Key>>>,
 }
 
 impl std::fmt::Debug for Blobs {
@@ -49,32 +28,26 @@ impl std::fmt::Debug for Blobs {
 }
 
 impl Blobs {
-    pub(crate) fn load(store: Arc<dyn Store>, keys: Arc<Keys>) -> Result<Self, VaultError> {
-        let keks = Table::load(Arc::clone(&store), Arc::clone(&keys))?;
-        Ok(Self { keks, store, keys, opened: RwLock::default() })
+    pub(crate) fn new(store: Arc<dyn Store>) -> Self {
+        Self { store }
     }
 
-    /// Seals and stores a value under the KMS key `key_id`; returns the blob's name.
-    pub(crate) fn put(&self, scope: &Scope, key_id: &str, value: &SecretValue) -> Result<String, VaultError> {
-        let kek = self.kek(scope, key_id)?;
+    /// Seals and stores a value; returns the blob's name.
+    pub(crate) fn put(&self, kek: &Kek, value: &SecretValue) -> Result<String, VaultError> {
         let name = hex::encode(random::<16>().as_ref());
         let key = blob_key(&name);
         #[expect(clippy::disallowed_methods, reason = "the plaintext goes into the seal and nowhere else")]
-        let sealed = seal_value(&kek, &key, value.expose());
+        let sealed = seal_value(kek.newest(), &key, value.expose());
         self.store.put(&key, None, &sealed)?;
         Ok(name)
     }
 
     /// Opens the value in the blob `name`.
-    pub(crate) fn get(&self, scope: &Scope, key_id: &str, name: &str) -> Result<SecretValue, VaultError> {
+    pub(crate) fn get(&self, kek: &Kek, name: &str) -> Result<SecretValue, VaultError> {
         let key = blob_key(name);
-        let id = scope.id(key_id);
-        let kek = match self.opened(&id) {
-            Some(kek) => kek,
-            None => self.open_kek(&self.keks.get(&id).ok_or(VaultError::Unreadable)?.record)?,
-        };
         let stored = self.store.get(&key)?.ok_or(VaultError::Unreadable)?;
-        let mut value = open_value(&kek, &key, &stored.bytes).map_err(|_| VaultError::Unreadable)?;
+        let mut opened = kek.all().filter_map(|kek| open_value(kek, &key, &stored.bytes).ok());
+        let mut value = opened.next().ok_or(VaultError::Unreadable)?;
         Ok(SecretValue::new(std::mem::take(&mut *value)))
     }
 
@@ -107,45 +80,6 @@ impl Blobs {
                 removed += 1;
             }
         }
-    }
-
-    /// The KEK of a KMS key id, made at its first use.
-    fn kek(&self, scope: &Scope, key_id: &str) -> Result<Arc<Key>, VaultError> {
-        let id = scope.id(key_id);
-        if let Some(kek) = self.opened(&id) {
-            return Ok(kek);
-        }
-        if let Some(row) = self.keks.get(&id) {
-            return self.open_kek(&row.record);
-        }
-        let record = self.keks.change(&id, |current| {
-            Ok::<_, VaultError>(match current {
-                Some(record) => (Change::Keep, record.clone()),
-                None => {
-                    let sealed = self.keys.seal_kek(&self.keys.store_key(KeyRecord::KIND, &id), &random());
-                    let record = KeyRecord {
-                        scope: scope.clone(),
-                        key_id: key_id.to_owned(),
-                        sealed: hex::encode(sealed),
-                    };
-                    (Change::Write(record.clone()), record)
-                }
-            })
-        })?;
-        self.open_kek(&record)
-    }
-
-    fn opened(&self, id: &str) -> Option<Arc<Key>> {
-        self.opened.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
-    }
-
-    fn open_kek(&self, record: &KeyRecord) -> Result<Arc<Key>, VaultError> {
-        let sealed = hex::decode(&record.sealed).map_err(|_| VaultError::Unreadable)?;
-        let id = record.id();
-        let key = self.keys.store_key(KeyRecord::KIND, &id);
-        let kek = Arc::new(self.keys.open_kek(&key, &sealed).map_err(|_| VaultError::Unreadable)?);
-        self.opened.write().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::clone(&kek));
-        Ok(kek)
     }
 }
 

@@ -5,6 +5,8 @@
 //! | `root.rs` | root key: key file or passphrase |
 //! | `seal.rs` | key hierarchy and sealing |
 //! | `table.rs`, `blobs.rs` | metadata records, sealed values |
+//! | `kms_record.rs`, `kms_keyring.rs`, `kms_permits.rs` | KMS keys: their rules, their material, what it takes to use one |
+//! | `kms.rs`, `kms_aliases.rs`, `kms_deletion.rs` | the operations on keys |
 //! | `secret_record.rs`, `parameter_record.rs` | AWS's rules, pure |
 //! | `parameter_labels.rs`, `parameter_tags.rs`, `parameter_sharing.rs`, `parameter_listing.rs` | what else parameters have, and lists of them |
 //! | `parameter_value.rs`, `parameter_policies.rs` | AWS's rules for values and for what time does, pure |
@@ -22,6 +24,12 @@ mod anchor;
 mod attached_policy;
 mod bindings;
 mod blobs;
+mod kms;
+mod kms_aliases;
+mod kms_deletion;
+mod kms_keyring;
+mod kms_permits;
+mod kms_record;
 mod parameter_due;
 mod parameter_index;
 mod parameter_labels;
@@ -42,6 +50,7 @@ mod seal;
 mod secret_deletion;
 mod secret_edits;
 mod secret_error;
+mod secret_keys;
 mod secret_listing;
 mod secret_record;
 mod secret_replication;
@@ -55,6 +64,11 @@ mod tokens;
 pub use access_keys::{AccessKeyRecord, AccessKeys, account_of_key};
 pub use attached_policy::AttachedPolicy;
 pub use bindings::{Binding, BindingRecord, Bindings};
+pub use kms::{ChosenKey, FoundKey, Kms, KmsFailure, NewKey, OWN_KEYS, OwnKey};
+pub use kms_permits::KeyPermits;
+pub use kms_record::{
+    AliasRecord, CustomerKey, KeyError, KeyRecord, KeyRotation, KeyState, RotationSchedule,
+};
 pub use parameter_due::DuePolicy;
 pub use parameter_labels::{Labelled, Unlabelled};
 pub use parameter_listing::{Listed, Page, below};
@@ -77,7 +91,7 @@ pub use secret_error::SecretError;
 pub use secret_listing::{SecretOrder, SecretPage};
 pub use secret_record::{AWSCURRENT, AWSPREVIOUS, Deletion, SecretRecord, VersionRecord};
 pub use secret_versions::StageMove;
-pub use secrets::{NewSecret, SecretContent, SecretFailure, SecretVersionValue, Secrets, Written};
+pub use secrets::{KeyEdit, NewSecret, SecretContent, SecretFailure, SecretVersionValue, Secrets, Written};
 pub use table::Row;
 pub use tokens::{SessionClaims, TokenError};
 
@@ -86,6 +100,7 @@ use crate::store::{Store, StoreError};
 use access_keys::AccessKeyTable;
 use blobs::Blobs;
 use jiff::Timestamp;
+use kms_keyring::Keyring;
 use parameter_index::ParameterIndex;
 use seal::{Keys, random};
 use secret_table::SecretTable;
@@ -150,6 +165,7 @@ pub struct Vault {
     keys: Arc<Keys>,
     clock: Arc<dyn Clock>,
     blobs: Blobs,
+    keyring: Keyring,
     secrets: SecretTable,
     parameters: Table<ParameterRecord>,
     parameter_index: ParameterIndex,
@@ -215,7 +231,8 @@ impl Vault {
         let vault = Self {
             id: header.vault_id,
             clock,
-            blobs: Blobs::load(Arc::clone(&store), Arc::clone(&keys))?,
+            blobs: Blobs::new(Arc::clone(&store)),
+            keyring: Keyring::load(&store, &keys)?,
             secrets: SecretTable::load(Arc::clone(&store), Arc::clone(&keys))?,
             parameter_index: ParameterIndex::load(&parameters),
             one_level_names: Mutex::default(),
@@ -249,6 +266,11 @@ impl Vault {
     /// Parameter Store's operations.
     pub fn parameters(&self) -> Parameters<'_> {
         Parameters(self)
+    }
+
+    /// KMS's operations.
+    pub fn kms(&self) -> Kms<'_> {
+        Kms(self)
     }
 
     /// Access keys.

@@ -136,7 +136,7 @@ impl Parameters<'_> {
             let sealed = self.0.blobs.sealed(&version.blob)?;
             SecretValue::from(base64::engine::general_purpose::STANDARD.encode(sealed))
         } else {
-            self.0.blobs.get(&record.scope, key_of(&version), &version.blob)?
+            self.0.blobs.get(&*self.0.keyring.own(&record.scope, key_of(&version))?, &version.blob)?
         };
         Ok(ParameterValue { parameter: Arc::clone(parameter), version, selector: selector.echo(), value })
     }
@@ -216,7 +216,7 @@ impl Parameters<'_> {
                 policies,
                 blob: String::new(),
             };
-            let blob = self.0.blobs.put(scope, key_of(&version), &new.value)?;
+            let blob = self.0.blobs.put(&*self.0.keyring.made(scope, key_of(&version))?, &new.value)?;
             version.blob.clone_from(&blob);
             staged = Some(blob);
             let (record, dropped) = match current {

@@ -388,6 +388,7 @@ impl SecretRecord {
             created: now,
             stages: vec![AWSPENDING.to_owned()],
             kms_key_id: self.kms_key_id.clone(),
+            customer_key: None,
             accessed: None,
             binary: false,
             digest: String::new(),

@@ -1,5 +1,6 @@
 //! The refusals of Secrets Manager that its rules about secrets lead to, in AWS's words.
 
+use super::kms_record::KeyError;
 use super::secret_record::{MAX_STAGES, MAX_TAGS, MAX_VERSIONS};
 use crate::schedule::ScheduleError;
 
@@ -94,6 +95,14 @@ pub enum SecretError {
         "You can only move staging label AWSCURRENT to a different secret version. It can't be completely removed."
     )]
     CurrentRemoved,
+    /// The key does not decrypt.
+    #[error("Secrets Manager can't decrypt the protected secret text using the provided KMS key. {0}")]
+    DecryptionFailure(KeyError),
+    /// The key does not encrypt.
+    #[error(
+        "Secrets Manager can't encrypt the protected secret text using the provided KMS key. Check that the KMS key is available, enabled, and not in an invalid state. {0}"
+    )]
+    EncryptionFailure(KeyError),
     /// Rotation was asked for, and no function was ever named.
     #[error("No Lambda rotation function ARN is associated with this secret.")]
     NoRotationFunction,

@@ -97,8 +97,12 @@ pub struct VersionRecord {
     pub created: Timestamp,
     /// Staging labels in order; none means deprecated.
     pub stages: Vec<String>,
-    /// The KMS key that its data key is sealed under.
+    /// The KMS key that its data key is sealed under, as the caller named it; absent for the
+    /// service's own key.
     pub kms_key_id: Option<String>,
+    /// ARN of that key, if it is a customer key. A read needs a permit for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer_key: Option<String>,
     /// Day of the last read.
     pub accessed: Option<Timestamp>,
     /// Whether the value is SecretBinary.
@@ -306,6 +310,7 @@ pub(super) mod tests {
             created,
             stages: Vec::new(),
             kms_key_id: None,
+            customer_key: None,
             accessed: None,
             binary: false,
             digest: id.into(),

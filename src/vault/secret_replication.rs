@@ -18,11 +18,13 @@
 //! finished, because the primary lists a replica before it is made and until it is destroyed.
 
 use super::VaultError;
+use super::kms::{ChosenKey, Kms, OWN_KEYS};
+use super::kms_keyring::KeyRefusal;
 use super::replica_record::{Replica, ReplicaState, name_taken};
 use super::scope::Scope;
 use super::secret_error::SecretError;
 use super::secret_record::{SecretRecord, VersionRecord};
-use super::secrets::{SecretFailure, Secrets, key_of, permitted, same};
+use super::secrets::{DEFAULT_KEY, SecretFailure, Secrets, key_of, permitted, same};
 use super::table::{Change, Row};
 use crate::audit::Permit;
 use std::sync::{MutexGuard, PoisonError};
@@ -229,13 +231,18 @@ impl Secrets<'_> {
             self.destroy(&id, |record| Ok::<_, VaultError>(record.suffix == other.record.suffix))?;
         }
         let current = current.as_ref().map(|row| &row.record);
+        let key = match Kms(self.0).choose(&scope, OWN_KEYS[0], replica.kms_key_id.as_deref()) {
+            Ok(key) => key,
+            Err(cause) => return Ok(Outcome::Stands(ReplicaState::Failed(cause.to_string()))),
+        };
         let mut fresh = Vec::new();
-        let versions = self.versions_for(primary, replica, &scope, current, &mut fresh);
+        let versions = self.versions_for(primary, &key, &scope, current, &mut fresh);
         let outcome = match versions {
             Ok(versions) => self.write_replica(&id, primary, replica, versions),
+            Err(KeyRefusal::Unusable(cause)) => Ok(Outcome::Stands(ReplicaState::Failed(cause.to_string()))),
             // A version that was pruned since the primary was read has no blob any more.
-            Err(VaultError::Unreadable) if self.has_changed(primary) => Ok(Outcome::Stale),
-            Err(error) => Err(error),
+            Err(KeyRefusal::Vault(VaultError::Unreadable)) if self.has_changed(primary) => Ok(Outcome::Stale),
+            Err(KeyRefusal::Vault(error)) => Err(error),
         };
         if !matches!(outcome, Ok(Outcome::Stands(ReplicaState::InSync))) {
             for blob in &fresh {
@@ -245,29 +252,32 @@ impl Secrets<'_> {
         outcome
     }
 
-    /// The versions of the replica: those that it has, and the others sealed under its key.
-    /// `fresh` takes the names of the blobs that are made.
+    /// The versions of the replica: those that it has, and the others sealed under its key. A version
+    /// whose own key does not open it is left out. `fresh` takes the names of the blobs that are made.
     fn versions_for(
         &self,
         primary: &SecretRecord,
-        replica: &Replica,
+        key: &ChosenKey,
         scope: &Scope,
         current: Option<&SecretRecord>,
         fresh: &mut Vec<String>,
-    ) -> Result<Vec<VersionRecord>, VaultError> {
+    ) -> Result<Vec<VersionRecord>, KeyRefusal> {
         let mut versions = Vec::with_capacity(primary.versions.len());
         for version in &primary.versions {
             let kept = current
                 .and_then(|record| record.version(&version.id))
-                .filter(|kept| kept.digest == version.digest && kept.kms_key_id == replica.kms_key_id);
+                .filter(|kept| kept.digest == version.digest && kept.is_under(key));
             let (blob, accessed) = match kept {
                 _ if !version.has_value() => (String::new(), None),
                 Some(kept) => (kept.blob.clone(), kept.accessed),
                 None => {
-                    let (from, to) =
-                        (key_of(version.kms_key_id.as_deref()), key_of(replica.kms_key_id.as_deref()));
-                    let value = self.0.blobs.get(&primary.scope, from, &version.blob)?;
-                    let blob = self.0.blobs.put(scope, to, &value)?;
+                    let from = match self.0.keyring.to_copy(&primary.scope, key_of(version)) {
+                        Err(KeyRefusal::Unusable(_)) => continue,
+                        from => from?,
+                    };
+                    let to = self.0.keyring.to_copy(scope, key.key(DEFAULT_KEY))?;
+                    let value = self.0.blobs.get(&from, &version.blob)?;
+                    let blob = self.0.blobs.put(&to, &value)?;
                     fresh.push(blob.clone());
                     (blob, None)
                 }
@@ -275,7 +285,8 @@ impl Secrets<'_> {
             versions.push(VersionRecord {
                 blob,
                 accessed,
-                kms_key_id: replica.kms_key_id.clone(),
+                kms_key_id: key.shown.clone(),
+                customer_key: key.customer.clone(),
                 ..version.clone()
             });
         }

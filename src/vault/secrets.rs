@@ -4,6 +4,9 @@
 //! and this secret. Metadata needs a permit as well, except [`Secrets::find`],
 //! which only turns a name into the ARN that is then authorised.
 
+use super::kms::{ChosenKey, OWN_KEYS};
+use super::kms_keyring::{Key, KeyRefusal};
+use super::kms_permits::KeyPermits;
 use super::replica_record::{Replica, check_regions};
 use super::scope::Scope;
 use super::seal::random;
@@ -46,8 +49,8 @@ pub struct NewSecret {
     pub token: String,
     /// Free text.
     pub description: Option<String>,
-    /// KMS key as the caller names it.
-    pub kms_key_id: Option<String>,
+    /// Its KMS key.
+    pub key: ChosenKey,
     /// Tags.
     pub tags: Vec<(String, String)>,
     /// First value, if there is one.
@@ -76,8 +79,20 @@ pub struct Written {
     pub version: Option<VersionRecord>,
 }
 
-/// The default KMS key of Secrets Manager.
-const DEFAULT_KEY: &str = "alias/aws/secretsmanager";
+/// What `UpdateSecret` does about the key.
+#[derive(Debug)]
+pub enum KeyEdit {
+    /// The secret keeps its key, and no value is sealed.
+    Kept,
+    /// The secret keeps its key, and the new value is sealed under it.
+    Sealing(ChosenKey),
+    /// The secret gets this key: its new value is sealed under it, and the versions with the labels
+    /// AWSCURRENT, AWSPENDING and AWSPREVIOUS are, as far as there are permits for both keys.
+    Changed(ChosenKey),
+}
+
+/// The service's own key, for secrets without another one.
+pub(super) const DEFAULT_KEY: &str = OWN_KEYS[0];
 
 /// Secrets Manager's view of a vault.
 #[derive(Clone, Copy, Debug)]
@@ -116,10 +131,12 @@ impl Secrets<'_> {
         Arn::new("secretsmanager", &scope.region, &scope.account, resource).to_string()
     }
 
-    /// `GetSecretValue`: the value of one version.
+    /// `GetSecretValue`: the value of one version. A version under a customer key needs a permit for
+    /// that key as well ([`VersionRecord::customer_key`]).
     pub fn get_value(
         &self,
         permit: &Permit,
+        keys: &KeyPermits,
         secret: &Arc<Row<SecretRecord>>,
         version_id: Option<&str>,
         stage: Option<&str>,
@@ -127,8 +144,7 @@ impl Secrets<'_> {
         permitted(permit, &["secretsmanager:GetSecretValue"], &secret.record.arn())?;
         let read = |secret: &Arc<Row<SecretRecord>>| -> Result<SecretVersionValue, SecretFailure> {
             let version = secret.record.select(version_id, stage)?.clone();
-            let key = key_of(version.kms_key_id.as_deref());
-            let value = self.0.blobs.get(&secret.record.scope, key, &version.blob)?;
+            let value = self.open(&secret.record.scope, &version, keys)?;
             Ok(SecretVersionValue { secret: Arc::clone(secret), version, value })
         };
         let read = match read(secret) {
@@ -144,10 +160,46 @@ impl Secrets<'_> {
         Ok(read)
     }
 
+    pub(super) fn open(
+        &self,
+        scope: &Scope,
+        version: &VersionRecord,
+        keys: &KeyPermits,
+    ) -> Result<SecretValue, SecretFailure> {
+        let kek =
+            self.0.keyring.to_open(scope, key_of(version), &version.id, keys).map_err(
+                |refusal| match refusal {
+                    KeyRefusal::Unusable(cause) => {
+                        SecretFailure::Refused(SecretError::DecryptionFailure(cause))
+                    }
+                    KeyRefusal::Vault(error) => error.into(),
+                },
+            )?;
+        Ok(self.0.blobs.get(&kek, &version.blob)?)
+    }
+
+    /// Seals the value of a version into a blob that nothing names yet.
+    pub(super) fn seal(
+        &self,
+        scope: &Scope,
+        key: &ChosenKey,
+        keys: &KeyPermits,
+        (version, value): (&str, &SecretValue),
+    ) -> Result<String, SecretFailure> {
+        let kek = self.0.keyring.to_seal(scope, key.key(DEFAULT_KEY), version, keys).map_err(|refusal| {
+            match refusal {
+                KeyRefusal::Unusable(cause) => SecretFailure::Refused(SecretError::EncryptionFailure(cause)),
+                KeyRefusal::Vault(error) => error.into(),
+            }
+        })?;
+        Ok(self.0.blobs.put(&kek, value)?)
+    }
+
     /// `CreateSecret`. The permit is for the name, since the ARN does not exist yet.
     pub fn create(
         &self,
         permit: &Permit,
+        keys: &KeyPermits,
         resource: &str,
         scope: &Scope,
         new: NewSecret,
@@ -161,7 +213,7 @@ impl Secrets<'_> {
             name: new.name,
             suffix: random_suffix(),
             description: new.description,
-            kms_key_id: new.kms_key_id,
+            kms_key_id: new.key.shown.clone(),
             created: now,
             changed: now,
             accessed: None,
@@ -176,7 +228,7 @@ impl Secrets<'_> {
             generation: 0,
         };
         let version = match &new.content {
-            Some(content) => Some(self.stage_version(&record, &new.token, content)?),
+            Some(content) => Some(self.stage_version(&record, &new.key, keys, (&new.token, content))?),
             None => None,
         };
         let staged = version.as_ref().map(|v| v.blob.clone());
@@ -206,68 +258,72 @@ impl Secrets<'_> {
     pub fn put_value(
         &self,
         permit: &Permit,
+        keys: &KeyPermits,
         secret: &Row<SecretRecord>,
-        token: &str,
-        content: &SecretContent,
+        key: ChosenKey,
+        value: (&str, &SecretContent),
         stages: Vec<String>,
     ) -> Result<Written, SecretFailure> {
         permitted(permit, &["secretsmanager:PutSecretValue"], &secret.record.arn())?;
-        self.write(secret, Some((token, content)), stages, |_| {})
+        self.write(secret, keys, Some(value), KeyEdit::Sealing(key), stages, None)
     }
 
     /// `UpdateSecret`: description, key and, when given, a new current version.
     pub fn update(
         &self,
         permit: &Permit,
+        keys: &KeyPermits,
         secret: &Row<SecretRecord>,
         value: Option<(&str, &SecretContent)>,
         description: Option<String>,
-        kms_key_id: Option<String>,
+        key: KeyEdit,
     ) -> Result<Written, SecretFailure> {
         permitted(permit, &["secretsmanager:UpdateSecret"], &secret.record.arn())?;
-        self.write(secret, value, Vec::new(), move |record| {
-            if description.is_some() {
-                record.description.clone_from(&description);
-            }
-            if let Some(key) = kms_key_id {
-                // The empty text goes back to the default key.
-                record.kms_key_id = Some(key).filter(|key| !key.is_empty());
-            }
-        })
+        self.write(secret, keys, value, key, Vec::new(), description)
     }
 
     fn write(
         &self,
         secret: &Row<SecretRecord>,
+        keys: &KeyPermits,
         value: Option<(&str, &SecretContent)>,
+        key: KeyEdit,
         stages: Vec<String>,
-        edit: impl FnOnce(&mut SecretRecord),
+        description: Option<String>,
     ) -> Result<Written, SecretFailure> {
         let now = self.0.now();
-        let mut edited = secret.record.clone();
-        edit(&mut edited);
-        let (description, kms_key_id) = (edited.description.clone(), edited.kms_key_id.clone());
-        let version = match value {
-            Some((token, content)) => Some(self.stage_version(&edited, token, content)?),
-            None => None,
+        let (sealing, changed) = match &key {
+            KeyEdit::Kept => (None, None),
+            KeyEdit::Sealing(key) => (Some(key), None),
+            KeyEdit::Changed(key) => (Some(key), Some(key)),
+        };
+        let version = match (value, sealing) {
+            (Some(value), Some(key)) => Some(self.stage_version(&secret.record, key, keys, value)?),
+            (None, _) => None,
+            (Some(_), None) => return Err(VaultError::NotPermitted.into()),
         };
         let staged = version.as_ref().map(|v| v.blob.clone());
+        let resealed = match changed {
+            Some(key) => self.reseal(&secret.record, key, keys)?,
+            None => Vec::new(),
+        };
         let outcome = self.change(&secret.record.scope.id(&secret.record.name), |current| {
             let mut record = same(current, secret)?.clone();
             record.require_changeable()?;
-            if description != secret.record.description {
+            if description.is_some() {
                 record.description = description;
             }
-            if kms_key_id != secret.record.kms_key_id {
-                record.kms_key_id = kms_key_id;
+            let mut pruned = Vec::new();
+            if let Some(key) = changed {
+                record.kms_key_id.clone_from(&key.shown);
+                pruned = record.take_resealed(&resealed, key);
             }
             let id = version.as_ref().map(|v| v.id.clone());
-            let mut pruned = Vec::new();
             match version {
                 Some(v) if record.repeats(&v.id, &v.digest)? => {}
                 Some(v) => {
                     record.add_version(v, stages, now)?;
-                    pruned = record.prune(now);
+                    pruned.extend(record.prune(now));
                 }
                 None => record.changed = now,
             }
@@ -276,7 +332,7 @@ impl Secrets<'_> {
             let change = if current == Some(&record) { Change::Keep } else { Change::Write(record) };
             Ok::<_, SecretFailure>((change, (written, pruned)))
         });
-        let (outcome, pruned) = match outcome {
+        let (outcome, mut unused) = match outcome {
             Ok((written, pruned)) => (Ok(written), pruned),
             Err(e) => (Err(e), Vec::new()),
         };
@@ -285,7 +341,13 @@ impl Secrets<'_> {
         {
             self.rotation_may_be_due();
         }
-        for blob in pruned {
+        let taken = |blob: &String| {
+            let versions = outcome.as_ref().map(|w| w.secret.versions.as_slice()).unwrap_or_default();
+            versions.iter().any(|v| v.blob == *blob)
+        };
+        unused.extend(resealed.into_iter().map(|r| r.blob));
+        // A version that a rotation test has made shares the value of another.
+        for blob in unused.into_iter().filter(|blob| !taken(blob)) {
             self.0.blobs.delete(&blob)?;
         }
         self.discard_unused(staged, outcome)
@@ -295,14 +357,15 @@ impl Secrets<'_> {
     fn stage_version(
         &self,
         secret: &SecretRecord,
-        token: &str,
-        content: &SecretContent,
-    ) -> Result<VersionRecord, VaultError> {
+        key: &ChosenKey,
+        keys: &KeyPermits,
+        (token, content): (&str, &SecretContent),
+    ) -> Result<VersionRecord, SecretFailure> {
         let (value, binary) = match content {
             SecretContent::String(value) => (value, false),
             SecretContent::Binary(value) => (value, true),
         };
-        let blob = self.0.blobs.put(&secret.scope, key_of(secret.kms_key_id.as_deref()), value)?;
+        let blob = self.seal(&secret.scope, key, keys, (token, value))?;
         #[expect(
             clippy::disallowed_methods,
             reason = "a keyed digest tells whether a repeated request has the same content"
@@ -312,7 +375,8 @@ impl Secrets<'_> {
             id: token.to_owned(),
             created: self.0.now(),
             stages: Vec::new(),
-            kms_key_id: secret.kms_key_id.clone(),
+            kms_key_id: key.shown.clone(),
+            customer_key: key.customer.clone(),
             accessed: None,
             binary,
             digest: hex::encode(digest),
@@ -342,8 +406,13 @@ pub(super) fn same<'r>(
     current.filter(|r| r.suffix == secret.record.suffix).ok_or(SecretFailure::Refused(SecretError::NotFound))
 }
 
-pub(super) fn key_of(kms_key_id: Option<&str>) -> &str {
-    kms_key_id.unwrap_or(DEFAULT_KEY)
+/// The key that a version is sealed under. Without a customer key the name is that of a key of the
+/// vault's own.
+pub(super) fn key_of(version: &VersionRecord) -> Key<'_> {
+    match &version.customer_key {
+        Some(arn) => Key::Customer(arn),
+        None => Key::Own(version.kms_key_id.as_deref().unwrap_or(DEFAULT_KEY)),
+    }
 }
 
 pub(super) fn permitted(permit: &Permit, actions: &[&str], resource: &str) -> Result<(), VaultError> {

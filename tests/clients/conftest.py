@@ -75,6 +75,19 @@ def parameters(dev):
 
 
 @pytest.fixture(scope="session")
+def kms(dev):
+    return client("kms", dev.variables["AWS_ENDPOINT_URL"], dev_key(dev))
+
+
+def make_key(kms, alias=None, **more):
+    """A new KMS key, with an alias if one is given; its ARN."""
+    arn = kms.create_key(**more)["KeyMetadata"]["Arn"]
+    if alias:
+        kms.create_alias(AliasName=alias, TargetKeyId=arn)
+    return arn
+
+
+@pytest.fixture(scope="session")
 def users(served):
     """The access key of each user of the test policies, by user name."""
     return {user: brokers.access_key(served, user) for user in policies.USERS}
@@ -114,3 +127,8 @@ def raw_secrets(dev):
 @pytest.fixture(scope="session")
 def raw_parameters(dev):
     return raw.sender(dev.variables["AWS_ENDPOINT_URL"], dev_key(dev), "ssm")
+
+
+@pytest.fixture(scope="session")
+def raw_kms(dev):
+    return raw.sender(dev.variables["AWS_ENDPOINT_URL"], dev_key(dev), "kms")

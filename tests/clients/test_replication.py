@@ -8,7 +8,7 @@ import accounts
 import broker as brokers
 from accounts import arn, policy, statement
 from broker import ACCOUNT, REGION
-from conftest import CANARY, client, dev_key, find_canary
+from conftest import CANARY, client, dev_key, find_canary, make_key
 from expect import NO_SECRET, RECENTLY, TODAY, UUID, Matching, body, refused, secret_arn
 
 NEAR, FAR, OTHER = "eu-west-1", "us-east-1", "ap-south-1"
@@ -40,6 +40,14 @@ def at(dev):
     return clients.__getitem__
 
 
+@pytest.fixture(scope="module")
+def keys(dev):
+    """Keys for `REGION`, `NEAR` and `FAR` under the aliases alias/primary, alias/near and alias/far."""
+    endpoint, key = dev.variables["AWS_ENDPOINT_URL"], dev_key(dev)
+    for region, alias in ((REGION, "alias/primary"), (NEAR, "alias/near"), (FAR, "alias/far")):
+        make_key(client("kms", endpoint, key, region=region), alias)
+
+
 @pytest.fixture
 def replicated(secrets, name, value):
     """The ARN of a secret with a replica in `NEAR`."""
@@ -47,7 +55,7 @@ def replicated(secrets, name, value):
 
 
 class TestMaking:
-    def test_with_the_secret(self, secrets, at, name, value):
+    def test_with_the_secret(self, secrets, at, keys, name, value):
         answer = body(
             secrets.create_secret(
                 Name=name,
@@ -229,7 +237,7 @@ class TestInSync:
         assert described["ReplicationStatus"] == [in_sync(NEAR, LastAccessedDate=TODAY)]
         assert at(NEAR).describe_secret(SecretId=name)["LastAccessedDate"] == TODAY
 
-    def test_a_replica_has_its_own_key(self, secrets, at, name, replicated, value):
+    def test_a_replica_has_its_own_key(self, secrets, at, keys, name, replicated, value):
         secrets.update_secret(SecretId=name, KmsKeyId="alias/primary")
         secrets.put_secret_value(SecretId=name, SecretString=value + "2")
         assert "KmsKeyId" not in at(NEAR).describe_secret(SecretId=name)

@@ -8,7 +8,7 @@ import accounts
 import broker as brokers
 from accounts import OTHER, arn, policy, statement
 from broker import ACCOUNT
-from conftest import client, find_canary
+from conftest import client, find_canary, make_key
 from expect import MARKED, NO_SECRET, Matching, body, constraint, refused
 
 OWN_KEY = "alias/shared"
@@ -27,6 +27,13 @@ def as_user(vault):
     keys = {user: accounts.access_key(vault, arn(user)) for user in accounts.ACCOUNTS}
     made = {user: client("secretsmanager", vault.tls, key, verify=vault.ca) for user, key in keys.items()}
     return made.__getitem__
+
+
+@pytest.fixture(scope="module")
+def shared_key(vault):
+    """A key that both accounts may use, under the alias `OWN_KEY`."""
+    kms = client("kms", vault.tls, accounts.access_key(vault, arn("owner")), verify=vault.ca)
+    make_key(kms, OWN_KEY, Policy=policy(statement("Allow", {"AWS": [ACCOUNT, OTHER]}, "kms:*")))
 
 
 @pytest.fixture
@@ -252,7 +259,7 @@ class TestEnforced:
 
 class TestAccounts:
     @pytest.fixture
-    def shared(self, as_user, name, value):
+    def shared(self, as_user, shared_key, name, value):
         """A secret under a key that is not the service's own."""
         return as_user("owner").create_secret(Name=name, SecretString=value, KmsKeyId=OWN_KEY)["ARN"]
 

@@ -4,6 +4,7 @@ import uuid
 
 import pytest
 
+from conftest import make_key
 from expect import MARKED, NO_SECRET, RECENTLY, TODAY, body, refused
 
 
@@ -138,7 +139,8 @@ class TestListSecretVersionIds:
         }
         assert days == {versions[0]: None, versions[1]: TODAY, versions[2]: None}
 
-    def test_a_key_of_ones_own(self, secrets, name, value):
+    def test_a_key_of_ones_own(self, secrets, kms, name, value):
+        make_key(kms, "alias/mine")
         secrets.create_secret(Name=name, SecretString=value, KmsKeyId="alias/mine")
         (entry,) = secrets.list_secret_version_ids(SecretId=name)["Versions"]
         assert entry["KmsKeyIds"] == ["alias/mine"]

@@ -29,6 +29,7 @@ const ALL_PARAMETERS: [&str; 1] = ["arn:aws:ssm:us-east-1:111122223333:*"];
 const ROLES: [&str; 2] =
     ["arn:aws:iam::111122223333:role/ecsTaskExecutionRole", "arn:aws:iam::111122223333:role/admin"];
 const FUNCTIONS: [&str; 1] = ["arn:aws:lambda:us-east-1:111122223333:function:rotate"];
+const KEYS: [&str; 1] = ["arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"];
 const USERS: [&str; 1] = ["arn:aws:iam::111122223333:user/developer"];
 
 /// The actions that the broker asks about, with the resources it asks about.
@@ -70,6 +71,32 @@ const ACTIONS: &[(&str, &[&str])] = &[
     ("ssm:AddTagsToResource", &PARAMETERS),
     ("ssm:RemoveTagsFromResource", &PARAMETERS),
     ("ssm:ListTagsForResource", &PARAMETERS),
+    ("kms:Decrypt", &KEYS),
+    ("kms:Encrypt", &KEYS),
+    ("kms:GenerateDataKey", &KEYS),
+    ("kms:CancelKeyDeletion", &KEYS),
+    ("kms:CreateAlias", &KEYS),
+    ("kms:DeleteAlias", &KEYS),
+    ("kms:DescribeKey", &KEYS),
+    ("kms:DisableKey", &KEYS),
+    ("kms:DisableKeyRotation", &KEYS),
+    ("kms:EnableKey", &KEYS),
+    ("kms:EnableKeyRotation", &KEYS),
+    ("kms:GetKeyPolicy", &KEYS),
+    ("kms:GetKeyRotationStatus", &KEYS),
+    ("kms:ListKeyPolicies", &KEYS),
+    ("kms:ListKeyRotations", &KEYS),
+    ("kms:ListResourceTags", &KEYS),
+    ("kms:PutKeyPolicy", &KEYS),
+    ("kms:RotateKeyOnDemand", &KEYS),
+    ("kms:ScheduleKeyDeletion", &KEYS),
+    ("kms:TagResource", &KEYS),
+    ("kms:UntagResource", &KEYS),
+    ("kms:UpdateAlias", &KEYS),
+    ("kms:UpdateKeyDescription", &KEYS),
+    ("kms:CreateKey", &["*"]),
+    ("kms:ListKeys", &["*"]),
+    ("kms:ListAliases", &["*"]),
     ("ssm:PutResourcePolicy", &PARAMETERS),
     ("ssm:GetResourcePolicies", &PARAMETERS),
     ("ssm:DeleteResourcePolicy", &PARAMETERS),

@@ -7,8 +7,8 @@ use sealdock::policy::{PolicySet, Request, evaluate};
 use sealdock::secret::SecretValue;
 use sealdock::store::{EmbeddedStore, Store};
 use sealdock::vault::{
-    NewSecret, Row, Scope, SecretContent, SecretFailure, SecretRecord, Secrets, Unlock, Vault,
-    create_key_file,
+    ChosenKey, KeyPermits, Kms, KmsFailure, NewKey, NewSecret, Row, Scope, SecretContent, SecretFailure,
+    SecretRecord, Secrets, Unlock, Vault, VersionRecord, create_key_file,
 };
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -64,11 +64,34 @@ impl House {
             name: name.to_owned(),
             token: "first".into(),
             description: None,
-            kms_key_id: None,
+            key: ChosenKey::default(),
             tags: Vec::new(),
             content: Some(text("value")),
         };
-        vault.secrets().create(&permit, &arn, &self.scope, new).map(|written| written.secret)
+        vault
+            .secrets()
+            .create(&permit, &KeyPermits::none(), &arn, &self.scope, new)
+            .map(|written| written.secret)
+    }
+
+    /// A customer key of a Region with an alias; its ARN.
+    pub(crate) fn key(&self, vault: &Vault, region: &str, alias: &str) -> Result<String, KmsFailure> {
+        let scope = Scope::new(self.scope.account.as_str(), region);
+        let new = NewKey { description: String::new(), policy: "{}".into(), tags: Vec::new() };
+        let key = vault.kms().create(&self.permit("kms:CreateKey", "*"), &scope, new)?;
+        let permit = |arn: &str| self.permit("kms:CreateAlias", arn);
+        let permits = (&permit(&Kms::alias_arn(&scope, alias)), &permit(&key.arn()));
+        vault.kms().create_alias(permits, alias, &key)?;
+        Ok(key.arn())
+    }
+
+    /// Permits for every action on the key of a version.
+    pub(crate) fn key_permits(&self, version: &VersionRecord) -> KeyPermits {
+        let mut permits = KeyPermits::none();
+        if let Some(arn) = &version.customer_key {
+            permits.add(version.id.as_str(), self.permit("kms:Decrypt", arn));
+        }
+        permits
     }
 
     pub(crate) fn row(&self, vault: &Vault, name: &str) -> Arc<Row<SecretRecord>> {
@@ -78,13 +101,23 @@ impl House {
     pub(crate) fn put(&self, vault: &Vault, name: &str, token: &str) {
         let row = self.row(vault, name);
         let permit = self.permit("secretsmanager:PutSecretValue", &row.record.arn());
-        vault.secrets().put_value(&permit, &row, token, &text(token), Vec::new()).unwrap();
+        vault
+            .secrets()
+            .put_value(
+                &permit,
+                &KeyPermits::none(),
+                &row,
+                ChosenKey::default(),
+                (token, &text(token)),
+                Vec::new(),
+            )
+            .unwrap();
     }
 
     pub(crate) fn read(&self, vault: &Vault, name: &str) -> Result<usize, SecretFailure> {
         let row = self.row(vault, name);
         let permit = self.permit("secretsmanager:GetSecretValue", &row.record.arn());
-        vault.secrets().get_value(&permit, &row, None, None).map(|read| read.value.len())
+        vault.secrets().get_value(&permit, &KeyPermits::none(), &row, None, None).map(|read| read.value.len())
     }
 
     pub(crate) fn delete(&self, vault: &Vault, name: &str, window: Option<i64>) -> Timestamp {

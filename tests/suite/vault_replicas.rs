@@ -4,7 +4,8 @@
 use crate::vault_kit::{House, blobs, text};
 use sealdock::store::{EmbeddedStore, Record, Store, StoreError};
 use sealdock::vault::{
-    NewSecret, Replica, ReplicaState, Row, Scope, SecretFailure, SecretRecord, Secrets, Vault,
+    ChosenKey, KeyPermits, KmsFailure, NewSecret, Replica, ReplicaState, Row, Scope, SecretFailure,
+    SecretRecord, Secrets, Vault,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -72,17 +73,23 @@ fn create(house: &House, vault: &Vault, region: &str, regions: &[&str]) -> Resul
         name: "db".into(),
         token: "first".into(),
         description: None,
-        kms_key_id: None,
+        key: ChosenKey::default(),
         tags: Vec::new(),
         content: Some(text("value")),
         replicas: regions.iter().map(|region| Replica::new((*region).into(), None, false)).collect(),
     };
     let permit = house.permit("secretsmanager:CreateSecret", &arn);
-    vault.secrets().create(&permit, &arn, &scope(region), new).map(|_| ())
+    vault.secrets().create(&permit, &KeyPermits::none(), &arn, &scope(region), new).map(|_| ())
 }
 
 /// Everything that a replica can live through. A step whose secret is not there is left out.
 fn live(house: &House, vault: &Vault) -> Result<(), SecretFailure> {
+    for (region, alias) in [(FAR, "alias/far"), (NEAR, "alias/near")] {
+        house.key(vault, region, alias).map_err(|failure| match failure {
+            KmsFailure::Vault(error) => SecretFailure::Vault(error),
+            other => panic!("{other}"),
+        })?;
+    }
     create(house, vault, FAR, &[])?;
     create(house, vault, "us-east-1", &[NEAR])?;
     let secrets = vault.secrets();
@@ -91,7 +98,14 @@ fn live(house: &House, vault: &Vault) -> Result<(), SecretFailure> {
         (house.permit(&format!("secretsmanager:{action}"), &row.record.arn()), row)
     };
     let (permit, row) = with("PutSecretValue", "us-east-1");
-    secrets.put_value(&permit, &row, "second", &text("another"), Vec::new())?;
+    secrets.put_value(
+        &permit,
+        &KeyPermits::none(),
+        &row,
+        ChosenKey::default(),
+        ("second", &text("another")),
+        Vec::new(),
+    )?;
     let (permit, row) = with("ReplicateSecretToRegions", "us-east-1");
     secrets.replicate(&permit, &row, vec![Replica::new(FAR.into(), Some("alias/far".into()), true)])?;
     let (permit, row) = with("TagResource", "us-east-1");
@@ -120,7 +134,8 @@ fn check(house: &House, vault: &Vault, store: &dyn Store, crash: usize) {
         let arn = record.arn();
         for version in &record.versions {
             let permit = house.permit("secretsmanager:GetSecretValue", &arn);
-            let read = vault.secrets().get_value(&permit, row, Some(&version.id), None).unwrap();
+            let keys = house.key_permits(version);
+            let read = vault.secrets().get_value(&permit, &keys, row, Some(&version.id), None).unwrap();
             assert_eq!(read.value.len(), if version.id == "first" { 5 } else { 7 }, "crash {crash}");
         }
         if record.is_replica() {
@@ -179,7 +194,17 @@ fn a_replica_that_cannot_be_reached_is_in_progress_until_maintenance() {
     let vault = house.open_on(Arc::clone(&mortal) as Arc<dyn Store>);
     let row = find(&vault, "us-east-1").unwrap();
     let permit = house.permit("secretsmanager:PutSecretValue", &row.record.arn());
-    vault.secrets().put_value(&permit, &row, "second", &text("another"), Vec::new()).unwrap();
+    vault
+        .secrets()
+        .put_value(
+            &permit,
+            &KeyPermits::none(),
+            &row,
+            ChosenKey::default(),
+            ("second", &text("another")),
+            Vec::new(),
+        )
+        .unwrap();
     let states = |vault: &Vault| {
         find(vault, "us-east-1").unwrap().record.replicas.iter().map(|r| r.state.clone()).collect::<Vec<_>>()
     };
@@ -221,7 +246,9 @@ fn replicas_are_in_sync_when_several_write_at_once() {
                     let row = find(vault, "us-east-1").unwrap();
                     let (arn, token) = (row.record.arn(), format!("{writer}/{n}"));
                     let permit = house.permit("secretsmanager:PutSecretValue", &arn);
-                    vault.secrets().put_value(&permit, &row, &token, &text("another"), Vec::new()).unwrap();
+                    let (none, own, value) = (KeyPermits::none(), ChosenKey::default(), text("another"));
+                    let value = (token.as_str(), &value);
+                    vault.secrets().put_value(&permit, &none, &row, own, value, Vec::new()).unwrap();
                     let permit = house.permit("secretsmanager:TagResource", &arn);
                     vault.secrets().tag(&permit, &row, vec![(writer.to_string(), n.to_string())]).unwrap();
                 }

@@ -78,11 +78,8 @@ pub fn encryption_failure(message: impl Into<String>) -> ApiError {
 }
 
 /// The KMS key cannot decrypt.
-pub fn decryption_failure() -> ApiError {
-    modelled(
-        "DecryptionFailure",
-        "Secrets Manager can't decrypt the protected secret text using the provided KMS key.",
-    )
+pub fn decryption_failure(message: impl Into<String>) -> ApiError {
+    modelled("DecryptionFailure", message)
 }
 
 /// `MalformedPolicyDocumentException`
