@@ -2,7 +2,7 @@
 
 For each operation there is one request that is right. From it, and from the operation's input shape, come requests that
 are wrong in exactly one place: a required member is missing; a length, pattern, range or enumeration is not kept; a
-value has another JSON type. Each case names the place and the rule.
+value has another JSON type; a structure has a member that the model does not know. Each case names the place and the rule.
 """
 
 import base64
@@ -173,6 +173,7 @@ def _cases(service, operation, shape, path, place):
             if name in shape.required_members:
                 yield Case(service, operation, inner, "missing", path + (name,), None, True)
             yield from _cases(service, operation, member, path + (name,), inner)
+        yield case("unknown-member", {"a": [1]}, path=path + ("NoSuchMember",))
     elif shape.type_name == "list":
         yield from _cases(service, operation, shape.member, path + (0,), f"{place}[]")
 

@@ -159,3 +159,65 @@ def test_an_unknown_filter(raw_secrets):
         r"1 validation error detected: Value 'colour' at 'filters\.1\.member\.key' failed to satisfy constraint: "
         r"Member must satisfy enum value set: \[.+\]\.?"
     )
+
+
+@pytest.mark.parametrize(
+    "given, message",
+    [({"Values": ["a"]}, "Invalid filter key"), ({"Key": "tag-key"}, "Invalid filter values for key: tag-key")],
+)
+def test_half_a_filter(secrets, given, message):
+    with refused("InvalidParameterException", message):
+        secrets.list_secrets(Filters=[given])
+
+
+def test_descriptions_match_by_words(secrets):
+    prefix = f"words{uuid.uuid4().hex[:8]}/"
+    texts = {"one": "a secret", "two": "an secret", "three": "asecret", "four": "thesecret", "five": None}
+    for tail, text in texts.items():
+        secrets.create_secret(Name=prefix + tail, **({"Description": text} if text else {}))
+
+    def matching(*values):
+        filters = [*by_name(prefix), {"Key": "description", "Values": list(values)}]
+        return {name.removeprefix(prefix) for name in names(secrets.list_secrets(Filters=filters))}
+
+    assert matching("a") == {"one", "two", "three"}
+    assert matching("A Secret") == {"one", "two"}
+    assert matching("!a") == {"four", "five"}
+    assert matching("thesecret", "!a") == {"four", "five"}
+    assert matching("asecret", "an") == {"two", "three"}
+
+
+def test_a_token_is_good_for_its_list(secrets):
+    prefix = f"token{uuid.uuid4().hex[:8]}/"
+    for number in range(3):
+        secrets.create_secret(Name=f"{prefix}{number}", SecretString="canary-8f1d")
+    chosen = {"Filters": by_name(prefix), "MaxResults": 1}
+    token = secrets.list_secrets(**chosen)["NextToken"]
+    assert names(secrets.list_secrets(**{**chosen, "MaxResults": 2}, NextToken=token)) == [prefix + "1", prefix + "2"]
+    others = [
+        {}, {"Filters": by_name(prefix[:-1])}, {**chosen, "SortBy": "name"}, {**chosen, "SortOrder": "desc"},
+        {**chosen, "IncludePlannedDeletion": True},
+    ]  # fmt: skip
+    for other in others:
+        with refused("InvalidNextTokenException", Matching(".+")):
+            secrets.list_secrets(**other, NextToken=token)
+    with refused("InvalidNextTokenException", Matching(".+")):
+        secrets.batch_get_secret_value(Filters=by_name(prefix), MaxResults=1, NextToken=token)
+
+
+def test_sorted_by_dates(secrets):
+    prefix = f"dates{uuid.uuid4().hex[:8]}/"
+    for tail in "cab":
+        secrets.create_secret(Name=prefix + tail, SecretString="canary-8f1d")
+    secrets.update_secret(SecretId=prefix + "c", Description="d")
+    secrets.get_secret_value(SecretId=prefix + "a")
+
+    def listed(**order):
+        found = names(secrets.list_secrets(Filters=by_name(prefix), **order))
+        return "".join(name.removeprefix(prefix) for name in found)
+
+    assert (listed(), listed(SortOrder="desc")) == ("cab", "bac")
+    assert listed(SortBy="last-changed-date") == "abc"
+    # A secret that nobody has read comes before all that were; a read counts at once.
+    assert listed(SortBy="last-accessed-date") == "bca"
+    assert listed(SortBy="last-accessed-date", SortOrder="desc") == "acb"
