@@ -10,7 +10,8 @@
 //! * `previousHash` is the SHA-256 of the whole previous line, **including its line feed**, in
 //!   lower-case hex; of the record with sequence 1 it is 64 zeros.
 //! * `policy` is there if a decision was made: `principal`, `action`, `resource` as they were
-//!   decided upon, `outcome`, the `matched` statements, and the `digest` of the policy set.
+//!   decided upon, `outcome`, the `matched` statements with the place where each stands, and the
+//!   `digest` of the policy set.
 //! * `sequence` and `previousHash` are the line's last bytes, in this order and without blanks, so
 //!   they can be read without parsing JSON.
 //!
@@ -157,6 +158,17 @@ struct Statement<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     sid: Option<&'a str>,
     effect: &'static str,
+    #[serde(rename = "policyType")]
+    kind: &'static str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    file: &'a str,
+    #[serde(skip_serializing_if = "is_zero")]
+    line: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over references")]
+fn is_zero(line: &usize) -> bool {
+    *line == 0
 }
 
 impl<'a> Statement<'a> {
@@ -165,7 +177,15 @@ impl<'a> Statement<'a> {
             Effect::Allow => "Allow",
             Effect::Deny => "Deny",
         };
-        Self { policy: &matched.policy, statement: matched.statement, sid: matched.sid.as_deref(), effect }
+        Self {
+            policy: &matched.policy,
+            statement: matched.statement,
+            sid: matched.sid.as_deref(),
+            effect,
+            kind: matched.basis.as_str(),
+            file: &matched.file,
+            line: matched.line,
+        }
     }
 }
 

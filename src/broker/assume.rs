@@ -137,9 +137,8 @@ impl Broker {
 
         let role = role.ok_or_else(|| AssumeError::Parameter(format!("there is no role {}", wanted.role)))?;
         let life = life(wanted.duration, HOUR, caller)?;
-        if wanted.policy.is_some() || !wanted.policy_arns.is_empty() {
-            return Err(AssumeError::Policy("session policies are not evaluated yet".into()));
-        }
+        set.session_policies(wanted.policy.as_deref(), &wanted.policy_arns)
+            .map_err(|findings| AssumeError::Policy(findings.first().to_owned()))?;
         let created = self.now();
         let claims = SessionClaims {
             access_key_id,

@@ -65,6 +65,18 @@ pub enum Basis {
 }
 
 impl Basis {
+    /// Its name in records and JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Identity => "identity",
+            Self::Resource => "resource",
+            Self::Boundary => "boundary",
+            Self::Session => "session",
+            Self::Root => "root",
+            Self::Trust => "trust",
+        }
+    }
+
     /// As AWS calls it, with its article.
     fn named(self) -> &'static str {
         match self {

@@ -6,7 +6,7 @@
 use super::rotation::{Attempt, AttemptEnd, RotationWanted};
 use super::secret_record::{AWSCURRENT, SecretRecord};
 use super::secrets::{SecretFailure, Secrets, permitted, same};
-use super::table::{Change, Row, Step};
+use super::table::{Change, Row};
 use crate::audit::Permit;
 use crate::secret::SecretValue;
 use jiff::Timestamp;
@@ -63,15 +63,33 @@ impl Secrets<'_> {
     pub fn rotations_due(&self) -> Vec<(String, Timestamp)> {
         let now = self.0.now();
         let mut due = Vec::new();
-        self.0.secrets.rows().walk("", None, |row| {
+        for row in self.rotated() {
             let record = &row.record;
             let rotation = record.rotation.as_ref().filter(|_| record.deletion.is_none());
             if let Some(when) = rotation.and_then(|rotation| rotation.due(now)) {
                 due.push((record.scope.id(&record.name), when));
             }
-            Step::Next
-        });
+        }
         due
+    }
+
+    /// Makes the attempts due that an earlier broker had begun and not ended; once, at the start.
+    pub fn resume_rotations(&self) -> Result<(), SecretFailure> {
+        let now = self.0.now();
+        let running = |row: &Row<SecretRecord>| {
+            let run = row.record.rotation.as_ref().and_then(|rotation| rotation.run.as_ref());
+            run.is_some_and(|run| run.running)
+        };
+        let rotated = self.rotated();
+        for row in rotated.iter().filter(|row| running(row)) {
+            let id = id_of(row);
+            self.change(&id, |current| {
+                let Some(mut record) = current.cloned() else { return Ok((Change::Keep, ())) };
+                record.resume_attempt(now);
+                Ok((Change::Write(record), ()))
+            })?;
+        }
+        Ok(())
     }
 
     /// The attempt that is due for this secret, if one is. It counts as begun.

@@ -125,7 +125,29 @@ fn trust() {
     }
 }
 
-/// `"policy"` is the policy of the resource, of the `"kind"` that the vector names.
+const NO_STATEMENTS: &str = r#"{"Statement": {"Effect": "Deny", "Principal": {"AWS": "999999999999"}, "Action": "none:None", "Resource": "*"}}"#;
+
+/// `"policy"` is the policy of the resource, of the `"kind"` that the vector names; a case
+/// may have a `"session"` (its ARN), which a `"sessionPolicy"` limits.
+/// Whether `BlockPublicPolicy` keeps a policy out, by its conditions.
+#[test]
+fn public_policies() {
+    let everyone = json!("*");
+    for case in vectors(include_str!("../vectors/policy/public.json")) {
+        let mut statement = json!({
+            "Effect": "Allow", "Principal": case.get("principal").unwrap_or(&everyone),
+            "Action": "secretsmanager:GetSecretValue", "Resource": "*",
+        });
+        if let Some(condition) = case.get("condition") {
+            statement["Condition"] = condition.clone();
+        }
+        let text = json!({ "Version": "2012-10-17", "Statement": statement }).to_string();
+        let policy = ResourcePolicy::parse("p", &text, PolicyKind::SecretsManager)
+            .unwrap_or_else(|error| panic!("{case}: {error}"));
+        assert_eq!(policy.is_public(), case["public"].as_bool().unwrap(), "{case}");
+    }
+}
+
 #[test]
 fn resource_policies() {
     for vector in vectors(include_str!("../vectors/policy/resource.json")) {
@@ -137,7 +159,7 @@ fn resource_policies() {
             "role" => PolicyKind::Trust,
             other => panic!("{name}: unknown kind {other}"),
         };
-        let text = vector["policy"].to_string();
+        let text = vector.get("policy").map_or_else(|| NO_STATEMENTS.to_owned(), Value::to_string);
         let policy = ResourcePolicy::parse(name, &text, kind).unwrap_or_else(|e| panic!("{name}: {e}"));
         assert_eq!(policy.is_public(), vector["public"].as_bool().unwrap_or(false), "{name}");
         let file = vector.get("file").cloned().unwrap_or_else(|| json!({}));
@@ -145,12 +167,22 @@ fn resource_policies() {
             .unwrap_or_else(|errors| panic!("{name}: {errors}"));
         for case in vector["cases"].as_array().unwrap() {
             let principal: Arn = case["principal"].as_str().unwrap_or(ANN).parse().unwrap();
-            let session = case["session"].as_str().map(|arn| Session { arn, ..Session::default() });
+            let limits = case.get("sessionPolicy").map(Value::to_string);
+            let limits =
+                set.session_policies(limits.as_deref(), &[]).unwrap_or_else(|e| panic!("{name}: {e}"));
+            let session = case["session"].as_str().map(|arn| Session {
+                arn,
+                name: arn.rsplit('/').next().unwrap(),
+                policies: limits.as_ref(),
+                ..Session::default()
+            });
+            let keys = keys(case);
             let action = case["action"].as_str().unwrap();
             let resource = case["resource"].as_str().or(vector["resource"].as_str()).unwrap();
             let request = Request {
                 session: session.as_ref(),
-                policy: Some(&policy),
+                policy: vector.get("policy").map(|_| &policy),
+                keys: &keys,
                 ..Request::new(&principal, action, resource)
             };
             check(name, case, &evaluate(&set, &request));
