@@ -20,7 +20,7 @@ use crate::protocol::ssm::{
     ParameterStringFilter, ParameterTier, ParameterType, ParametersFilter, ParametersFilterKey,
     invalid_filter_key, invalid_filter_option, invalid_filter_value,
 };
-use crate::vault::{ParameterRecord, ParameterVersion, below};
+use crate::vault::{ParameterRecord, ParameterVersion, Within, below};
 
 /// Filters that have been checked.
 #[derive(Debug, Default)]
@@ -124,6 +124,18 @@ impl Criteria {
             criteria.push(Criterion { key, option, values });
         }
         Ok(Self(criteria))
+    }
+
+    /// Where the parameters that match can be at most.
+    pub(super) fn within(&self) -> Within {
+        let names = self.0.iter().find(|c| c.key == Field::Name && c.option == Match::Equals);
+        if let Some(names) = names {
+            return Within::Names(names.values.clone());
+        }
+        match self.0.iter().find(|c| c.key == Field::Path).map(|c| (c.values.as_slice(), c.option)) {
+            Some(([path], option)) => Within::Path(path.clone(), option == Match::Recursive),
+            _ => Within::Everywhere,
+        }
     }
 
     /// The version by which a parameter matches all filters, if it does.

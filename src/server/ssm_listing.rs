@@ -92,7 +92,9 @@ pub(super) async fn describe(exchange: &mut Exchange<'_>) -> Answer {
     let found = if request.shared {
         shared_with(exchange, &permit, &all, matches, page)?
     } else {
-        blocking(|| parameters.describe(&permit, &all, &exchange.scope, matches, page)).map_err(refused)?
+        let within = criteria.within();
+        let describe = || parameters.describe(&permit, &all, &exchange.scope, &within, matches, page);
+        blocking(describe).map_err(refused)?
     };
     let shown = found.entries.iter().filter_map(|row| {
         let version = row.record.latest()?;

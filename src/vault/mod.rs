@@ -71,7 +71,7 @@ pub use kms_record::{
 };
 pub use parameter_due::DuePolicy;
 pub use parameter_labels::{Labelled, Unlabelled};
-pub use parameter_listing::{Listed, Page, below};
+pub use parameter_listing::{Listed, Page, Within, below};
 pub use parameter_policies::{InlinePolicy, InlineRule};
 pub use parameter_record::{
     ParameterError, ParameterKind, ParameterRecord, ParameterVersion, Selector, Tier, WantedTier,

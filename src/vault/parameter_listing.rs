@@ -15,6 +15,7 @@ use super::table::{Row, Step, Table};
 use super::{Selector, VaultError};
 use crate::audit::Permit;
 use crate::secret::SecretValue;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Most records that one page looks at.
@@ -27,6 +28,17 @@ pub struct Page<'a> {
     pub after: Option<&'a str>,
     /// Most entries.
     pub limit: usize,
+}
+
+/// Where the parameters of a list can be at most, so that nobody looks for them elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Within {
+    /// Anywhere.
+    Everywhere,
+    /// Below a path, on one level or on all (`true`).
+    Path(String, bool),
+    /// Among these names, and those that differ from them by the leading slash.
+    Names(Vec<String>),
 }
 
 /// Entries of a list, and where to go on.
@@ -84,15 +96,41 @@ impl Parameters<'_> {
         permit: &Permit,
         resource: &str,
         scope: &Scope,
+        within: &Within,
         matches: impl Fn(&ParameterRecord) -> bool,
         page: Page<'_>,
     ) -> Result<Listed<Arc<Row<ParameterRecord>>>, ParameterFailure> {
         permitted(permit, &["ssm:DescribeParameters"], resource)?;
         let now = self.0.now();
         let matches = |record: &ParameterRecord| (matches(record) && !record.is_expired(now)).then_some(0);
-        let found = walk(&self.0.parameters, scope, ("", true), matches, page, MOST);
+        let path = match within {
+            Within::Everywhere => ("", true),
+            Within::Path(path, recursive) => (path.trim_end_matches('/'), *recursive),
+            Within::Names(names) => return Ok(self.among(scope, names, matches, page)),
+        };
+        let found = walk(&self.0.parameters, scope, path, matches, page, MOST);
         let entries = found.entries.into_iter().map(|(row, _)| row).collect();
         Ok(Listed { entries, next: found.next })
+    }
+
+    /// A page of the parameters of these names, in order of name.
+    fn among(
+        &self,
+        scope: &Scope,
+        names: &[String],
+        matches: impl Fn(&ParameterRecord) -> Option<i64>,
+        page: Page<'_>,
+    ) -> Listed<Arc<Row<ParameterRecord>>> {
+        let bare = names.iter().map(|name| name.strip_prefix('/').unwrap_or(name));
+        let spelled: BTreeSet<String> = bare.flat_map(|name| [format!("/{name}"), name.to_owned()]).collect();
+        let mut rest = spelled
+            .iter()
+            .filter(|name| page.after.is_none_or(|after| name.as_str() > after))
+            .filter_map(|name| self.0.parameters.get(&scope.id(name)))
+            .filter(|row| matches(&row.record).is_some());
+        let entries: Vec<_> = rest.by_ref().take(page.limit).collect();
+        let last = entries.last().map(|row| row.record.name.clone());
+        Listed { next: last.filter(|_| rest.next().is_some()), entries }
     }
 
     /// `GetParameterHistory`: versions later than `after`, oldest first.

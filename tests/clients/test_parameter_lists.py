@@ -211,6 +211,13 @@ class TestDescribe:
         contains = self.found(parameters, {"Key": "Name", "Option": "Contains", "Values": [tree[3:] + "-neigh"]})
         assert contains == [tree + "-neighbour"]
 
+    def test_pages_of_names(self, parameters, tree):
+        wanted = [tree + name for name in ("/a", "/b", "/f")]
+        filter = {"Key": "Name", "Values": [*reversed(wanted), tree + "/none", wanted[0][1:]]}
+        for size in (1, 2, 3, 50):
+            assert self.found(parameters, filter, MaxResults=size) == wanted
+        assert self.found(parameters, filter, {"Key": "Tier", "Values": ["Advanced"]}, MaxResults=1) == [tree + "/f"]
+
     def test_paths(self, parameters, tree):
         one = [tree + "/a", tree + "/b", tree + "/f"]
         assert self.found(parameters, {"Key": "Path", "Values": [tree]}) == one
