@@ -1,4 +1,4 @@
-//! [`Diagnostic`]: one error or warning about a user's own file, with the place
+//! [`Diagnostic`]: one error, warning or note about a user's own file, with the place
 //! it is about, shown in the manner of a compiler.
 //!
 //! ```text
@@ -23,6 +23,8 @@ pub enum Severity {
     Error,
     /// The input is accepted; the user should know.
     Warning,
+    /// Nothing is wrong; how the input was understood.
+    Note,
 }
 
 /// A text about a range of bytes of the source.
@@ -37,7 +39,7 @@ pub struct Label {
 /// One finding about one input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// Error or warning.
+    /// Error, warning or note.
     pub severity: Severity,
     /// A stable code to look up and to test for, such as `IAM0107`.
     pub code: &'static str,
@@ -69,6 +71,11 @@ impl Diagnostic {
         Self { severity: Severity::Warning, ..Self::error(code, message) }
     }
 
+    /// A note without a place yet.
+    pub fn note(code: &'static str, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Note, ..Self::error(code, message) }
+    }
+
     /// Sets the place.
     #[must_use]
     pub fn at(mut self, span: Range<usize>, text: impl Into<String>) -> Self {
@@ -95,6 +102,7 @@ impl Diagnostic {
         let level = match self.severity {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
+            Severity::Note => Level::NOTE,
         };
         let title = level.primary_title(self.message.as_str()).id(self.code);
         let mut group = match &self.primary {

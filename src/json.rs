@@ -130,6 +130,60 @@ pub fn parse(text: &str) -> Result<Node, Diagnostic> {
     Ok(node(&value))
 }
 
+/// JSON with comments and trailing commas made into JSON: both become blanks, so
+/// that every byte keeps its place. The second part is the place of the first of them.
+pub fn without_comments(text: &str) -> (String, Option<Range<usize>>) {
+    let mut bytes = text.as_bytes().to_vec();
+    let mut first = None;
+    let mut blank = |range: Range<usize>, bytes: &mut Vec<u8>| {
+        first = first.take().or(Some(range.clone()));
+        for byte in bytes.get_mut(range).into_iter().flatten().filter(|b| **b != b'\n' && **b != b'\r') {
+            *byte = b' ';
+        }
+    };
+    let at = |place: usize| text.as_bytes().get(place).copied();
+    let (mut place, mut comma) = (0, None);
+    while let Some(byte) = at(place) {
+        let end = match (byte, at(place + 1)) {
+            (b'"', _) => end_of_string(text.as_bytes(), place),
+            (b'/', Some(b'/')) => {
+                text.get(place..).and_then(|t| t.find('\n')).map_or(text.len(), |n| place + n)
+            }
+            (b'/', Some(b'*')) => {
+                text.get(place + 2..).and_then(|t| t.find("*/")).map_or(text.len(), |n| place + n + 4)
+            }
+            _ => place + 1,
+        };
+        match byte {
+            b'/' if end > place + 1 => blank(place..end, &mut bytes),
+            b',' => comma = Some(place),
+            b'}' | b']' => {
+                if let Some(comma) = comma.take() {
+                    blank(comma..comma + 1, &mut bytes);
+                }
+            }
+            b' ' | b'\t' | b'\r' | b'\n' => {}
+            _ => comma = None,
+        }
+        place = end;
+    }
+    // Whole comments and ASCII bytes were replaced, so it is still UTF-8.
+    (String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned()), first)
+}
+
+/// The byte after a string that begins at `start`; the end of the text if it does not end.
+pub fn end_of_string(bytes: &[u8], start: usize) -> usize {
+    let mut place = start + 1;
+    while let Some(byte) = bytes.get(place) {
+        match byte {
+            b'\\' => place += 2,
+            b'"' => return place + 1,
+            _ => place += 1,
+        }
+    }
+    bytes.len()
+}
+
 fn strict_error(text: &str, error: &serde_json::Error) -> Diagnostic {
     let line_start: usize =
         text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
@@ -189,6 +243,20 @@ mod tests {
             assert_eq!(parse(bad).unwrap_err().code, "JSON0001", "{bad}");
         }
         assert!(parse(&"[".repeat(100_000)).is_err());
+    }
+
+    #[test]
+    fn comments_and_trailing_commas_become_blanks() {
+        let text = "{ // é\n \"a//,\": [1, 2, /* , */ ],\n}";
+        let (blanked, first) = without_comments(text);
+        assert_eq!(blanked.len(), text.len());
+        assert_eq!(first, Some(2..7));
+        let root = parse(&blanked).unwrap();
+        assert_eq!(root.get("a//,").unwrap().array().unwrap().len(), 2);
+        assert_eq!(without_comments("[1, 2]"), ("[1, 2]".to_owned(), None));
+        for broken in ["/*", "\"\\", "//", "[1,,]"] {
+            assert!(parse(&without_comments(broken).0).is_err(), "{broken}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Who wins when several sources set one environment variable or log option.
 //!
 //! Environment, strongest first: `secrets` > variables of the launcher >
-//! `environment` > injected Region > the image's `ENV`. Of two entries of one
+//! `environment` > environment files, the first before the second > injected Region > the image's `ENV`. Of two entries of one
 //! source the later wins. The Region is injected as `AWS_REGION` and
 //! `AWS_DEFAULT_REGION`, both or none, and only if neither name is set anywhere,
 //! the image included. The image's own variables are left to Docker.
@@ -41,6 +41,7 @@ pub fn merge_environment<S>(
     environment: &[(String, String)],
     launcher: &[(String, String)],
     secrets: Vec<(String, S)>,
+    files: &[Vec<(String, String)>],
     image_env: &[String],
     region: Option<&str>,
 ) -> Vec<(String, Setting<S>)> {
@@ -50,6 +51,11 @@ pub fn merge_environment<S>(
     }
     for (name, value) in secrets {
         set(&mut merged, name, Setting::Secret(value));
+    }
+    for (name, value) in files.iter().flatten() {
+        if !merged.iter().any(|(existing, _)| existing == name) {
+            merged.push((name.clone(), Setting::Plain(value.clone())));
+        }
     }
     const REGION_NAMES: [&str; 2] = ["AWS_REGION", "AWS_DEFAULT_REGION"];
     let in_image = |name: &str| image_env.iter().any(|entry| entry.split('=').next() == Some(name));
@@ -129,6 +135,7 @@ mod tests {
             &pairs(&[("A", "1"), ("B", "1"), ("C", "1"), ("A", "2")]),
             &pairs(&[("B", "2"), ("C", "2")]),
             pairs(&[("C", "3"), ("D", "3"), ("D", "4")]),
+            &[],
             &["AWS_REGION=from-image".into()],
             Some("us-east-1"),
         );
@@ -138,7 +145,14 @@ mod tests {
     #[test]
     fn region_is_injected_twice_or_not_at_all() {
         let merge = |env: &[(&str, &str)], region| {
-            shown(merge_environment::<String>(&pairs(env), &[], Vec::new(), &["PATH=/bin".into()], region))
+            shown(merge_environment::<String>(
+                &pairs(env),
+                &[],
+                Vec::new(),
+                &[],
+                &["PATH=/bin".into()],
+                region,
+            ))
         };
         assert_eq!(merge(&[], Some("eu-west-1")), ["AWS_REGION=eu-west-1", "AWS_DEFAULT_REGION=eu-west-1"]);
         assert_eq!(merge(&[("AWS_DEFAULT_REGION", "")], Some("eu-west-1")), ["AWS_DEFAULT_REGION="]);
@@ -152,6 +166,7 @@ mod tests {
             driver: "awslogs".into(),
             options: pairs(&[("awslogs-stream-prefix", "ecs"), ("mode", "non-blocking")]),
             secret_options: Vec::new(),
+            routed_options: Vec::new(),
         };
         let merged = merge_log_options(&log, pairs(&[("x", ""), ("mode", "blocking")]), "web", "t1");
         assert_eq!(

@@ -7,6 +7,7 @@
 //! its drivers; `awslogs-stream-prefix` is ECS's own.
 
 use super::definition::{Findings, LogConfiguration};
+use super::order::FIRELENS;
 use crate::diagnostic::{Diagnostic, nearest};
 
 struct Driver {
@@ -117,10 +118,8 @@ const ANY_DRIVER: [&str; 6] =
 pub(super) fn check(container: &str, log: &LogConfiguration, findings: &Findings) {
     let name = log.driver.value.as_str();
     let place = || log.driver.span.clone();
-    if name == "awsfirelens" {
-        let message = format!("container `{container}`: the log driver `awsfirelens` is not supported yet");
-        let error = Diagnostic::error("ECS0005", message).at(place(), "");
-        findings.push(error.help("give the container a log driver of its own"));
+    // Its options are those of the router's output, and `registration` checks them.
+    if name == FIRELENS {
         return;
     }
     let Some(driver) = DRIVERS.iter().find(|d| d.name == name) else {
@@ -135,13 +134,6 @@ pub(super) fn check(container: &str, log: &LogConfiguration, findings: &Findings
     };
     check_options(driver, log, findings);
     warn_about_overwritten(container, log, findings);
-    if name == "awslogs" {
-        let message = format!(
-            "container `{container}`: Docker sends to CloudWatch with its daemon's own AWS credentials, not \
-             with the execution role's"
-        );
-        findings.push(Diagnostic::warning("ECS0111", message).at(place(), ""));
-    }
 }
 
 fn check_options(driver: &Driver, log: &LogConfiguration, findings: &Findings) {

@@ -16,18 +16,23 @@
 //! and values are exactly those of ECS; where Sealdock differs, it refuses.
 
 pub mod definition;
+pub mod document;
 pub mod environment;
+pub mod environment_file;
 pub mod fetched;
+pub mod firelens;
 pub mod gojson;
 pub mod injection;
 mod log_drivers;
 mod order;
 pub mod plan;
 mod registration;
+pub mod registry;
 pub mod render;
 pub mod valuefrom;
 
-pub use definition::{TaskDefinition, parse};
+pub use definition::{TaskDefinition, parse, read};
+pub use document::{Reading, Values};
 pub use injection::Injection;
 pub use plan::TaskPlan;
 pub use valuefrom::ValueFrom;

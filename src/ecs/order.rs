@@ -16,8 +16,7 @@ pub(super) fn start_order(containers: &[ContainerDefinition]) -> Result<Vec<usiz
     let mut order = Vec::with_capacity(containers.len());
     while !waiting.is_empty() {
         let ready = waiting.iter().position(|(_, container)| {
-            let mut others = container.depends_on.iter().map(|d| d.container.value.as_str());
-            others.all(|other| started.contains(other) || !names.contains(other))
+            needs(container, containers).all(|other| started.contains(other) || !names.contains(other))
         });
         let Some(position) = ready else {
             return Err(waiting.into_iter().map(|(index, _)| index).collect());
@@ -28,3 +27,20 @@ pub(super) fn start_order(containers: &[ContainerDefinition]) -> Result<Vec<usiz
     }
     Ok(order)
 }
+
+/// The containers that have to exist before this one: those that it waits for, links
+/// to or takes volumes from, and the router of its logs.
+pub(super) fn needs<'a>(
+    container: &'a ContainerDefinition,
+    containers: &'a [ContainerDefinition],
+) -> impl Iterator<Item = &'a str> {
+    let waits = container.depends_on.iter().map(|d| &d.container);
+    let links = container.links.iter().map(|l| &l.container);
+    let volumes = container.volumes_from.iter().map(|v| &v.container);
+    let routed = container.log.as_ref().is_some_and(|log| log.driver.value == FIRELENS);
+    let router = containers.iter().filter(move |c| routed && c.firelens.is_some()).map(|c| &c.name);
+    waits.chain(links).chain(volumes).chain(router).map(|name| name.value.as_str())
+}
+
+/// The log driver that hands a container's output to the router of the task.
+pub(super) const FIRELENS: &str = "awsfirelens";

@@ -6,10 +6,10 @@
 //! which is what `GetParameters` takes.
 
 use super::definition::{
-    Condition, ContainerDefinition, ContainerSettings, IpcMode, NetworkMode, SecretBinding, Spanned,
-    TaskDefinition, Volume,
+    Condition, ContainerDefinition, ContainerSettings, Firelens, IpcMode, NetworkMode, PidMode,
+    SecretBinding, Spanned, TaskDefinition, Volume,
 };
-use super::order::start_order;
+use super::order::{FIRELENS, start_order};
 use super::valuefrom::{ParameterReference, SecretReference, ValueFrom};
 use crate::arn::Arn;
 use crate::diagnostic::Diagnostic;
@@ -30,8 +30,8 @@ pub struct TaskPlan {
     pub cpu: Option<u32>,
     /// Memory of the whole task in MiB.
     pub memory_mib: Option<u32>,
-    /// Whether containers see the host's processes.
-    pub host_pid: bool,
+    /// The processes that containers see, when set.
+    pub pid_mode: Option<PidMode>,
     /// Shared memory and semaphores, when set.
     pub ipc_mode: Option<IpcMode>,
     /// Volumes that containers mount.
@@ -40,6 +40,8 @@ pub struct TaskPlan {
     pub containers: Vec<ContainerPlan>,
     /// What to fetch: every reference once.
     pub reads: Reads,
+    /// Secrets with accounts at registries, to be fetched before the images: each once.
+    pub registry_reads: Vec<SecretRead>,
     /// What should be known about the definition.
     pub warnings: Vec<Diagnostic>,
 }
@@ -61,6 +63,18 @@ pub struct ContainerPlan {
     pub depends_on: Vec<(String, Condition)>,
     /// Volumes by name (see [`TaskPlan::volumes`]) and where they appear.
     pub mounts: Vec<Mount>,
+    /// Containers whose volumes appear in it, and whether only to be read.
+    pub volumes_from: Vec<(String, bool)>,
+    /// Containers that it reaches by a name, and the name.
+    pub links: Vec<(String, String)>,
+    /// ARNs of files with variables.
+    pub environment_files: Vec<Spanned<String>>,
+    /// Set if it routes the logs of the others.
+    pub firelens: Option<Firelens>,
+    /// The read behind `repositoryCredentials`.
+    pub registry: Option<SecretRead>,
+    /// Its position in the definition.
+    pub position: usize,
     /// What goes to Docker as it is.
     pub settings: ContainerSettings,
 }
@@ -74,6 +88,9 @@ pub struct LogPlan {
     pub options: Vec<(String, String)>,
     /// Options that come from references.
     pub secret_options: Vec<SecretBinding>,
+    /// With the driver `awsfirelens`: names of options whose values are in variables of
+    /// the router.
+    pub routed_options: Vec<String>,
 }
 
 /// A volume in a container.
@@ -92,7 +109,7 @@ pub struct Mount {
 pub struct SecretRead {
     /// `SecretId`
     pub secret_id: String,
-    /// Region of the call.
+    /// Region of the call; empty is the task's own.
     pub region: String,
     /// `VersionStage`; never `AWSCURRENT` alone, which is the default.
     pub version_stage: Option<String>,
@@ -142,6 +159,14 @@ impl SecretRead {
     }
 }
 
+impl SecretRead {
+    /// The read of a whole secret by its ARN or, in the Region of the task, by its name.
+    pub fn named(secret: &str) -> Self {
+        let region = secret.parse::<Arn>().map(|arn| arn.region).unwrap_or_default();
+        Self { secret_id: secret.to_owned(), region, version_stage: None, version_id: None }
+    }
+}
+
 impl ParameterRead {
     /// The parameter that a reference needs.
     pub fn of(reference: &ParameterReference) -> Self {
@@ -166,28 +191,38 @@ impl TaskDefinition {
         Ok(TaskPlan {
             family: self.family.value.clone(),
             execution_role: self.execution_role.as_ref().map(|role| role.value.clone()),
-            task_role: self.task_role.clone(),
+            task_role: self.task_role.as_ref().map(|role| role.value.clone()),
             network_mode: self.network_mode,
             cpu: self.cpu,
             memory_mib: self.memory_mib,
-            host_pid: self.host_pid,
+            pid_mode: self.pid_mode,
             ipc_mode: self.ipc_mode,
             volumes: self.volumes.clone(),
             containers: order
                 .into_iter()
-                .filter_map(|index| self.containers.get(index))
-                .map(|container| self.plan_container(container))
+                .filter_map(|index| Some(self.plan_container(index, self.containers.get(index)?)))
                 .collect(),
             reads: Reads::of(self.containers.iter().flat_map(references)),
+            registry_reads: registry_reads(&self.containers),
             warnings: self.warnings.clone(),
         })
     }
 
-    fn plan_container(&self, container: &ContainerDefinition) -> ContainerPlan {
+    fn plan_container(&self, position: usize, container: &ContainerDefinition) -> ContainerPlan {
         let mut settings = container.settings.clone();
         for port in &mut settings.ports {
             if self.network_mode == NetworkMode::Awsvpc {
-                port.host_port = Some(port.container_port);
+                port.host_port = Some(port.ports.first);
+            }
+        }
+        let routed = container.log.as_ref().filter(|log| log.driver.value == FIRELENS);
+        let router = self.containers.iter().find(|c| routed.is_some() && c.firelens.is_some());
+        let started = container.links.iter().map(|l| &l.container).chain(router.map(|c| &c.name));
+        let waits = container.depends_on.iter().map(|d| (d.container.value.clone(), d.condition));
+        let mut depends_on: Vec<(String, Condition)> = waits.collect();
+        for name in started {
+            if !depends_on.iter().any(|(other, _)| *other == name.value) {
+                depends_on.push((name.value.clone(), Condition::Start));
             }
         }
         let volume = |name: &str| self.volumes.iter().position(|v| v.name.value == name);
@@ -195,17 +230,17 @@ impl TaskDefinition {
             name: container.name.value.clone(),
             essential: container.essential,
             environment: one_per_name(&container.environment),
-            secrets: container.secrets.clone(),
+            secrets: self.router_secrets(container).chain(container.secrets.iter().cloned()).collect(),
             log: container.log.as_ref().map(|log| LogPlan {
                 driver: log.driver.value.clone(),
                 options: one_per_name(&log.options),
-                secret_options: log.secret_options.clone(),
+                // Those of a routed container reach its router.
+                secret_options: if routed.is_some() { Vec::new() } else { log.secret_options.clone() },
+                routed_options: routed
+                    .map(|log| log.secret_options.iter().map(|o| o.name.clone()).collect())
+                    .unwrap_or_default(),
             }),
-            depends_on: container
-                .depends_on
-                .iter()
-                .map(|d| (d.container.value.clone(), d.condition))
-                .collect(),
+            depends_on,
             mounts: container
                 .mount_points
                 .iter()
@@ -217,9 +252,38 @@ impl TaskDefinition {
                     })
                 })
                 .collect(),
+            volumes_from: container
+                .volumes_from
+                .iter()
+                .map(|v| (v.container.value.clone(), v.read_only))
+                .collect(),
+            links: container.links.iter().map(|l| (l.container.value.clone(), l.alias.clone())).collect(),
+            environment_files: container.environment_files.clone(),
+            firelens: container.firelens.clone(),
+            registry: container.repository_credentials.as_ref().map(|name| SecretRead::named(&name.value)),
+            position,
             settings,
         }
     }
+
+    /// The secret options of routed containers are variables of the router, named after
+    /// the option and the position of the container. Its own secrets go before them.
+    fn router_secrets(&self, container: &ContainerDefinition) -> impl Iterator<Item = SecretBinding> {
+        let is_router = container.firelens.is_some();
+        let routed = self.containers.iter().enumerate().filter(move |_| is_router);
+        routed.flat_map(|(position, c)| {
+            let log = c.log.as_ref().filter(|log| log.driver.value == FIRELENS);
+            log.into_iter().flat_map(|log| &log.secret_options).map(move |option| SecretBinding {
+                name: routed_name(&option.name, position),
+                ..option.clone()
+            })
+        })
+    }
+}
+
+/// The variable of a router that holds an option of the container at a position.
+pub fn routed_name(option: &str, position: usize) -> String {
+    format!("{option}_{position}")
 }
 
 impl TaskPlan {
@@ -267,6 +331,17 @@ impl Reads {
     }
 }
 
+fn registry_reads(containers: &[ContainerDefinition]) -> Vec<SecretRead> {
+    let named = containers.iter().filter_map(|c| c.repository_credentials.as_ref());
+    let mut reads: Vec<SecretRead> = Vec::new();
+    for read in named.map(|name| SecretRead::named(&name.value)) {
+        if !reads.contains(&read) {
+            reads.push(read);
+        }
+    }
+    reads
+}
+
 /// The references of a container, environment first.
 fn references(container: &ContainerDefinition) -> impl Iterator<Item = &ValueFrom> {
     let options = container.log.iter().flat_map(|log| &log.secret_options);
@@ -291,7 +366,7 @@ pub(super) fn waits_in_a_circle(container: &ContainerDefinition) -> Diagnostic {
     let span = container.depends_on.first().map_or(&container.span, |d| &d.container.span);
     Diagnostic::error(
         "ECS0108",
-        format!("container `{name}`: dependsOn leads back to `{name}` or to a circle"),
+        format!("container `{name}`: dependsOn, links or volumesFrom lead back to `{name}` or to a circle"),
     )
     .at(span.clone(), "waits for this one")
     .help("a container cannot start before one that waits for it")

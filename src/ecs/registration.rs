@@ -4,7 +4,7 @@
 use super::definition::{
     Condition, ContainerDefinition, Findings, NetworkMode, SecretBinding, Spanned, TaskDefinition,
 };
-use super::order::start_order;
+use super::order::{FIRELENS, start_order};
 use super::plan::waits_in_a_circle;
 use super::valuefrom::{ParameterReference, ValueFrom};
 use crate::diagnostic::{Diagnostic, nearest};
@@ -13,6 +13,8 @@ use std::ops::Range;
 
 /// Containers in a task definition.
 const MOST_CONTAINERS: usize = 10;
+/// Environment files of a container.
+const MOST_FILES: usize = 10;
 /// Characters of a name or an image.
 const LONGEST_NAME: usize = 255;
 /// Smallest memory limit in MiB that Docker takes.
@@ -35,6 +37,7 @@ pub(super) fn check(task: &TaskDefinition, findings: &Findings) {
         check_memory(task, container, findings);
         check_mounts(task, container, findings);
         check_ports(task, container, findings);
+        check_others(task, container, findings);
         if let Some(log) = &container.log {
             super::log_drivers::check(&container.name.value, log, findings);
         }
@@ -44,6 +47,7 @@ pub(super) fn check(task: &TaskDefinition, findings: &Findings) {
     check_execution_role(task, findings);
     check_dependencies(task, findings);
     check_host_ports(task, findings);
+    check_routers(task, findings);
 }
 
 fn check_name(what: &str, name: &Spanned<String>, findings: &Findings) {
@@ -135,7 +139,7 @@ fn check_memory(task: &TaskDefinition, container: &ContainerDefinition, findings
     let error = |message: String| {
         findings.push(Diagnostic::error("ECS0106", message).at(container.name.span.clone(), ""));
     };
-    if limit.is_none() && reservation.is_none() && task.memory_mib.is_none() {
+    if limit.is_none() && reservation.is_none() && task.memory_mib.is_none() && !task.memory_is_elsewhere {
         error(format!(
             "Invalid setting for container '{name}'. At least one of 'memory' or 'memoryReservation' must \
              be specified."
@@ -186,7 +190,7 @@ fn check_volumes(task: &TaskDefinition, findings: &Findings) {
 
 fn check_ports(task: &TaskDefinition, container: &ContainerDefinition, findings: &Findings) {
     for port in &container.settings.ports {
-        let own = port.host_port.is_none_or(|host| host == port.container_port);
+        let own = port.host_port.is_none_or(|host| host == port.ports.first);
         let wrong = match task.network_mode {
             NetworkMode::None => "there are no ports in networkMode `none`",
             NetworkMode::Host | NetworkMode::Awsvpc if !own => {
@@ -206,15 +210,90 @@ fn check_host_ports(task: &TaskDefinition, findings: &Findings) {
     for port in task.containers.iter().flat_map(|c| &c.settings.ports) {
         let host = match task.network_mode {
             NetworkMode::Bridge | NetworkMode::None => port.host_port,
-            NetworkMode::Host | NetworkMode::Awsvpc => Some(port.container_port),
+            NetworkMode::Host | NetworkMode::Awsvpc => Some(port.ports.first),
         };
         let Some(host) = host else { continue };
-        if let Some(earlier) = first.insert((host, port.protocol.to_string()), &port.span) {
-            let message = format!("port {host}/{} of the host is given twice", port.protocol);
-            let error = Diagnostic::error("ECS0114", message)
-                .at(port.span.clone(), "given again")
-                .with(earlier.clone(), "first given here");
+        for offset in 0..=(port.ports.last - port.ports.first) {
+            let host = host.saturating_add(offset);
+            if let Some(earlier) = first.insert((host, port.protocol.to_string()), &port.span) {
+                let message = format!("port {host}/{} of the host is given twice", port.protocol);
+                let error = Diagnostic::error("ECS0114", message)
+                    .at(port.span.clone(), "given again")
+                    .with(earlier.clone(), "first given here");
+                findings.push(error);
+                break;
+            }
+        }
+    }
+}
+
+/// Links, volumes of others, and files.
+fn check_others(task: &TaskDefinition, container: &ContainerDefinition, findings: &Findings) {
+    let owner = &container.name.value;
+    let links = container.links.iter().map(|l| (&l.container, "Link target not available"));
+    let volumes = container.volumes_from.iter().map(|v| (&v.container, "Volume target not available"));
+    for (other, what) in links.chain(volumes) {
+        if !task.containers.iter().any(|c| c.name.value == other.value) {
+            let message = format!("container `{owner}`: {what}: {}", other.value);
+            let mut error = Diagnostic::error("ECS0107", message).at(other.span.clone(), "");
+            error.help = nearest(&other.value, task.containers.iter().map(|c| c.name.value.as_str()))
+                .map(|near| format!("did you mean `{near}`?"));
             findings.push(error);
+        }
+    }
+    if let Some(link) = container.links.first().filter(|_| task.network_mode != NetworkMode::Bridge) {
+        let mode = task.network_mode;
+        let message =
+            format!("container `{owner}`: Links are not supported when networkMode={}.", mode.word());
+        let error = Diagnostic::error("ECS0114", message).at(link.container.span.clone(), "");
+        findings.push(error.help("containers of one network reach each other at localhost"));
+    }
+    if let Some(extra) = container.environment_files.get(MOST_FILES) {
+        let message = format!("container `{owner}`: at most {MOST_FILES} environment files");
+        findings.push(Diagnostic::error("ECS0112", message).at(extra.span.clone(), "one too many"));
+    }
+    if let Some(image) = container.settings.image.chars().find(|c| c.is_whitespace() || c.is_control()) {
+        let message = format!("container `{owner}`: the image holds the character {image:?}");
+        findings.push(Diagnostic::error("ECS0112", message).at(container.span.clone(), ""));
+    }
+}
+
+/// One router at most, and every routed container has one and says where to.
+fn check_routers(task: &TaskDefinition, findings: &Findings) {
+    let mut routers = task.containers.iter().filter_map(|c| Some((c, c.firelens.as_ref()?)));
+    let router = routers.next();
+    for (extra, firelens) in routers {
+        let message =
+            format!("container `{}`: a task has one container with firelensConfiguration", extra.name.value);
+        findings.push(Diagnostic::error("ECS0117", message).at(firelens.span.clone(), "one too many"));
+    }
+    for container in &task.containers {
+        let Some(log) = container.log.as_ref().filter(|log| log.driver.value == FIRELENS) else { continue };
+        let owner = &container.name.value;
+        let error = |text: &str| {
+            let message = format!("container `{owner}`: {text}");
+            Diagnostic::error("ECS0117", message).at(log.driver.span.clone(), "")
+        };
+        let Some((_, firelens)) = router else {
+            let error = error(
+                "the log driver `awsfirelens` needs a container with firelensConfiguration in the task",
+            );
+            findings.push(error.help("add the router, or give the container a log driver of its own"));
+            continue;
+        };
+        if container.firelens.is_some() {
+            findings.push(
+                error("the router cannot route its own logs")
+                    .help("give it a log driver such as `json-file`"),
+            );
+        }
+        let (key, kind) = firelens.router.output_key();
+        let given =
+            log.options.iter().any(|(name, _)| name.value == key || (key == "Name" && name.value == "name"));
+        if !(given || log.options.is_empty() && log.secret_options.is_empty()) {
+            findings.push(error(&format!(
+                "missing output key {key} which is required for firelens configuration of type {kind}"
+            )));
         }
     }
 }
@@ -232,6 +311,14 @@ fn check_execution_role(task: &TaskDefinition, findings: &Findings) {
             let error =
                 Diagnostic::error("ECS0103", message).at(first.name_span.clone(), "the first of them");
             findings.push(error.help("references are read as this role: `arn:aws:iam::ACCOUNT:role/NAME`"));
+        }
+        (None, None) if task.containers.iter().any(|c| c.repository_credentials.is_some()) => {
+            let message = "When you are specifying repository credentials, you must also specify a value for \
+                           'executionRoleArn'.";
+            let place = task.containers.iter().find_map(|c| c.repository_credentials.as_ref());
+            let error = Diagnostic::error("ECS0103", message)
+                .at(place.map(|p| p.span.clone()).unwrap_or_default(), "");
+            findings.push(error.help("the secret is read as this role: `arn:aws:iam::ACCOUNT:role/NAME`"));
         }
         (Some(role), _) => {
             for binding in bindings {

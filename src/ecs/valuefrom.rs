@@ -120,6 +120,42 @@ impl ValueFrom {
         }
     }
 
+    /// What is accepted and probably not meant: what is odd, and the remedy.
+    pub fn doubts(&self) -> Option<(String, String)> {
+        let Self::Secret(secret) = self else { return None };
+        let is_id = |text: &str| text.len() == 36 && text.bytes().filter(|b| *b == b'-').count() == 4;
+        let stage = secret.version_stage.as_deref();
+        let key = secret.json_key.as_deref();
+        let moved = |key: &str, stage: &str, id: &str| {
+            format!("did you mean `{}:{key}:{stage}:{id}`?", secret.secret_id)
+        };
+        if let Some(id) = stage.filter(|stage| is_id(stage)) {
+            let message = "a version id stands where the version stage belongs".to_owned();
+            return Some((message, moved(key.unwrap_or_default(), "", id)));
+        }
+        if let Some(stage) = key.filter(|key| ["AWSCURRENT", "AWSPREVIOUS", "AWSPENDING"].contains(key)) {
+            let message = format!("`{stage}` stands where the JSON key belongs");
+            return Some((message, moved("", stage, "")));
+        }
+        if let Some(stage) = stage.filter(|s| s.to_uppercase().starts_with("AWS") && s.to_uppercase() != **s)
+        {
+            let message = format!("version stages are case-sensitive: `{stage}`");
+            return Some((
+                message,
+                moved(
+                    key.unwrap_or_default(),
+                    &stage.to_uppercase(),
+                    secret.version_id.as_deref().unwrap_or_default(),
+                ),
+            ));
+        }
+        if secret.version_id.as_deref().is_some_and(|id| id.len() < 32) {
+            let message = "a version id has at least 32 characters".to_owned();
+            return Some((message, "the order is ARN:json-key:version-stage:version-id".to_owned()));
+        }
+        None
+    }
+
     /// The Region that the reference names, if it names one.
     pub fn region(&self) -> Option<&str> {
         match self {
@@ -184,16 +220,7 @@ impl ReferenceError {
             }
             Self::SecretFormat { reference } => Some(colon_hint(reference)),
             Self::ParameterArn { reference } => Some(parameter_hint(reference)),
-            Self::ParameterName { reference } => {
-                let (name, rest) = reference.split_once(':')?;
-                let selector = !name.is_empty() && !rest.is_empty() && !rest.contains(':');
-                selector.then(|| {
-                    format!(
-                        "ECS takes no parameter version or label; did you mean `{name}`? A reference to \
-                         Secrets Manager is a full ARN"
-                    )
-                })
-            }
+            Self::ParameterName { reference } => name_hint(reference),
             Self::Service { .. } | Self::Empty => {
                 Some("use the ARN of a secret, the ARN of a parameter, or the name of a parameter".into())
             }
@@ -252,10 +279,30 @@ fn is_parameter_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= LONGEST_PARAMETER_NAME && name.chars().all(permitted)
 }
 
+/// A text that is no parameter name: a secret's name, or a name with a selector.
+fn name_hint(reference: &str) -> Option<String> {
+    if reference.trim() != reference && is_parameter_name(reference.trim()) {
+        return Some(format!("there is a blank before or after `{}`", reference.trim()));
+    }
+    let (name, rest) = reference.split_once(':')?;
+    if name.is_empty() || rest.is_empty() {
+        return None;
+    }
+    if name == "secretsmanager" || name == "secret" || rest.contains(':') {
+        let selector = rest.split(':').next().unwrap_or_default();
+        return Some(format!(
+            "a secret is named by its full ARN: `arn:aws:secretsmanager:REGION:ACCOUNT:secret:{name}:{selector}::`"
+        ));
+    }
+    Some(format!(
+        "ECS takes no parameter version or label; did you mean `{name}`? A reference to Secrets Manager is a full ARN"
+    ))
+}
+
 /// Puts the colons where they were probably meant.
 fn colon_hint(reference: &str) -> String {
     const FORM: &str = "the form is ARN:json-key:version-stage:version-id, with all three colons";
-    let Ok(arn) = reference.parse::<Arn>() else { return FORM.into() };
+    let Ok(arn) = reference.trim().parse::<Arn>() else { return FORM.into() };
     let mut fields: Vec<&str> = arn.resource.split(':').collect();
     while fields.len() > 2 && fields.last().is_some_and(|f| f.is_empty()) {
         fields.pop();
@@ -315,10 +362,26 @@ mod tests {
         assert!(hint(&format!("{SSM}parameter/a/b:3")).contains("parameter/a/b`"));
         assert!(hint("db:3").contains("did you mean `db`"));
         assert!(hint("my secret").is_empty());
+        assert!(hint("db:password::").contains("secret:db:password::`"));
+        assert!(hint(" db").contains("blank"));
         assert!(hint("arn:aws:secretsmanager:r:1:secret:n:a:b:c:d").starts_with("the form is"));
         assert!(hint("").contains("ARN of a secret"));
         assert!(hint("Arn:aws:x").contains("lower case"));
         assert!(hint("arn:aws:s3:::bucket").contains("ARN of a parameter"));
+    }
+
+    #[test]
+    fn what_stands_in_the_wrong_place_is_remarked_on() {
+        const A: &str = "arn:aws:secretsmanager:r:1:secret:n";
+        let doubt =
+            |rest: &str| ValueFrom::parse(&format!("{A}{rest}")).unwrap().doubts().map(|(_, help)| help);
+        let id = "9d4cb84b-ad69-40c0-a0ab-cead36b967e8";
+        assert_eq!(doubt(&format!(":k:{id}:")), Some(format!("did you mean `{A}:k::{id}`?")));
+        assert_eq!(doubt(":AWSPREVIOUS::"), Some(format!("did you mean `{A}::AWSPREVIOUS:`?")));
+        assert_eq!(doubt(":k:awsprevious:"), Some(format!("did you mean `{A}:k:AWSPREVIOUS:`?")));
+        assert!(doubt(":k::7").unwrap().contains("the order is"));
+        assert_eq!(doubt(&format!(":k:custom:{id}")), None);
+        assert_eq!(doubt(""), None);
     }
 
     #[test]

@@ -7,15 +7,20 @@
 
 use super::runtime::{
     ContainerRuntime, Health, Image, Inspection, Listed, NewContainer, NewVolume, Output, OutputStream,
-    RuntimeError,
+    PublishedPort, RuntimeError,
 };
+use crate::ecs::registry::RegistryAccount;
+use bollard::auth::DockerCredentials;
 use bollard::container::LogOutput;
 use bollard::errors::Error;
-use bollard::models::{ContainerCreateBody, ContainerSummary, HealthStatusEnum, VolumeCreateRequest};
+use bollard::models::{
+    ContainerCreateBody, ContainerInspectResponse, ContainerSummary, HealthStatusEnum, PortBinding,
+    VolumeCreateRequest,
+};
 use bollard::query_parameters::{
     CreateContainerOptions, CreateImageOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder,
     LogsOptionsBuilder, RemoveContainerOptionsBuilder, RemoveVolumeOptions, StartContainerOptions,
-    StopContainerOptions, WaitContainerOptions,
+    StopContainerOptions, UploadToContainerOptionsBuilder, WaitContainerOptions,
 };
 use futures_util::{Stream, StreamExt, future};
 use std::collections::HashMap;
@@ -139,18 +144,67 @@ impl ContainerRuntime for Docker {
         }))
     }
 
-    async fn pull(&self, image: &str) -> Result<(), RuntimeError> {
+    async fn pull(
+        &self,
+        image: &str,
+        account: Option<&RegistryAccount>,
+        progress: &(dyn Fn(u64, u64) + Send + Sync),
+    ) -> Result<(), RuntimeError> {
         // Without a tag, Docker would fetch every tag that there is.
         let options = CreateImageOptionsBuilder::default().from_image(&with_tag(image)).build();
+        // The server is the image's, as Docker works out by itself.
+        let credentials = account.map(|account| DockerCredentials {
+            username: Some(account.username.to_string()),
+            password: Some(account.password.to_string()),
+            ..DockerCredentials::default()
+        });
         let call = async {
-            let mut progress = std::pin::pin!(self.client.create_image(Some(options), None, None));
-            while let Some(step) = progress.next().await {
-                step?;
+            let mut steps = std::pin::pin!(self.client.create_image(Some(options), None, credentials));
+            let mut layers: HashMap<String, (u64, u64)> = HashMap::new();
+            while let Some(step) = steps.next().await {
+                let step = step?;
+                let amount = |amount: Option<i64>| amount.and_then(|a| u64::try_from(a).ok());
+                let detail = step.progress_detail.and_then(|d| Some((amount(d.current)?, amount(d.total)?)));
+                if let (Some(id), Some(detail), Some("Downloading")) =
+                    (step.id, detail, step.status.as_deref())
+                {
+                    layers.insert(id, detail);
+                    let sum = |part: fn(&(u64, u64)) -> u64| layers.values().map(part).sum();
+                    progress(sum(|layer| layer.0), sum(|layer| layer.1));
+                }
             }
             Ok(())
         };
         let wrap = |cause| RuntimeError::Pull { image: image.to_owned(), cause };
         self.call("pull the image", LONGEST, call, wrap).await
+    }
+
+    async fn import(&self, image: &str, archive: Vec<u8>) -> Result<(), RuntimeError> {
+        let (name, tag) = image.split_once(':').unwrap_or((image, "latest"));
+        let options = CreateImageOptionsBuilder::default().from_src("-").repo(name).tag(tag).build();
+        let body = bollard::body_full(archive.into());
+        let call = async {
+            let mut steps = std::pin::pin!(self.client.create_image(Some(options), Some(body), None));
+            while let Some(step) = steps.next().await {
+                step?;
+            }
+            Ok(())
+        };
+        let wrap = |cause| RuntimeError::Pull { image: image.to_owned(), cause };
+        self.call("make the image", CREATE, call, wrap).await
+    }
+
+    async fn architecture(&self) -> Result<String, RuntimeError> {
+        let gone = |cause| RuntimeError::Unavailable { socket: self.socket.clone(), cause };
+        let answer = self.call("read Docker's version", INSPECT, self.client.version(), gone).await?;
+        Ok(answer.arch.unwrap_or_default())
+    }
+
+    async fn put(&self, id: &str, archive: Vec<u8>) -> Result<(), RuntimeError> {
+        let options = UploadToContainerOptionsBuilder::default().path("/").build();
+        let call = self.client.upload_to_container(id, Some(options), bollard::body_full(archive.into()));
+        let wrap = |cause| RuntimeError::Create { container: id.to_owned(), cause };
+        self.call("put files into the container", CREATE, call, wrap).await
     }
 
     async fn create(&self, mut container: NewContainer) -> Result<String, RuntimeError> {
@@ -169,21 +223,8 @@ impl ContainerRuntime for Docker {
     async fn inspect(&self, id: &str) -> Result<Inspection, RuntimeError> {
         let call = self.client.inspect_container(id, None::<InspectContainerOptions>);
         let wrap = |cause| RuntimeError::Inspect { cause };
-        let state = self.call("inspect the container", INSPECT, call, wrap).await?.state.unwrap_or_default();
-        let running = state.running.unwrap_or(false);
-        let has_ended = !running && state.finished_at.as_deref().is_some_and(|at| !at.starts_with("0001-"));
-        let health = match state.health.and_then(|h| h.status) {
-            Some(HealthStatusEnum::HEALTHY) => Health::Healthy,
-            Some(HealthStatusEnum::STARTING) => Health::Starting,
-            Some(HealthStatusEnum::UNHEALTHY) => Health::Unhealthy,
-            _ => Health::None,
-        };
-        Ok(Inspection {
-            running,
-            exit_code: state.exit_code.filter(|_| has_ended),
-            out_of_memory: state.oom_killed.unwrap_or(false),
-            health,
-        })
+        let answer = self.call("inspect the container", INSPECT, call, wrap).await?;
+        Ok(inspection(answer))
     }
 
     async fn wait(&self, id: &str) -> Result<i64, RuntimeError> {
@@ -197,8 +238,14 @@ impl ContainerRuntime for Docker {
         }
     }
 
-    fn logs(&self, id: &str) -> impl Stream<Item = Result<Output, RuntimeError>> + Send {
-        let options = LogsOptionsBuilder::default().follow(true).stdout(true).stderr(true).build();
+    fn logs(
+        &self,
+        id: &str,
+        since: i32,
+        follow: bool,
+    ) -> impl Stream<Item = Result<Output, RuntimeError>> + Send {
+        let options =
+            LogsOptionsBuilder::default().follow(follow).since(since).stdout(true).stderr(true).build();
         let pieces = self.client.logs(id, Some(options));
         let readable = pieces.take_while(|piece| future::ready(!is_unreadable(piece)));
         readable.filter_map(|piece| {
@@ -253,10 +300,10 @@ impl ContainerRuntime for Docker {
         self.call("create the volume", REMOVE, call, wrap).await.map(drop)
     }
 
-    async fn volume_exists(&self, name: &str) -> Result<bool, RuntimeError> {
+    async fn volume(&self, name: &str) -> Result<Option<String>, RuntimeError> {
         let call = found(self.client.inspect_volume(name));
         let wrap = |cause| RuntimeError::CreateVolume { volume: name.to_owned(), cause };
-        Ok(self.call("inspect the volume", INSPECT, call, wrap).await?.is_some())
+        Ok(self.call("inspect the volume", INSPECT, call, wrap).await?.map(|volume| volume.mountpoint))
     }
 
     async fn remove_volume(&self, name: &str) -> Result<(), RuntimeError> {
@@ -264,6 +311,49 @@ impl ContainerRuntime for Docker {
         self.call("remove the volume", REMOVE, call, |cause| RuntimeError::Stop { cause }).await?;
         Ok(())
     }
+}
+
+fn inspection(answer: ContainerInspectResponse) -> Inspection {
+    let state = answer.state.unwrap_or_default();
+    let running = state.running.unwrap_or(false);
+    let moment = |text: Option<String>| text.filter(|at| !at.is_empty() && !at.starts_with("0001-"));
+    let finished_at = moment(state.finished_at).filter(|_| !running);
+    let health = match state.health.and_then(|h| h.status) {
+        Some(HealthStatusEnum::HEALTHY) => Health::Healthy,
+        Some(HealthStatusEnum::STARTING) => Health::Starting,
+        Some(HealthStatusEnum::UNHEALTHY) => Health::Unhealthy,
+        _ => Health::None,
+    };
+    let network = answer.network_settings.unwrap_or_default();
+    let addresses = network.networks.into_iter().flatten().filter_map(|(_, endpoint)| endpoint.ip_address);
+    let mut ports: Vec<PublishedPort> = network.ports.into_iter().flatten().flat_map(published).collect();
+    ports.sort_by(|a, b| (a.container_port, &a.host_address).cmp(&(b.container_port, &b.host_address)));
+    Inspection {
+        running,
+        exit_code: state.exit_code.filter(|_| finished_at.is_some()),
+        out_of_memory: state.oom_killed.unwrap_or(false),
+        health,
+        created_at: answer.created.map(|at| at.to_string()).unwrap_or_default(),
+        started_at: moment(state.started_at),
+        finished_at,
+        image_id: answer.image.unwrap_or_default(),
+        address: addresses.into_iter().find(|address| !address.is_empty()),
+        ports,
+        error: state.error.filter(|error| !error.is_empty()),
+    }
+}
+
+fn published((port, bindings): (String, Option<Vec<PortBinding>>)) -> Vec<PublishedPort> {
+    let Some((container_port, protocol)) = port.split_once('/') else { return Vec::new() };
+    let published = bindings.unwrap_or_default().into_iter().filter_map(|binding| {
+        Some(PublishedPort {
+            host_address: binding.host_ip.unwrap_or_default(),
+            host_port: binding.host_port?.parse().ok()?,
+            container_port: container_port.parse().ok()?,
+            protocol: protocol.to_owned(),
+        })
+    });
+    published.collect()
 }
 
 /// What does not exist is an answer, and what already is so (304) is no error.

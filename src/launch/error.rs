@@ -7,7 +7,7 @@
 //! | code | meaning |
 //! |---|---|
 //! | 119 | no such task (`stop`) |
-//! | 120 | references could not be resolved or were refused; nothing was created |
+//! | 120 | files that the task needs are not on this host, or references could not be resolved or were refused; nothing was created |
 //! | 121 | the broker does not answer, or could not record the launch; nothing was started |
 //! | 122 | Docker does not answer |
 //! | 123 | an image is missing and cannot be fetched |
@@ -17,6 +17,7 @@
 use super::runtime::RuntimeError;
 use crate::client::ClientError;
 use crate::diagnostic::Diagnostic;
+use crate::ecs::registry::RegistryError;
 
 /// Why a launch did not happen, or did not go on. Whatever it had made is gone.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +33,9 @@ pub enum LaunchError {
         /// What it waited for.
         reason: String,
     },
+    /// Files and file systems that the task needs and this host does not have.
+    #[error("{} of the files that the task needs are not on this host; nothing was created", .0.len())]
+    Inputs(Vec<Diagnostic>),
     /// There is no such task.
     #[error("there is no task `{task_id}` on this Docker")]
     NoSuchTask {
@@ -49,6 +53,14 @@ pub enum LaunchError {
     RuntimeNotRegistered {
         /// The runtime's name.
         runtime: String,
+    },
+    /// The account at a registry cannot be had.
+    #[error("CannotPullContainerAuthError: container `{container}`: {cause}")]
+    Registry {
+        /// The container whose image it is for.
+        container: String,
+        /// Why.
+        cause: RegistryError,
     },
     /// The engine failed.
     #[error(transparent)]
@@ -71,7 +83,7 @@ impl LaunchError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::NoSuchTask { .. } => 119,
-            Self::Unresolved(_) | Self::Session { .. } => 120,
+            Self::Inputs(_) | Self::Registry { .. } | Self::Unresolved(_) | Self::Session { .. } => 120,
             Self::Broker(_) | Self::NotRecorded(_) => 121,
             Self::Runtime(RuntimeError::Unavailable { .. } | RuntimeError::Version { .. }) => 122,
             Self::Runtime(RuntimeError::Pull { .. }) => 123,
@@ -82,7 +94,7 @@ impl LaunchError {
     /// Findings that point into the task definition.
     pub fn diagnostics(&self) -> &[Diagnostic] {
         match self {
-            Self::Unresolved(diagnostics) => diagnostics,
+            Self::Inputs(diagnostics) | Self::Unresolved(diagnostics) => diagnostics,
             _ => &[],
         }
     }

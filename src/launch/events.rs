@@ -42,6 +42,22 @@ pub enum Event {
         /// The image.
         image: String,
     },
+    /// An image is on its way.
+    Pulled {
+        /// The image.
+        image: String,
+        /// Bytes that have come.
+        done: u64,
+        /// Bytes that are known to come.
+        total: u64,
+    },
+    /// A container ended and is started again by its restart policy.
+    Restarting {
+        /// Its name within the task.
+        container: String,
+        /// The exit code it ended with.
+        exit_code: i64,
+    },
     /// A container that others do not need will never start.
     Skipped {
         /// Its name within the task.

@@ -59,7 +59,10 @@ async fn secret<'a>(
     client: &Client,
     read: &'a SecretRead,
 ) -> (&'a SecretRead, Result<FetchedSecret, FetchError>) {
-    let client = client.with_region(&read.region);
+    let client = match read.region.as_str() {
+        "" => client.clone(),
+        region => client.with_region(region),
+    };
     let (version_id, stage) = (read.version_id.as_deref(), read.version_stage.as_deref());
     let answer = client.get_secret_value(&read.secret_id, version_id, stage).await;
     let answer = answer.map_err(failure).map(|found| FetchedSecret {

@@ -9,6 +9,8 @@ use std::collections::HashMap;
 
 /// Marks the containers of tasks; its value is the task id.
 pub(super) const TASK_LABEL: &str = "sealdock.task-id";
+pub(super) const ARN_LABEL: &str = "com.amazonaws.ecs.task-arn";
+pub(super) const CLUSTER_LABEL: &str = "com.amazonaws.ecs.cluster";
 pub(super) const FAMILY_LABEL: &str = "com.amazonaws.ecs.task-definition-family";
 pub(super) const REVISION_LABEL: &str = "com.amazonaws.ecs.task-definition-version";
 pub(super) const CONTAINER_LABEL: &str = "com.amazonaws.ecs.container-name";
@@ -28,7 +30,7 @@ pub(super) struct TaskIdentity {
     pub(super) task_arn: String,
     family: String,
     revision: u32,
-    cluster: String,
+    pub(super) cluster: String,
     /// Sets the Docker names of this task apart from those of others.
     suffix: String,
 }
@@ -68,21 +70,28 @@ impl TaskIdentity {
         delivery: &str,
         volumes: &[String],
     ) -> HashMap<String, String> {
+        let mut labels: HashMap<_, _> = container.settings.labels.iter().cloned().collect();
+        labels.extend(self.own_labels(&container.name, container.essential, level));
+        labels.extend([
+            (DELIVERY_LABEL.to_owned(), delivery.to_owned()),
+            (VOLUMES_LABEL.to_owned(), volumes.join(",")),
+        ]);
+        labels
+    }
+
+    /// The labels by which a container is known as one of this task.
+    pub(super) fn own_labels(&self, name: &str, essential: bool, level: usize) -> HashMap<String, String> {
         let own = [
-            ("com.amazonaws.ecs.task-arn", self.task_arn.clone()),
-            ("com.amazonaws.ecs.cluster", self.cluster.clone()),
-            (CONTAINER_LABEL, container.name.clone()),
+            (ARN_LABEL, self.task_arn.clone()),
+            (CLUSTER_LABEL, self.cluster.clone()),
+            (CONTAINER_LABEL, name.to_owned()),
             (FAMILY_LABEL, self.family.clone()),
             (REVISION_LABEL, self.revision.to_string()),
             (TASK_LABEL, self.task_id.clone()),
-            (ESSENTIAL_LABEL, container.essential.to_string()),
+            (ESSENTIAL_LABEL, essential.to_string()),
             (LEVEL_LABEL, level.to_string()),
-            (DELIVERY_LABEL, delivery.to_owned()),
-            (VOLUMES_LABEL, volumes.join(",")),
         ];
-        let mut labels: HashMap<_, _> = container.settings.labels.iter().cloned().collect();
-        labels.extend(own.map(|(name, value)| (name.to_owned(), value)));
-        labels
+        own.map(|(name, value)| (name.to_owned(), value)).into()
     }
 }
 
@@ -91,7 +100,8 @@ pub(super) fn levels(plan: &TaskPlan) -> Vec<usize> {
     let mut levels: Vec<usize> = Vec::new();
     // INVARIANT: the plan lists each container after all that it depends on.
     for container in &plan.containers {
-        let below = container.depends_on.iter().filter_map(|(name, _)| {
+        let waits = container.depends_on.iter().map(|(name, _)| name);
+        let below = waits.chain(container.volumes_from.iter().map(|(name, _)| name)).filter_map(|name| {
             let at = plan.containers.iter().position(|c| c.name == *name)?;
             levels.get(at).map(|level| level + 1)
         });

@@ -15,13 +15,39 @@ use tokio::sync::mpsc;
 /// A line that does not end is passed on in pieces of this size.
 const LONGEST_LINE: usize = 64 * 1024;
 
-/// A container whose output is wanted: its name within the task, and its id.
-pub(super) type Followed<'a> = (&'a str, &'a str);
+/// A container whose output is wanted: its name within the task, its id, and the
+/// second of Unix time from which on.
+pub(super) type Followed<'a> = (&'a str, &'a str, i32);
 
 /// Passes lines on until `started` is closed and every container has ended.
 pub(super) async fn follow<'a, R: ContainerRuntime>(
     runtime: &'a R,
+    started: mpsc::UnboundedReceiver<Followed<'a>>,
+    events: &mpsc::Sender<Event>,
+) {
+    pass_on(runtime, started, true, events).await;
+}
+
+/// Passes on what containers (name and id) wrote; with `follow`, until they end.
+pub(super) async fn follow_all<R: ContainerRuntime>(
+    runtime: &R,
+    containers: &[(&str, &str)],
+    follow: bool,
+    events: &mpsc::Sender<Event>,
+) {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    for (name, id) in containers {
+        // The receiver lives.
+        let _ = sender.send((*name, *id, 0));
+    }
+    drop(sender);
+    pass_on(runtime, receiver, follow, events).await;
+}
+
+async fn pass_on<'a, R: ContainerRuntime>(
+    runtime: &'a R,
     mut started: mpsc::UnboundedReceiver<Followed<'a>>,
+    follow: bool,
     events: &mpsc::Sender<Event>,
 ) {
     type Pieces<'a> = Pin<Box<dyn Stream<Item = (&'a str, OutputStream, Option<bytes::Bytes>)> + Send + 'a>>;
@@ -31,8 +57,8 @@ pub(super) async fn follow<'a, R: ContainerRuntime>(
     while open || !outputs.is_empty() {
         tokio::select! {
             next = started.recv(), if open => match next {
-                Some((name, id)) => {
-                    let pieces = runtime.logs(id).filter_map(move |piece| async move {
+                Some((name, id, since)) => {
+                    let pieces = runtime.logs(id, since, follow).filter_map(move |piece| async move {
                         let piece = piece.ok()?;
                         Some((name, piece.stream, Some(piece.bytes)))
                     });

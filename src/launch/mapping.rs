@@ -10,15 +10,18 @@
 
 use super::hook::{CONTROLS, PREFIX};
 use super::identity::TaskIdentity;
+use super::inputs::Inputs;
+use super::network;
 use super::runtime::NewContainer;
 use super::task::Options;
-use crate::ecs::definition::{ContainerSettings, IpcMode, NetworkMode};
+use crate::ecs::definition::{ContainerSettings, IpcMode, NetworkMode, PidMode};
 use crate::ecs::environment::{Setting, merge_environment, merge_log_options};
+use crate::ecs::firelens;
 use crate::ecs::injection::ContainerInjection;
 use crate::ecs::plan::{ContainerPlan, TaskPlan};
 use crate::secret::SecretValue;
 use bollard::models::{
-    ContainerCreateBody, DeviceMapping, HealthConfig, HostConfig, HostConfigLogConfig, PortBinding,
+    ContainerCreateBody, DeviceMapping, DeviceRequest, HealthConfig, HostConfig, HostConfigLogConfig,
     ResourcesUlimits,
 };
 use std::collections::HashMap;
@@ -61,6 +64,12 @@ pub(super) struct Mapping<'a> {
     pub(super) volumes: &'a [String],
     /// Of those, the ones that go with the task.
     pub(super) own_volumes: &'a [String],
+    /// Id of the pause container, if there is one.
+    pub(super) pause: Option<&'a str>,
+    /// The volume of the router's socket, and where it is on the host.
+    pub(super) router: Option<&'a (String, String)>,
+    /// Variables from files, by container.
+    pub(super) inputs: &'a Inputs,
 }
 
 impl Mapping<'_> {
@@ -80,8 +89,8 @@ impl Mapping<'_> {
         } else {
             self.values(container, image_environment, injection.environment)
         };
-        let ports = settings.ports.iter().filter(|_| self.on_bridge());
-        let exposed: Vec<String> = ports.map(|p| format!("{}/{}", p.container_port, p.protocol)).collect();
+        let ports: Vec<_> = settings.ports.iter().filter(|_| self.on_bridge()).collect();
+        let exposed = network::exposed(&ports);
         let delivery = if by_hook { Delivery::Runtime } else { Delivery::Env };
         let labels = self.identity.labels(container, level, delivery.as_str(), self.own_volumes);
         let body = ContainerCreateBody {
@@ -91,7 +100,8 @@ impl Mapping<'_> {
             entrypoint: settings.entry_point.clone(),
             user: settings.user.clone(),
             working_dir: settings.working_directory.clone(),
-            hostname: settings.hostname.clone(),
+            // With a network in common, it is the pause container's.
+            hostname: settings.hostname.clone().filter(|_| !self.in_common()),
             tty: settings.pseudo_terminal.then_some(true),
             open_stdin: settings.interactive.then_some(true),
             network_disabled: settings.disable_networking.then_some(true),
@@ -113,12 +123,35 @@ impl Mapping<'_> {
     fn references(&self, container: &ContainerPlan, image_environment: &[String]) -> Vec<String> {
         let secrets = container.secrets.iter().map(|s| (s.name.clone(), format!("{PREFIX}{}", s.text)));
         let region = Some(self.options.region.as_str());
-        let merged =
-            merge_environment(&container.environment, &[], secrets.collect(), image_environment, region);
+        let launcher = self.launcher_variables(container);
+        let (plain, files) = (&container.environment, self.files(container));
+        let merged = merge_environment(plain, &launcher, secrets.collect(), files, image_environment, region);
         let entries = merged.into_iter().map(|(name, setting)| match setting {
             Setting::Plain(value) | Setting::Secret(value) => format!("{name}={value}"),
         });
         entries.chain(self.controls(container)).collect()
+    }
+
+    fn files(&self, container: &ContainerPlan) -> &[Vec<(String, String)>] {
+        self.inputs.variables.get(&container.name).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Variables that the launcher sets; secrets go before them.
+    fn launcher_variables(&self, container: &ContainerPlan) -> Vec<(String, String)> {
+        let mut variables = firelens::variables(self.plan, container);
+        if let Some((router, _)) = self.linked_router(container) {
+            variables.push(("FLUENT_HOST".to_owned(), router.to_owned()));
+            variables.push(("FLUENT_PORT".to_owned(), firelens::PORT.to_string()));
+        }
+        variables
+    }
+
+    /// On the bridge a routed container reaches the router by a link.
+    fn linked_router(&self, container: &ContainerPlan) -> Option<(&str, String)> {
+        let (router, _) = firelens::router(self.plan)?;
+        let linked =
+            firelens::is_routed(container) && self.on_bridge() && !container.settings.disable_networking;
+        linked.then(|| (router.name.as_str(), self.identity.docker_name(&router.name)))
     }
 
     /// What the hook has to know; it takes these out again.
@@ -144,7 +177,9 @@ impl Mapping<'_> {
         secrets: Vec<(String, SecretValue)>,
     ) -> Vec<String> {
         let region = Some(self.options.region.as_str());
-        let merged = merge_environment(&container.environment, &[], secrets, image_environment, region);
+        let launcher = self.launcher_variables(container);
+        let (plain, files) = (&container.environment, self.files(container));
+        let merged = merge_environment(plain, &launcher, secrets, files, image_environment, region);
         let entries = merged.into_iter().map(|(name, setting)| match setting {
             Setting::Plain(value) => format!("{name}={value}"),
             Setting::Secret(value) => {
@@ -165,6 +200,18 @@ impl Mapping<'_> {
         secrets: Vec<(String, SecretValue)>,
     ) -> Option<HostConfigLogConfig> {
         let log = container.log.as_ref()?;
+        if firelens::is_routed(container) {
+            let (_, directory) = self.router?;
+            let socket = format!("{directory}/fluent.sock");
+            let options = firelens::log_options(container, &self.identity.task_id, &socket);
+            return Some(HostConfigLogConfig {
+                typ: Some("fluentd".into()),
+                config: Some(options.into_iter().collect()),
+            });
+        }
+        if log.driver == "awslogs" && !self.options.awslogs {
+            return Some(HostConfigLogConfig { typ: Some("json-file".into()), config: None });
+        }
         let merged = merge_log_options(log, secrets, &container.name, &self.identity.task_id);
         let options = merged.into_iter().map(|(name, setting)| match setting {
             Setting::Plain(value) => (name, value),
@@ -203,12 +250,28 @@ impl Mapping<'_> {
             memory_swap: linux.max_swap_mib.and_then(|swap| Some(memory? + i64::from(swap) * MIB)),
             memory_swappiness: linux.swappiness.map(i64::from),
             binds: some(self.binds(container)),
-            port_bindings: self.port_bindings(settings),
-            network_mode: Some(network_mode(self.plan.network_mode).to_owned()),
-            pid_mode: self.plan.host_pid.then(|| "host".to_owned()),
+            volumes_from: some(self.volumes_from(container)),
+            links: some(self.links(container)),
+            port_bindings: network::bindings(
+                &settings.ports.iter().filter(|_| self.on_bridge()).collect::<Vec<_>>(),
+            ),
+            network_mode: Some(self.network_mode()),
+            pid_mode: self.plan.pid_mode.map(|mode| match mode {
+                PidMode::Host => "host".to_owned(),
+                PidMode::Task => self.of_pause(),
+            }),
             ipc_mode: self.plan.ipc_mode.map(|mode| match mode {
                 IpcMode::Host => "host".to_owned(),
                 IpcMode::None => "none".to_owned(),
+                IpcMode::Task => self.of_pause(),
+            }),
+            device_requests: (settings.gpus > 0).then(|| {
+                vec![DeviceRequest {
+                    driver: Some("nvidia".to_owned()),
+                    count: Some(i64::from(settings.gpus)),
+                    capabilities: Some(vec![vec!["gpu".to_owned()]]),
+                    ..DeviceRequest::default()
+                }]
             }),
             cap_add: some(linux.add_capabilities.clone()),
             cap_drop: some(linux.drop_capabilities.clone()),
@@ -217,13 +280,13 @@ impl Mapping<'_> {
             shm_size: linux.shared_memory_mib.map(|mib| i64::from(mib) * MIB),
             tmpfs: Some(tmpfs.collect::<HashMap<_, _>>()).filter(|t| !t.is_empty()),
             ulimits: some(ulimits.collect()),
-            sysctls: Some(settings.system_controls.iter().cloned().collect::<HashMap<_, _>>())
-                .filter(|s| !s.is_empty()),
-            dns: some(settings.dns_servers.clone()),
-            dns_search: some(settings.dns_search_domains.clone()),
+            sysctls: Some(self.sysctls(settings)).filter(|s| !s.is_empty()),
+            dns: some(settings.dns_servers.clone()).filter(|_| !self.in_common()),
+            dns_search: some(settings.dns_search_domains.clone()).filter(|_| !self.in_common()),
             extra_hosts: some(
                 settings.extra_hosts.iter().map(|h| format!("{}:{}", h.hostname, h.ip_address)).collect(),
-            ),
+            )
+            .filter(|_| !self.in_common()),
             security_opt: some(settings.security_options.clone()),
             privileged: settings.privileged.then_some(true),
             readonly_rootfs: settings.readonly_root_filesystem.then_some(true),
@@ -232,7 +295,48 @@ impl Mapping<'_> {
     }
 
     fn on_bridge(&self) -> bool {
-        network_mode(self.plan.network_mode) == "bridge"
+        self.plan.network_mode == NetworkMode::Bridge
+    }
+
+    /// Whether the network is the pause container's.
+    fn in_common(&self) -> bool {
+        self.plan.network_mode == NetworkMode::Awsvpc
+    }
+
+    fn of_pause(&self) -> String {
+        format!("container:{}", self.pause.unwrap_or_default())
+    }
+
+    fn network_mode(&self) -> String {
+        match self.plan.network_mode {
+            NetworkMode::Awsvpc => self.of_pause(),
+            other => other.word().to_owned(),
+        }
+    }
+
+    fn volumes_from(&self, container: &ContainerPlan) -> Vec<String> {
+        let from = container.volumes_from.iter().map(|(name, read_only)| {
+            format!("{}{}", self.identity.docker_name(name), if *read_only { ":ro" } else { "" })
+        });
+        from.collect()
+    }
+
+    fn links(&self, container: &ContainerPlan) -> Vec<String> {
+        let links = container
+            .links
+            .iter()
+            .map(|(name, alias)| format!("{}:{alias}", self.identity.docker_name(name)));
+        let router = self.linked_router(container).map(|(name, docker_name)| format!("{docker_name}:{name}"));
+        links.chain(router).collect()
+    }
+
+    /// Those of a shared network namespace are set where it is made.
+    fn sysctls(&self, settings: &ContainerSettings) -> HashMap<String, String> {
+        let own = settings
+            .system_controls
+            .iter()
+            .filter(|(name, _)| !(self.in_common() && name.starts_with("net.")));
+        own.cloned().collect()
     }
 
     fn binds(&self, container: &ContainerPlan) -> Vec<String> {
@@ -241,25 +345,9 @@ impl Mapping<'_> {
             let read_only = if mount.read_only { ":ro" } else { "" };
             Some(format!("{source}:{}{read_only}", mount.container_path))
         });
-        binds.collect()
-    }
-
-    fn port_bindings(
-        &self,
-        settings: &ContainerSettings,
-    ) -> Option<HashMap<String, Option<Vec<PortBinding>>>> {
-        if !self.on_bridge() || settings.ports.is_empty() {
-            return None;
-        }
-        let mut bindings: HashMap<String, Option<Vec<PortBinding>>> = HashMap::new();
-        for port in &settings.ports {
-            // An empty port lets Docker choose one.
-            let host_port = port.host_port.map(|p| p.to_string()).unwrap_or_default();
-            let binding = PortBinding { host_ip: None, host_port: Some(host_port) };
-            let key = format!("{}/{}", port.container_port, port.protocol);
-            bindings.entry(key).or_default().get_or_insert_default().push(binding);
-        }
-        Some(bindings)
+        let router = self.router.filter(|_| container.firelens.is_some());
+        let socket = router.map(|(volume, _)| format!("{volume}:{}", firelens::SOCKET_DIRECTORY));
+        binds.chain(socket).collect()
     }
 }
 
@@ -283,14 +371,6 @@ fn health(settings: &ContainerSettings) -> Option<HealthConfig> {
         start_period: Some(i64::from(check.start_period_seconds.unwrap_or(0)) * SECOND),
         start_interval: None,
     })
-}
-
-fn network_mode(mode: NetworkMode) -> &'static str {
-    match mode {
-        NetworkMode::Bridge | NetworkMode::Awsvpc => "bridge",
-        NetworkMode::Host => "host",
-        NetworkMode::None => "none",
-    }
 }
 
 /// Docker takes an absent list for an empty one, but not always the reverse.
@@ -342,6 +422,9 @@ mod tests {
             identity: &identity,
             volumes: &volumes,
             own_volumes: &volumes[..1],
+            pause: None,
+            router: None,
+            inputs: &Inputs::default(),
         };
         mapping.container(&plan.containers[0], 2, &["PATH=/bin".to_owned()], injection)
     }

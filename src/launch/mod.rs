@@ -1,7 +1,7 @@
 //! The launch side: from a task plan to running containers that hold their secrets.
 //!
 //! ```text
-//! TaskPlan -> images there? -> session of the execution role -> every reference read, or one error
+//! TaskPlan -> files and images there? -> session of the execution role -> every reference read, or one error
 //!          -> audit record -> containers created -> started by `dependsOn` -> logs, exits, stop order
 //! ```
 //!
@@ -19,14 +19,19 @@ mod fetch;
 mod gate;
 pub mod hook;
 mod identity;
+mod inputs;
 mod interrupts;
 mod logs;
 mod mapping;
+mod network;
+mod objects;
 mod outcome;
+mod pause;
 mod redaction;
 mod resolve;
 mod runtime;
 mod supervise;
+mod tar;
 mod task;
 mod tasks;
 
@@ -34,12 +39,14 @@ pub use daemon_config::{RuntimeEntry, register, unregister};
 pub use docker::Docker;
 pub use error::LaunchError;
 pub use events::Event;
+pub use inputs::missing;
 pub use interrupts::interrupts;
 pub use mapping::Delivery;
+pub use objects::{Directories, ObjectError};
 pub use outcome::{ContainerOutcome, Outcome};
 pub use runtime::{
     ContainerRuntime, Health, Image, Inspection, Listed, NewContainer, NewVolume, Output, OutputStream,
-    RuntimeError,
+    PublishedPort, RuntimeError,
 };
-pub use task::{Interrupt, Options, check, run};
-pub use tasks::{ContainerSummary, TaskSummary, list, stop};
+pub use task::{Interrupt, Options, PullPolicy, check, run};
+pub use tasks::{ContainerDescription, ContainerSummary, TaskSummary, describe, find, list, logs, stop};

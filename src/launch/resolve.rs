@@ -11,27 +11,61 @@ use super::mapping::Delivery;
 use crate::client::{Client, ClientError};
 use crate::ecs::fetched::Fetched;
 use crate::ecs::injection::{ContainerInjection, Injection, Release, Target, Unresolved};
-use crate::ecs::plan::TaskPlan;
+use crate::ecs::plan::{Reads, TaskPlan};
+use crate::ecs::registry::{self, RegistryAccount};
 use crate::protocol::sealdock::{self as wire, InjectionTarget, RecordInjectionsRequest};
+use std::collections::HashMap;
 
-/// Every value of the task. `client` is set to the Region of the task.
-pub(super) async fn resolve(
+/// A client that acts as the task's execution role; `None` if there is nothing to read.
+/// `client` is set to the Region of the task.
+pub(super) async fn reader(
     plan: &TaskPlan,
     identity: &TaskIdentity,
     client: &Client,
-) -> Result<Injection, LaunchError> {
-    let fetched = match &plan.execution_role {
-        Some(role) if !plan.reads.secrets.is_empty() || !plan.reads.parameters.is_empty() => {
-            let role = role.to_string();
-            let reader = fetch::act_as(client, &role, &identity.task_id, &identity.definition()).await;
-            let reader = reader.map_err(|cause| match cause {
-                ClientError::Api { .. } => LaunchError::Session { role, cause },
-                other => LaunchError::Broker(other),
-            })?;
-            fetch::fetch(&reader, &plan.reads).await
+) -> Result<Option<Client>, LaunchError> {
+    let reads = &plan.reads;
+    let nothing = reads.secrets.is_empty() && reads.parameters.is_empty() && plan.registry_reads.is_empty();
+    let Some(role) = plan.execution_role.as_ref().filter(|_| !nothing) else { return Ok(None) };
+    let role = role.to_string();
+    let reader = fetch::act_as(client, &role, &identity.task_id, &identity.definition()).await;
+    reader.map(Some).map_err(|cause| match cause {
+        ClientError::Api { .. } => LaunchError::Session { role, cause },
+        other => LaunchError::Broker(other),
+    })
+}
+
+/// The accounts at registries, by container.
+pub(super) async fn accounts(
+    plan: &TaskPlan,
+    reader: Option<&Client>,
+) -> Result<HashMap<String, RegistryAccount>, LaunchError> {
+    let fetched = match reader.filter(|_| !plan.registry_reads.is_empty()) {
+        Some(reader) => {
+            let reads = Reads { secrets: plan.registry_reads.clone(), parameters: Vec::new() };
+            fetch::fetch(reader, &reads).await
         }
+        None => return Ok(HashMap::new()),
+    };
+    let mut accounts = HashMap::new();
+    for container in &plan.containers {
+        let Some(read) = &container.registry else { continue };
+        let account = registry::account(read, &fetched)
+            .map_err(|cause| LaunchError::Registry { container: container.name.clone(), cause })?;
+        accounts.insert(container.name.clone(), account);
+    }
+    Ok(accounts)
+}
+
+/// Every value of the task.
+pub(super) async fn resolve(
+    plan: &TaskPlan,
+    region: &str,
+    reader: Option<&Client>,
+) -> Result<Injection, LaunchError> {
+    let fetched = match reader {
+        Some(reader) => fetch::fetch(reader, &plan.reads).await,
         // INVARIANT: without a role there are no references, or the plan would not exist.
-        _ => Fetched::new(client.region()),
+        None => Fetched::new(region),
     };
     Injection::resolve(plan, &fetched)
         .map_err(|failed| LaunchError::Unresolved(failed.iter().map(Unresolved::diagnostic).collect()))

@@ -5,6 +5,7 @@
 //! above it. Its errors carry the error names of the ECS agent, which appear in
 //! a task's stopped reason (`CannotPullContainerError: ...`).
 
+use crate::ecs::registry::RegistryAccount;
 use bollard::models::ContainerCreateBody;
 use bytes::Bytes;
 use futures_util::Stream;
@@ -25,11 +26,26 @@ pub trait ContainerRuntime: Send + Sync {
     /// The image, if the engine has it.
     fn image(&self, image: &str) -> impl Future<Output = Result<Option<Image>, RuntimeError>> + Send;
 
-    /// Fetches an image.
-    fn pull(&self, image: &str) -> impl Future<Output = Result<(), RuntimeError>> + Send;
+    /// Fetches an image, with an account at its registry if there is one. `progress` is
+    /// told how many bytes have come, of those that are known to come.
+    fn pull(
+        &self,
+        image: &str,
+        account: Option<&RegistryAccount>,
+        progress: &(dyn Fn(u64, u64) + Send + Sync),
+    ) -> impl Future<Output = Result<(), RuntimeError>> + Send;
+
+    /// Makes an image out of a tar archive of its files.
+    fn import(&self, image: &str, archive: Vec<u8>) -> impl Future<Output = Result<(), RuntimeError>> + Send;
+
+    /// The architecture of containers, such as `amd64`.
+    fn architecture(&self) -> impl Future<Output = Result<String, RuntimeError>> + Send;
 
     /// Makes a container and returns its id.
     fn create(&self, container: NewContainer) -> impl Future<Output = Result<String, RuntimeError>> + Send;
+
+    /// Puts the files of a tar archive into a container.
+    fn put(&self, id: &str, archive: Vec<u8>) -> impl Future<Output = Result<(), RuntimeError>> + Send;
 
     /// Starts a container.
     fn start(&self, id: &str) -> impl Future<Output = Result<(), RuntimeError>> + Send;
@@ -40,9 +56,15 @@ pub trait ContainerRuntime: Send + Sync {
     /// Waits until a started container has ended and returns its exit code.
     fn wait(&self, id: &str) -> impl Future<Output = Result<i64, RuntimeError>> + Send;
 
-    /// What a container writes, from its beginning until it ends. Ends at once
-    /// if its log driver cannot be read.
-    fn logs(&self, id: &str) -> impl Stream<Item = Result<Output, RuntimeError>> + Send;
+    /// What a container writes, from a second of Unix time on (0 is its beginning) until
+    /// it ends; or has written, without `follow`. Ends at once if its log driver cannot
+    /// be read.
+    fn logs(
+        &self,
+        id: &str,
+        since: i32,
+        follow: bool,
+    ) -> impl Stream<Item = Result<Output, RuntimeError>> + Send;
 
     /// Ends a container: asks it to, and kills it after its stop timeout.
     fn stop(&self, id: &str) -> impl Future<Output = Result<(), RuntimeError>> + Send;
@@ -56,8 +78,8 @@ pub trait ContainerRuntime: Send + Sync {
     /// Makes a named volume if there is none of that name.
     fn create_volume(&self, volume: NewVolume) -> impl Future<Output = Result<(), RuntimeError>> + Send;
 
-    /// Whether there is a volume of that name.
-    fn volume_exists(&self, name: &str) -> impl Future<Output = Result<bool, RuntimeError>> + Send;
+    /// Where a volume of that name is on the host, if there is one.
+    fn volume(&self, name: &str) -> impl Future<Output = Result<Option<String>, RuntimeError>> + Send;
 
     /// Removes a named volume.
     fn remove_volume(&self, name: &str) -> impl Future<Output = Result<(), RuntimeError>> + Send;
@@ -122,6 +144,33 @@ pub struct Inspection {
     pub out_of_memory: bool,
     /// The state of its health check.
     pub health: Health,
+    /// When it was made, in RFC 3339.
+    pub created_at: String,
+    /// When it started last.
+    pub started_at: Option<String>,
+    /// When it ended.
+    pub finished_at: Option<String>,
+    /// Content id of its image.
+    pub image_id: String,
+    /// Its address in Docker's network.
+    pub address: Option<String>,
+    /// Ports that the host offers.
+    pub ports: Vec<PublishedPort>,
+    /// What Docker says about its end.
+    pub error: Option<String>,
+}
+
+/// A port that the host offers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublishedPort {
+    /// Address of the host.
+    pub host_address: String,
+    /// Port of the host.
+    pub host_port: u16,
+    /// Port of the container.
+    pub container_port: u16,
+    /// `tcp` or `udp`.
+    pub protocol: String,
 }
 
 /// The state of a health check.

@@ -11,7 +11,7 @@ use super::identity;
 use super::logs::Followed;
 use super::runtime::{ContainerRuntime, Health, Inspection, RuntimeError};
 use super::task::Interrupt;
-use crate::ecs::definition::Condition;
+use crate::ecs::definition::{Condition, RestartPolicy};
 use crate::ecs::plan::{ContainerPlan, TaskPlan};
 use futures_util::future::{BoxFuture, join_all};
 use futures_util::stream::FuturesUnordered;
@@ -60,6 +60,8 @@ pub(super) struct Supervision<'a, R> {
     pub(super) detach: bool,
     states: Vec<State>,
     announced: Vec<bool>,
+    /// Seconds of Unix time at which containers were started again; 0 is never.
+    restarted_at: Vec<i32>,
     changes: FuturesUnordered<BoxFuture<'a, Change>>,
 }
 
@@ -73,7 +75,18 @@ impl<'a, R: ContainerRuntime> Supervision<'a, R> {
     ) -> Self {
         let states = vec![State::Created; ids.len()];
         let announced = vec![false; ids.len()];
-        Self { plan, runtime, ids, events, detach, states, announced, changes: FuturesUnordered::new() }
+        let restarted_at = vec![0; ids.len()];
+        Self {
+            plan,
+            runtime,
+            ids,
+            events,
+            detach,
+            states,
+            announced,
+            restarted_at,
+            changes: FuturesUnordered::new(),
+        }
     }
 
     /// Runs the task to its end.
@@ -146,8 +159,10 @@ impl<'a, R: ContainerRuntime> Supervision<'a, R> {
         let plan = self.plan;
         let (Some(id), Some(container)) = (self.ids.get(index), plan.containers.get(index)) else { return };
         self.set(index, State::Running { since: Instant::now(), healthy: false });
+        // Docker keeps the output of an earlier run of the same container.
+        let since = self.restarted_at.get(index).copied().unwrap_or(0);
         // The receiver lives as long as this does.
-        let _ = started.send((&container.name, id));
+        let _ = started.send((&container.name, id, since));
         say(self.events, Event::Started { container: container.name.clone() }).await;
         let runtime = self.runtime;
         self.changes.push(async move { Change::Ended(index, runtime.wait(id).await) }.boxed());
@@ -191,11 +206,31 @@ impl<'a, R: ContainerRuntime> Supervision<'a, R> {
             }
             Change::Ended(_, Err(error)) => Some(Ending::Failed(error.into())),
             Change::Ended(index, Ok(exit_code)) => {
+                if self.restarts(index, exit_code) {
+                    let container = self.name(index);
+                    say(self.events, Event::Restarting { container, exit_code }).await;
+                    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+                    if let Some(slot) = self.restarted_at.get_mut(index) {
+                        *slot = now.ok().and_then(|now| i32::try_from(now.as_secs()).ok()).unwrap_or(0);
+                    }
+                    self.start(index);
+                    return None;
+                }
                 self.set(index, State::Ended { exit_code });
                 say(self.events, Event::Exited { container: self.name(index), exit_code }).await;
                 let essential = self.plan.containers.get(index).is_some_and(|c| c.essential);
                 essential.then_some(Ending::Essential { container: index, exit_code })
             }
+        }
+    }
+
+    fn restarts(&self, index: usize, exit_code: i64) -> bool {
+        let policy = self.plan.containers.get(index).and_then(|c| c.settings.restart.as_ref());
+        match (policy, self.states.get(index)) {
+            (Some(policy), Some(State::Running { since, .. })) => {
+                should_restart(policy, since.elapsed(), exit_code)
+            }
+            _ => false,
         }
     }
 
@@ -253,6 +288,13 @@ impl<'a, R: ContainerRuntime> Supervision<'a, R> {
     }
 }
 
+/// ECS's rule: whatever the exit code, unless it is to be ignored, but not before the
+/// container has run for the attempt period.
+fn should_restart(policy: &RestartPolicy, ran: Duration, exit_code: i64) -> bool {
+    !policy.ignored_exit_codes.contains(&exit_code)
+        && ran >= Duration::from_secs(policy.attempt_period_seconds.into())
+}
+
 /// Stops one container, with the tries of the ECS agent.
 pub(super) async fn stop<R: ContainerRuntime>(runtime: &R, id: &str) -> Result<(), RuntimeError> {
     let mut attempt = 1;
@@ -288,5 +330,18 @@ fn named(error: RuntimeError, container: &str) -> RuntimeError {
             RuntimeError::Start { cause: format!("container `{container}`: {cause}") }
         }
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_container_that_ends_early_or_as_expected_is_not_started_again() {
+        let policy = RestartPolicy { ignored_exit_codes: vec![3], attempt_period_seconds: 60 };
+        let restarts = |seconds, code| should_restart(&policy, Duration::from_secs(seconds), code);
+        assert!(restarts(60, 0) && restarts(600, 1));
+        assert!(!restarts(59, 1) && !restarts(600, 3));
     }
 }

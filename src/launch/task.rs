@@ -13,22 +13,31 @@
 use super::error::LaunchError;
 use super::events::{Event, say};
 use super::identity::{TaskIdentity, levels};
+use super::inputs::{self, Inputs};
 use super::logs;
 use super::mapping::{Delivery, Mapping};
+use super::objects::Directories;
 use super::outcome::{Outcome, outcome, reason};
+use super::pause;
 use super::redaction::Redaction;
 use super::resolve::{self, Record};
 use super::runtime::{ContainerRuntime, Image, NewVolume, RuntimeError};
 use super::supervise::{Ending, Supervision};
+use super::tar;
 use crate::client::Client;
 use crate::diagnostic::Diagnostic;
-use crate::ecs::definition::{VolumeScope, VolumeSource};
+use crate::ecs::definition::{Firelens, VolumeScope, VolumeSource};
+use crate::ecs::firelens::{self, Metadata};
 use crate::ecs::injection::Injection;
 use crate::ecs::plan::TaskPlan;
+use crate::ecs::registry::RegistryAccount;
 use std::collections::HashMap;
-use std::time::Duration;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
+/// How often the progress of a pull is told.
+const PROGRESS: Duration = Duration::from_secs(2);
 /// How long the last lines of ended containers may take to arrive.
 const LAST_LINES: Duration = Duration::from_secs(3);
 
@@ -49,6 +58,26 @@ pub struct Options {
     pub keep: bool,
     /// Return as soon as every container has started, and leave the task running.
     pub detach: bool,
+    /// When images are fetched.
+    pub pull: PullPolicy,
+    /// Send logs of the driver `awslogs` to CloudWatch; otherwise Docker keeps them.
+    pub awslogs: bool,
+    /// Directories that stand for buckets of S3.
+    pub objects: Directories,
+    /// Directories that stand for network file systems.
+    pub file_systems: Directories,
+}
+
+/// When an image is fetched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PullPolicy {
+    /// Before every launch.
+    Always,
+    /// When Docker does not have it.
+    #[default]
+    Missing,
+    /// Not at all.
+    Never,
 }
 
 impl Default for Options {
@@ -61,6 +90,10 @@ impl Default for Options {
             oci_runtime: "sealdock".to_owned(),
             keep: false,
             detach: false,
+            pull: PullPolicy::Missing,
+            awslogs: false,
+            objects: Directories::default(),
+            file_systems: Directories::default(),
         }
     }
 }
@@ -77,6 +110,9 @@ pub enum Interrupt {
 /// What has to be removed again.
 #[derive(Debug, Default)]
 struct Made {
+    /// The pause container, if there is one.
+    pause: Vec<String>,
+    /// Containers in the order of the plan.
     ids: Vec<String>,
     volumes: Vec<String>,
 }
@@ -128,12 +164,16 @@ pub async fn check(
     client: &Client,
 ) -> Result<Vec<Diagnostic>, LaunchError> {
     let identity = TaskIdentity::new(plan, options.revision, &options.cluster, &options.region);
-    let injection = resolve::resolve(plan, &identity, &client.with_region(&options.region)).await?;
+    let client = client.with_region(&options.region);
+    let reader = resolve::reader(plan, &identity, &client).await?;
+    resolve::accounts(plan, reader.as_ref()).await?;
+    let injection = resolve::resolve(plan, &options.region, reader.as_ref()).await?;
     Ok(injection.warnings())
 }
 
 struct Prepared {
     images: HashMap<String, Image>,
+    inputs: Inputs,
     injection: Injection,
 }
 
@@ -152,35 +192,59 @@ async fn prepare<R: ContainerRuntime>(
     if needs_hook && !runtime.oci_runtimes().await?.contains(&options.oci_runtime) {
         return Err(LaunchError::RuntimeNotRegistered { runtime: options.oci_runtime.clone() });
     }
+    let inputs = inputs::read(plan, options)?;
+    let client = client.with_region(&options.region);
+    // Only for registries: a pull may take longer than a session lasts.
+    let accounts = match plan.registry_reads.is_empty() {
+        true => HashMap::new(),
+        false => resolve::accounts(plan, resolve::reader(plan, identity, &client).await?.as_ref()).await?,
+    };
     let mut images = HashMap::new();
     for container in &plan.containers {
         let name = &container.settings.image;
         if !images.contains_key(name) {
-            images.insert(name.clone(), image(name, runtime, events).await?);
+            let account = accounts.get(&container.name);
+            images.insert(name.clone(), image(name, account, options.pull, runtime, events).await?);
         }
     }
+    drop(accounts);
     // After the images, whose pull may take minutes: values are held as briefly as possible.
-    let client = client.with_region(&options.region);
-    let injection = resolve::resolve(plan, identity, &client).await?;
+    let reader = resolve::reader(plan, identity, &client).await?;
+    let injection = resolve::resolve(plan, &options.region, reader.as_ref()).await?;
     for warning in injection.warnings() {
         say(events, Event::Warning(warning)).await;
     }
-    Ok(Prepared { images, injection })
+    Ok(Prepared { images, inputs, injection })
 }
 
 async fn image<R: ContainerRuntime>(
     name: &str,
+    account: Option<&RegistryAccount>,
+    policy: PullPolicy,
     runtime: &R,
     events: &mpsc::Sender<Event>,
 ) -> Result<Image, LaunchError> {
-    if let Some(image) = runtime.image(name).await? {
-        return Ok(image);
+    let found = runtime.image(name).await?;
+    let missing = |cause: &str| RuntimeError::Pull { image: name.to_owned(), cause: cause.to_owned() };
+    match (policy, found) {
+        (PullPolicy::Missing | PullPolicy::Never, Some(image)) => return Ok(image),
+        (PullPolicy::Never, None) => {
+            return Err(missing("Docker does not have it, and it is not to be fetched").into());
+        }
+        _ => {}
     }
     say(events, Event::Pulling { image: name.to_owned() }).await;
-    runtime.pull(name).await?;
-    let missing =
-        || RuntimeError::Pull { image: name.to_owned(), cause: "it is not there after the pull".into() };
-    Ok(runtime.image(name).await?.ok_or_else(missing)?)
+    let shown = Mutex::new(Instant::now());
+    let progress = |done, total| {
+        let Ok(mut last) = shown.lock() else { return };
+        if last.elapsed() >= PROGRESS {
+            *last = Instant::now();
+            // Whoever is too slow for this is not interested.
+            let _ = events.try_send(Event::Pulled { image: name.to_owned(), done, total });
+        }
+    };
+    runtime.pull(name, account, &progress).await?;
+    Ok(runtime.image(name).await?.ok_or_else(|| missing("it is not there after the pull"))?)
 }
 
 #[derive(Clone, Copy)]
@@ -203,7 +267,9 @@ impl<R: ContainerRuntime> Launch<'_, R> {
         if delivery == Delivery::Env {
             self.record(&records).await?;
         }
-        let volumes = self.volumes(made).await?;
+        let volumes = self.volumes(&prepared.inputs, made).await?;
+        let router = self.router_volume(made).await?;
+        let pause = self.pause(made).await?;
         let own_volumes = made.volumes.clone();
         let mut redaction = Redaction::default();
         let mapping = Mapping {
@@ -212,16 +278,24 @@ impl<R: ContainerRuntime> Launch<'_, R> {
             identity: self.identity,
             volumes: &volumes,
             own_volumes: &own_volumes,
+            pause: pause.as_deref(),
+            router: router.as_ref(),
+            inputs: &prepared.inputs,
         };
+        // The pause container is below all others.
+        let lowest = usize::from(pause.is_some());
         let parts = self.plan.containers.iter().zip(levels(self.plan)).zip(injections).zip(&mut records);
         for (((container, level), injection), record) in parts {
             let environment = prepared.images.get(&container.settings.image);
             let environment = environment.map(|i| i.environment.as_slice()).unwrap_or_default();
             redaction.add(&injection);
-            let new = mapping.container(container, level, environment, injection);
+            let new = mapping.container(container, level + lowest, environment, injection);
             let docker_name = new.name.clone();
             let id = self.runtime.create(new).await.map_err(|e| redaction.apply(e.into()))?;
             made.ids.push(id.clone());
+            if let Some(firelens) = &container.firelens {
+                self.configure(&id, firelens, prepared.inputs.router_config.as_deref()).await?;
+            }
             record.container_id = Some(id);
             say(self.events, Event::Created { container: container.name.clone(), docker_name }).await;
         }
@@ -237,19 +311,20 @@ impl<R: ContainerRuntime> Launch<'_, R> {
     }
 
     /// Sources of the plan's volumes, as Docker takes them in a bind.
-    async fn volumes(&self, made: &mut Made) -> Result<Vec<String>, LaunchError> {
+    async fn volumes(&self, inputs: &Inputs, made: &mut Made) -> Result<Vec<String>, LaunchError> {
         let mut sources = Vec::new();
         for volume in &self.plan.volumes {
             let name = &volume.name.value;
             let source = match &volume.source {
                 VolumeSource::Host(path) => path.clone(),
+                VolumeSource::FileSystem { .. } => inputs.file_systems.get(name).cloned().unwrap_or_default(),
                 VolumeSource::Docker { scope, autoprovision, driver, driver_options, labels } => {
                     let docker_name = match scope {
                         VolumeScope::Task => self.identity.docker_name(name),
                         VolumeScope::Shared => name.clone(),
                     };
                     let own = *scope == VolumeScope::Task;
-                    if own || !self.runtime.volume_exists(&docker_name).await? {
+                    if own || self.runtime.volume(&docker_name).await?.is_none() {
                         if !own && !autoprovision {
                             let cause = "it does not exist and is not autoprovisioned".to_owned();
                             return Err(RuntimeError::CreateVolume { volume: name.clone(), cause }.into());
@@ -271,6 +346,42 @@ impl<R: ContainerRuntime> Launch<'_, R> {
             sources.push(source);
         }
         Ok(sources)
+    }
+
+    /// A volume for the socket of the router, by which Docker reaches it: its name, and
+    /// where it is on the host.
+    async fn router_volume(&self, made: &mut Made) -> Result<Option<(String, String)>, LaunchError> {
+        if firelens::router(self.plan).is_none() {
+            return Ok(None);
+        }
+        let name = self.identity.docker_name("firelens-socket");
+        self.runtime.create_volume(NewVolume { name: name.clone(), ..NewVolume::default() }).await?;
+        made.volumes.push(name.clone());
+        Ok(self.runtime.volume(&name).await?.map(|path| (name, path)))
+    }
+
+    async fn pause(&self, made: &mut Made) -> Result<Option<String>, LaunchError> {
+        if !pause::is_needed(self.plan) {
+            return Ok(None);
+        }
+        let name = self.identity.docker_name(pause::NAME);
+        let labels = self.identity.own_labels(pause::NAME, true, 0);
+        let id = pause::start(self.plan, name, labels, self.runtime, &mut made.pause).await?;
+        Ok(Some(id))
+    }
+
+    /// Puts the configuration into the router.
+    async fn configure(&self, id: &str, firelens: &Firelens, more: Option<&str>) -> Result<(), LaunchError> {
+        let metadata = Metadata {
+            cluster: &self.identity.cluster,
+            task_arn: &self.identity.task_arn,
+            task_definition: &self.identity.definition(),
+        };
+        let config = firelens::config(self.plan, firelens, metadata);
+        let (path, included) = firelens::config_paths(firelens.router);
+        let mut files = vec![(path, 0o644, config.as_bytes())];
+        files.extend(more.map(|text| (included, 0o644, text.as_bytes())));
+        Ok(self.runtime.put(id, tar::archive(&files)).await?)
     }
 
     async fn supervise(
@@ -320,7 +431,7 @@ impl Made {
     /// Removes everything, whatever cannot be removed notwithstanding: the reason
     /// for the removal is what the user has to hear.
     async fn remove<R: ContainerRuntime>(&self, runtime: &R) {
-        for id in self.ids.iter().rev() {
+        for id in self.ids.iter().rev().chain(&self.pause) {
             let _ = runtime.remove(id).await;
         }
         for volume in &self.volumes {

@@ -1,14 +1,19 @@
-//! Tasks that Docker knows: [`list`] and [`stop`], from labels alone.
+//! Tasks that Docker knows: [`list`], [`describe`], [`logs`] and [`stop`], from labels
+//! alone. What a launcher that crashed has left behind is found here as well.
 
 use super::error::LaunchError;
+use super::events::Event;
 use super::identity::{
-    CONTAINER_LABEL, DELIVERY_LABEL, ESSENTIAL_LABEL, FAMILY_LABEL, LEVEL_LABEL, REVISION_LABEL, TASK_LABEL,
-    VOLUMES_LABEL,
+    ARN_LABEL, CLUSTER_LABEL, CONTAINER_LABEL, DELIVERY_LABEL, ESSENTIAL_LABEL, FAMILY_LABEL, LEVEL_LABEL,
+    REVISION_LABEL, TASK_LABEL, VOLUMES_LABEL,
 };
-use super::runtime::{ContainerRuntime, Listed};
+use super::logs::follow_all;
+use super::pause;
+use super::runtime::{ContainerRuntime, Inspection, Listed};
 use super::supervise;
 use futures_util::future::try_join_all;
 use std::collections::BTreeMap;
+use tokio::sync::mpsc;
 
 /// A task that has containers in Docker.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +24,10 @@ pub struct TaskSummary {
     pub family: String,
     /// Revision of the task definition.
     pub revision: String,
+    /// In ECS's form.
+    pub task_arn: String,
+    /// Name of the cluster.
+    pub cluster: String,
     /// Its containers, in start order.
     pub containers: Vec<ContainerSummary>,
 }
@@ -59,6 +68,8 @@ pub async fn list<R: ContainerRuntime>(runtime: &R) -> Result<Vec<TaskSummary>, 
             task_id,
             family: label(FAMILY_LABEL),
             revision: label(REVISION_LABEL),
+            task_arn: label(ARN_LABEL),
+            cluster: label(CLUSTER_LABEL),
             containers: Vec::new(),
         });
         task.containers.push(summary(&listed));
@@ -77,19 +88,13 @@ pub async fn list<R: ContainerRuntime>(runtime: &R) -> Result<Vec<TaskSummary>, 
 /// If there is no such task, or Docker fails.
 pub async fn stop<R: ContainerRuntime>(runtime: &R, task_id: &str) -> Result<TaskSummary, LaunchError> {
     runtime.check().await?;
-    let no_such_task = || LaunchError::NoSuchTask { task_id: task_id.to_owned() };
-    let tasks = list(runtime).await?;
-    let mut matching = tasks.into_iter().filter(|t| !task_id.is_empty() && t.task_id.starts_with(task_id));
-    let task = matching.next().ok_or_else(no_such_task)?;
-    if matching.next().is_some() {
-        return Err(no_such_task());
-    }
+    let task = find(runtime, task_id).await?;
     let top = task.containers.iter().map(|c| c.level).max().unwrap_or(0);
     for level in (0..=top).rev() {
         let running = task.containers.iter().filter(|c| c.level == level && c.state == "running");
         try_join_all(running.map(|c| supervise::stop(runtime, &c.docker_id))).await?;
     }
-    for container in &task.containers {
+    for container in task.containers.iter().rev() {
         runtime.remove(&container.docker_id).await?;
     }
     let mut volumes: Vec<&String> = task.containers.iter().flat_map(|c| &c.volumes).collect();
@@ -99,6 +104,78 @@ pub async fn stop<R: ContainerRuntime>(runtime: &R, task_id: &str) -> Result<Tas
         runtime.remove_volume(volume).await?;
     }
     Ok(task)
+}
+
+/// The task of an id, of an id's beginning if there is only one, or of an ARN.
+///
+/// # Errors
+/// If there is no such task, or Docker fails.
+pub async fn find<R: ContainerRuntime>(runtime: &R, task_id: &str) -> Result<TaskSummary, LaunchError> {
+    let no_such_task = || LaunchError::NoSuchTask { task_id: task_id.to_owned() };
+    let id = task_id.rsplit('/').next().unwrap_or(task_id);
+    let tasks = list(runtime).await?;
+    let mut matching = tasks.into_iter().filter(|t| !id.is_empty() && t.task_id.starts_with(id));
+    let task = matching.next().ok_or_else(no_such_task)?;
+    match matching.next() {
+        Some(_) => Err(no_such_task()),
+        None => Ok(task),
+    }
+}
+
+/// A container and what Docker says about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContainerDescription {
+    /// What the labels say.
+    pub summary: ContainerSummary,
+    /// What it is doing.
+    pub inspection: Inspection,
+}
+
+/// What the containers of a task are doing, in start order, without the pause container.
+/// Its address and ports are each container's.
+///
+/// # Errors
+/// If Docker cannot be asked.
+pub async fn describe<R: ContainerRuntime>(
+    runtime: &R,
+    task: &TaskSummary,
+) -> Result<Vec<ContainerDescription>, LaunchError> {
+    let inspected = try_join_all(task.containers.iter().map(|c| runtime.inspect(&c.docker_id))).await?;
+    let mut shared = None;
+    let mut containers = Vec::new();
+    for (summary, mut inspection) in task.containers.iter().cloned().zip(inspected) {
+        if summary.name == pause::NAME {
+            shared = Some(inspection);
+            continue;
+        }
+        // INVARIANT: the pause container is on the lowest level, so it comes first.
+        if let Some(pause) = shared.as_ref().filter(|pause| pause.address.is_some()) {
+            inspection.address.clone_from(&pause.address);
+            inspection.ports.clone_from(&pause.ports);
+        }
+        containers.push(ContainerDescription { summary, inspection });
+    }
+    Ok(containers)
+}
+
+/// Passes on what the containers of a task wrote, or one of them; with `follow`, until
+/// they end.
+///
+/// # Errors
+/// If Docker cannot be asked.
+pub async fn logs<R: ContainerRuntime>(
+    runtime: &R,
+    task: &TaskSummary,
+    container: Option<&str>,
+    follow: bool,
+    events: &mpsc::Sender<Event>,
+) -> Result<(), LaunchError> {
+    runtime.check().await?;
+    let wanted = task.containers.iter().filter(|c| c.name != pause::NAME);
+    let wanted = wanted.filter(|c| container.is_none_or(|name| c.name == name));
+    let containers: Vec<(&str, &str)> = wanted.map(|c| (c.name.as_str(), c.docker_id.as_str())).collect();
+    follow_all(runtime, &containers, follow, events).await;
+    Ok(())
 }
 
 fn summary(listed: &Listed) -> ContainerSummary {

@@ -104,6 +104,7 @@ impl SecretRecord {
         if self.tags != before {
             self.changed = now;
         }
+        self.tagged |= !self.tags.is_empty();
         Ok(())
     }
 

@@ -7,6 +7,7 @@
 //! c/account/region/TIME/name    m/..    a/..    created, changed, accessed
 //! d/TIME/account/region/name                    deletion due
 //! r/account/region/name                         a replica, or a primary whose replicas are due
+//! t/account/region/name                         rotation is set up
 //! ```
 //!
 //! `TIME` is nanoseconds since 1970 in 20 digits, and nothing for a secret that nobody
@@ -109,13 +110,17 @@ const DUE: &str = "d/";
 /// What the places of secrets begin with that replication has to look at.
 const REPLICATED: &str = "r/";
 
+/// What the places of secrets begin with for which rotation is set up.
+const ROTATED: &str = "t/";
+
 /// All places of a secret but that of its id.
 pub(super) fn places(record: &SecretRecord) -> Vec<String> {
     let orders = [SecretOrder::Created, SecretOrder::Changed, SecretOrder::Accessed];
     let due = record.deletion.as_ref().map(|d| format!("{DUE}{}/{}", digits(d.due), record.id()));
     let replicated = record.is_replica() || record.replicas.iter().any(Replica::is_due);
     let replicated = replicated.then(|| format!("{REPLICATED}{}", record.id()));
-    orders.iter().map(|order| order.place(record)).chain(due).chain(replicated).collect()
+    let rotated = record.rotation.as_ref().map(|_| format!("{ROTATED}{}", record.id()));
+    orders.iter().map(|order| order.place(record)).chain(due).chain(replicated).chain(rotated).collect()
 }
 
 impl Secrets<'_> {
@@ -135,8 +140,18 @@ impl Secrets<'_> {
 
     /// All replicas, and the primaries whose replicas are due.
     pub(super) fn replicated(&self) -> Vec<Arc<Row<SecretRecord>>> {
-        let stretch = Stretch { by: By::Place, prefix: REPLICATED, after: None, descending: false };
-        self.0.secrets.rows().stretch(stretch, usize::MAX).into_iter().map(|(_, row)| row).collect()
+        self.placed(REPLICATED)
+    }
+
+    /// The secrets for which rotation is set up.
+    pub(super) fn rotated(&self) -> Vec<Arc<Row<SecretRecord>>> {
+        self.placed(ROTATED)
+    }
+
+    fn placed(&self, prefix: &str) -> Vec<Arc<Row<SecretRecord>>> {
+        let stretch = Stretch { by: By::Place, prefix, after: None, descending: false };
+        let placed = self.0.secrets.rows().stretch(stretch, usize::MAX);
+        placed.into_iter().map(|(_, row)| row).collect()
     }
 
     /// Up to `limit` secrets whose recovery window has ended by `now`, earliest first.

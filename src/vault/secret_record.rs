@@ -21,6 +21,8 @@ use serde::{Deserialize, Serialize};
 pub const AWSCURRENT: &str = "AWSCURRENT";
 /// The stage of the version that was current before.
 pub const AWSPREVIOUS: &str = "AWSPREVIOUS";
+/// The stage of the version that a rotation is making.
+pub(crate) const AWSPENDING: &str = "AWSPENDING";
 /// Most stages that one version may have.
 pub(crate) const MAX_STAGES: usize = 20;
 /// Most tags of a secret.
@@ -55,6 +57,9 @@ pub struct SecretRecord {
     pub deletion: Option<Deletion>,
     /// Key and value, in the order given.
     pub tags: Vec<(String, String)>,
+    /// Whether it ever had tags: AWS shows an empty list then, and none before.
+    #[serde(default)]
+    pub tagged: bool,
     /// All versions, oldest first.
     pub versions: Vec<VersionRecord>,
     /// How it rotates, once that was set up.
@@ -90,7 +95,7 @@ pub struct VersionRecord {
     pub id: String,
     /// Creation time.
     pub created: Timestamp,
-    /// Staging labels; none means deprecated.
+    /// Staging labels in order; none means deprecated.
     pub stages: Vec<String>,
     /// The KMS key that its data key is sealed under.
     pub kms_key_id: Option<String>,
@@ -175,8 +180,9 @@ impl SecretRecord {
     }
 
     /// Adds a version and moves `stages` to it. The first version of a secret is
-    /// always AWSCURRENT; the version that loses AWSCURRENT becomes AWSPREVIOUS. A version
-    /// without a value that has its id gives it its place and its stages.
+    /// always AWSCURRENT; the version that loses AWSCURRENT becomes AWSPREVIOUS, and is
+    /// AWSPENDING no more. A version without a value that has its id gives it its place and
+    /// its stages.
     pub(crate) fn add_version(
         &mut self,
         mut version: VersionRecord,
@@ -204,6 +210,7 @@ impl SecretRecord {
         for stage in &wanted {
             self.detach(stage);
         }
+        wanted.sort();
         version.stages = wanted;
         let becomes_current = version.has(AWSCURRENT);
         let takes_previous = version.has(AWSPREVIOUS);
@@ -213,7 +220,9 @@ impl SecretRecord {
         if let (true, false, Some(old)) = (becomes_current, takes_previous, old_current) {
             self.detach(AWSPREVIOUS);
             if let Some(version) = self.versions.iter_mut().find(|v| v.id == old) {
-                version.stages.push(AWSPREVIOUS.to_owned());
+                // Of a rotation that is over; left behind, it would look like one under way.
+                version.stages.retain(|stage| stage != AWSPENDING);
+                version.label(AWSPREVIOUS);
             }
         }
         if becomes_current {
@@ -252,6 +261,12 @@ impl VersionRecord {
         self.stages.iter().any(|s| s == stage)
     }
 
+    /// Adds a staging label in its place: AWS shows them in order.
+    pub(super) fn label(&mut self, stage: &str) {
+        self.stages.push(stage.to_owned());
+        self.stages.sort();
+    }
+
     /// Whether it has a value; a version that a rotation has just begun to make has none.
     pub fn has_value(&self) -> bool {
         !self.blob.is_empty()
@@ -275,6 +290,7 @@ pub(super) mod tests {
             accessed: None,
             deletion: None,
             tags: Vec::new(),
+            tagged: false,
             versions: Vec::new(),
             rotation: None,
             policy: None,

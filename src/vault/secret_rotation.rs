@@ -6,7 +6,7 @@
 use super::rotation::{Attempt, AttemptEnd, RotationWanted};
 use super::secret_record::{AWSCURRENT, SecretRecord};
 use super::secrets::{SecretFailure, Secrets, permitted, same};
-use super::table::{Change, Row, Step};
+use super::table::{Change, Row};
 use crate::audit::Permit;
 use crate::secret::SecretValue;
 use jiff::Timestamp;
@@ -63,14 +63,13 @@ impl Secrets<'_> {
     pub fn rotations_due(&self) -> Vec<(String, Timestamp)> {
         let now = self.0.now();
         let mut due = Vec::new();
-        self.0.secrets.rows().walk("", None, |row| {
+        for row in self.rotated() {
             let record = &row.record;
             let rotation = record.rotation.as_ref().filter(|_| record.deletion.is_none());
             if let Some(when) = rotation.and_then(|rotation| rotation.due(now)) {
                 due.push((record.scope.id(&record.name), when));
             }
-            Step::Next
-        });
+        }
         due
     }
 

@@ -83,7 +83,7 @@ impl SecretRecord {
 
     fn attach(&mut self, stage: &str, id: &str) {
         if let Some(version) = self.versions.iter_mut().find(|v| v.id == id) {
-            version.stages.push(stage.to_owned());
+            version.label(stage);
         }
     }
 }

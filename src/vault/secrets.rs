@@ -166,6 +166,7 @@ impl Secrets<'_> {
             changed: now,
             accessed: None,
             deletion: None,
+            tagged: !new.tags.is_empty(),
             tags: new.tags,
             versions: Vec::new(),
             rotation: None,
@@ -183,7 +184,7 @@ impl Secrets<'_> {
             Some(found) if found.deletion.is_some() => Err(SecretError::NameScheduledForDeletion.into()),
             // A repeated request with the same token and content gets the same answer.
             Some(found) => match &version {
-                Some(v) if found.versions.len() == 1 && found.repeats(&v.id, &v.digest) == Ok(true) => Ok((
+                Some(v) if found.repeats(&v.id, &v.digest) == Ok(true) => Ok((
                     Change::Keep,
                     Written { secret: found.clone(), version: found.version(&v.id).cloned() },
                 )),

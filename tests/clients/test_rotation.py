@@ -109,7 +109,7 @@ def test_a_rotation_runs_the_four_steps(rotating, secrets, endpoint, name, value
         "LastChangedDate": RECENTLY,
         "LastAccessedDate": midnight,
         "NextRotationDate": midnight + 31 * DAY - datetime.timedelta(seconds=1),
-        "VersionIdsToStages": {first: ["AWSPREVIOUS"], token: ["AWSPENDING", "AWSCURRENT"]},
+        "VersionIdsToStages": {first: ["AWSPREVIOUS"], token: ["AWSCURRENT", "AWSPENDING"]},
         "CreatedDate": RECENTLY,
     }
     (listed,) = secrets.list_secrets(Filters=[{"Key": "name", "Values": [name]}])["SecretList"]
@@ -125,7 +125,7 @@ def test_a_rotation_runs_the_four_steps(rotating, secrets, endpoint, name, value
     # Again, with what is stored.
     again = secrets.rotate_secret(SecretId=arn)["VersionId"]
     stages = eventually(lambda: (v := secrets.describe_secret(SecretId=name)["VersionIdsToStages"])[again] != ["AWSPENDING"] and v)
-    assert stages == {token: ["AWSPREVIOUS"], again: ["AWSPENDING", "AWSCURRENT"]}
+    assert stages == {token: ["AWSPREVIOUS"], again: ["AWSCURRENT", "AWSPENDING"]}
 
 
 def test_the_same_token_rotates_once(secrets, endpoint, name, secret):

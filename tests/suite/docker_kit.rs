@@ -180,7 +180,12 @@ impl Daemon {
     pub(crate) fn environment(&self, container: &str) -> Vec<String> {
         let pid = self.docker(&["inspect", "-f", "{{.State.Pid}}", container]);
         assert_ne!(pid, "0", "{container} does not run");
-        let bytes = std::fs::read(format!("/proc/{pid}/environ")).unwrap();
+        let read = || std::fs::read(format!("/proc/{pid}/environ")).unwrap();
+        // Docker answers a start a moment before runc becomes the container's program.
+        wait_until("the container's program runs", || {
+            !read().starts_with(b"_LIBCONTAINER") && !read().windows(13).any(|w| w == b"_LIBCONTAINER")
+        });
+        let bytes = read();
         let entries = bytes.split(|&b| b == 0).filter(|e| !e.is_empty());
         entries.map(|e| String::from_utf8_lossy(e).into_owned()).collect()
     }

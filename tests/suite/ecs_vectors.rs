@@ -5,8 +5,9 @@
 use sealdock::diagnostic::{Diagnostic, Severity};
 use sealdock::ecs::environment::{Emptiness, Setting, merge_environment, merge_log_options};
 use sealdock::ecs::fetched::{FetchError, Fetched, FetchedParameter, FetchedSecret};
+use sealdock::ecs::firelens::{Metadata, config, router};
 use sealdock::ecs::plan::{LogPlan, ParameterBatch, SecretRead};
-use sealdock::ecs::{self, Injection, TaskPlan};
+use sealdock::ecs::{self, Injection, TaskPlan, environment_file};
 use sealdock::secret::SecretValue;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeSet, HashMap};
@@ -28,6 +29,7 @@ fn every_vector_holds() {
             "registration" => registration(vector),
             "environment" => environment(vector),
             "log options" => log_options(vector),
+            "firelens" => firelens(vector),
             "broker" => Ok(()),
             other => Err(format!("unknown runner {other}")),
         };
@@ -80,10 +82,13 @@ fn registration(vector: &Value) -> Result<(), String> {
 
 fn environment(vector: &Value) -> Result<(), String> {
     let image: Vec<String> = list(&vector["image"]).map(|entry| entry.as_str().unwrap().to_owned()).collect();
+    let files: Vec<Vec<(String, String)>> =
+        list(&vector["files"]).map(|text| environment_file::parse(text.as_str().unwrap()).unwrap()).collect();
     let merged = merge_environment(
         &pairs(&vector["environment"]),
         &pairs(&vector["launcher"]),
         pairs(&vector["secrets"]),
+        &files,
         &image,
         vector["region"].as_str(),
     );
@@ -96,6 +101,7 @@ fn log_options(vector: &Value) -> Result<(), String> {
         driver: vector["driver"].as_str().unwrap().to_owned(),
         options: options.into_iter().map(|(n, v)| (n, v.as_str().unwrap().to_owned())).collect(),
         secret_options: Vec::new(),
+        routed_options: Vec::new(),
     };
     let secrets: Vec<(String, Secret)> =
         pairs(&vector["secrets"]).into_iter().map(|(name, value)| (name, Secret(value))).collect();
@@ -105,6 +111,32 @@ fn log_options(vector: &Value) -> Result<(), String> {
         Setting::Secret(Secret(value)) => (name, Setting::Secret(value)),
     });
     compare_merged(plain.collect(), &vector["expect"])
+}
+
+fn firelens(vector: &Value) -> Result<(), String> {
+    let containers = list(&vector["containers"]).map(|fields| {
+        let mut container = json!({"image": "app", "memory": 64});
+        merge(&mut container, fields);
+        container
+    });
+    let plan = ecs::parse(&task(containers.collect(), &json!({}))).unwrap().plan().unwrap();
+    let (router, firelens) = router(&plan).ok_or("there is no router")?;
+    let secrets: Map<String, Value> =
+        router.secrets.iter().map(|s| (s.name.clone(), s.text.clone().into())).collect();
+    let metadata =
+        Metadata { cluster: "default", task_arn: "arn:aws:ecs:r:1:task/default/t", task_definition: "f:1" };
+    let text = config(&plan, firelens, metadata);
+    let expect = &vector["expect"];
+    let has = |name: &str| {
+        list(&expect[name]).map(|part| text.contains(part.as_str().unwrap())).collect::<Vec<_>>()
+    };
+    let routed = plan.containers.iter().filter(|c| c.name == "app").flat_map(|c| &c.log);
+    let left = routed.filter(|log| log.driver == "awsfirelens").any(|log| !log.secret_options.is_empty());
+    let right = expect["router_secrets"] == Value::Object(secrets) && !left;
+    let right = right
+        && has("config").into_iter().all(|part| part)
+        && !has("config_lacks").into_iter().any(|part| part);
+    if right { Ok(()) } else { Err(text) }
 }
 
 /// Stands for a secret where the text is to be looked at.

@@ -2,10 +2,11 @@
 
 use super::fields::{Fields, Findings};
 use super::{
-    ExtraHost, HealthCheck, LinuxParameters, LogConfiguration, MountPoint, PortMapping, SecretBinding,
-    Spanned, Ulimit,
+    ExtraHost, Firelens, HealthCheck, LinuxParameters, LogConfiguration, MountPoint, PortMapping,
+    SecretBinding, Spanned, Ulimit,
 };
 use super::{health, linux, logging, network, storage};
+use crate::diagnostic::Diagnostic;
 use crate::json::{Node, Value};
 use std::ops::Range;
 
@@ -26,6 +27,16 @@ pub struct ContainerDefinition {
     pub depends_on: Vec<Dependency>,
     /// `mountPoints`, by the name of the volume.
     pub mount_points: Vec<MountPoint>,
+    /// `volumesFrom`.
+    pub volumes_from: Vec<VolumesFrom>,
+    /// `links`.
+    pub links: Vec<Link>,
+    /// `environmentFiles`: ARNs of objects in S3, in order.
+    pub environment_files: Vec<Spanned<String>>,
+    /// `firelensConfiguration`: it routes the logs of the others.
+    pub firelens: Option<Firelens>,
+    /// `repositoryCredentials`: the secret with the account at the registry.
+    pub repository_credentials: Option<Spanned<String>>,
     /// What goes to Docker as it is.
     pub settings: ContainerSettings,
     /// The place of the whole entry.
@@ -52,6 +63,33 @@ pub enum Condition {
     Start,
     /// It has ended with exit code 0.
     Success,
+}
+
+/// The volumes of another container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VolumesFrom {
+    /// The other container.
+    pub container: Spanned<String>,
+    /// Whether they can only be read.
+    pub read_only: bool,
+}
+
+/// A name by which another container is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// The other container.
+    pub container: Spanned<String>,
+    /// The name.
+    pub alias: String,
+}
+
+/// When a container that ended is started again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RestartPolicy {
+    /// Exit codes after which it is not.
+    pub ignored_exit_codes: Vec<i64>,
+    /// Seconds that it must have run.
+    pub attempt_period_seconds: u32,
 }
 
 /// The settings of a container that the plan does not interpret.
@@ -109,6 +147,10 @@ pub struct ContainerSettings {
     pub start_timeout_seconds: Option<u32>,
     /// How long it may take to stop, in seconds; `None` means 30.
     pub stop_timeout_seconds: Option<u32>,
+    /// `restartPolicy`, if it is enabled.
+    pub restart: Option<RestartPolicy>,
+    /// GPUs of `resourceRequirements`.
+    pub gpus: u32,
 }
 
 /// Reads one entry; `index` counts from 0 and names an entry without a name.
@@ -123,16 +165,8 @@ pub(super) fn container(node: &Node, index: usize, findings: &Findings) -> Optio
     let container = ContainerDefinition {
         name,
         essential: fields.flag("essential").unwrap_or(true),
-        environment: fields
-            .list("environment")
-            .iter()
-            .filter_map(|n| variable(n, &owner, findings))
-            .collect(),
-        secrets: fields
-            .list("secrets")
-            .iter()
-            .filter_map(|n| logging::binding(n, &owner, findings))
-            .collect(),
+        environment: fields.pairs("environment", "value").into_iter().map(|(n, v)| (n, v.value)).collect(),
+        secrets: logging::bindings(&mut fields, "secrets", &owner),
         log: fields.node("logConfiguration").and_then(|n| logging::log_configuration(n, &owner, findings)),
         depends_on: fields.list("dependsOn").iter().filter_map(|n| dependency(n, &owner, findings)).collect(),
         mount_points: fields
@@ -140,10 +174,25 @@ pub(super) fn container(node: &Node, index: usize, findings: &Findings) -> Optio
             .iter()
             .filter_map(|n| storage::mount_point(n, &owner, findings))
             .collect(),
+        volumes_from: fields
+            .list("volumesFrom")
+            .iter()
+            .filter_map(|n| volumes_from(n, &owner, findings))
+            .collect(),
+        links: fields.spanned_texts("links").into_iter().filter_map(|l| link(l, &owner, findings)).collect(),
+        environment_files: fields
+            .list("environmentFiles")
+            .iter()
+            .filter_map(|n| environment_file(n, &owner, findings))
+            .collect(),
+        firelens: fields.node("firelensConfiguration").and_then(|n| logging::firelens(n, &owner, findings)),
+        repository_credentials: fields
+            .node("repositoryCredentials")
+            .and_then(|n| repository_credentials(n, &owner, findings)),
         settings: settings(&mut fields, node, &owner),
         span: node.span.clone(),
     };
-    refuse_what_is_not_supported(&mut fields);
+    fields.all_without_effect(&["credentialSpecs", "versionConsistency"]);
     fields.finish();
     Some(container)
 }
@@ -157,8 +206,8 @@ fn settings(fields: &mut Fields<'_>, node: &Node, owner: &str) -> ContainerSetti
         entry_point: given(fields.texts("entryPoint")),
         command: given(fields.texts("command")),
         cpu: fields.count("cpu"),
-        memory_mib: fields.count("memory"),
-        memory_reservation_mib: fields.count("memoryReservation"),
+        memory_mib: fields.mebibytes("memory", 0..=i32::MAX.into()),
+        memory_reservation_mib: fields.mebibytes("memoryReservation", 0..=i32::MAX.into()),
         ports: fields
             .list("portMappings")
             .iter()
@@ -194,31 +243,109 @@ fn settings(fields: &mut Fields<'_>, node: &Node, owner: &str) -> ContainerSetti
         health_check: fields.node("healthCheck").and_then(|n| health::health_check(n, owner, findings)),
         start_timeout_seconds: fields.count("startTimeout"),
         stop_timeout_seconds: fields.count("stopTimeout"),
+        restart: fields.node("restartPolicy").and_then(|n| restart_policy(n, owner, findings)),
+        gpus: fields.list("resourceRequirements").iter().filter_map(|n| gpus(n, owner, findings)).sum(),
     }
 }
 
-fn refuse_what_is_not_supported(fields: &mut Fields<'_>) {
-    fields.refuse("environmentFiles", "put the variables into `environment`");
-    fields.refuse("firelensConfiguration", "give each container a log driver of its own");
-    fields.refuse("repositoryCredentials", "log in to the registry with `docker login` on this host");
-    fields.refuse("volumesFrom", "give both containers mount points of one volume");
-    fields.refuse("links", "containers on the host network reach each other at localhost");
-    fields.refuse("resourceRequirements", "GPUs and accelerators are not handed to containers");
-    fields.refuse("credentialSpecs", "credential specs are for Windows and domainless gMSA");
-    let restarts = fields.node("restartPolicy").and_then(|policy| policy.get("enabled"));
-    if restarts.is_some_and(|enabled| enabled.value != Value::Bool(false)) {
-        fields.refuse("restartPolicy", "remove it, or set `enabled` to false");
-    }
-    fields.without_effect("versionConsistency");
-}
-
-fn variable(node: &Node, owner: &str, findings: &Findings) -> Option<(Spanned<String>, String)> {
-    let mut fields = Fields::of(node, format!("{owner}: an environment variable"), findings)?;
-    let name = fields.required("name", node.span.clone());
-    // ECS takes an entry without a value as an empty one.
-    let value = fields.text("value").map(|t| t.value).unwrap_or_default();
+fn volumes_from(node: &Node, owner: &str, findings: &Findings) -> Option<VolumesFrom> {
+    let mut fields = Fields::of(node, format!("{owner}: volumesFrom"), findings)?;
+    let container = fields.required("sourceContainer", node.span.clone());
+    let read_only = fields.flag("readOnly").unwrap_or_default();
     fields.finish();
-    Some((name?, value))
+    Some(VolumesFrom { container: container?, read_only })
+}
+
+/// `name` or `name:alias`.
+fn link(text: Spanned<String>, owner: &str, findings: &Findings) -> Option<Link> {
+    let mut parts = text.value.split(':').map(str::to_owned);
+    let name = parts.next().unwrap_or_default();
+    let alias = parts.next().unwrap_or_else(|| name.clone());
+    if parts.next().is_some() || name.is_empty() || alias.is_empty() {
+        let message = format!("{owner}: Invalid link format: `{}`", text.value);
+        let error = Diagnostic::error("ECS0009", message).at(text.span, "");
+        findings.push(error.help("the form is `container` or `container:alias`"));
+        return None;
+    }
+    Some(Link { container: Spanned { value: name, span: text.span }, alias })
+}
+
+fn environment_file(node: &Node, owner: &str, findings: &Findings) -> Option<Spanned<String>> {
+    let mut fields = Fields::of(node, format!("{owner}: an environment file"), findings)?;
+    let value = fields.required("value", node.span.clone());
+    fields.choice("type", &[("s3", ())]);
+    fields.finish();
+    let value = value?;
+    if !value.value.contains(":s3:::") {
+        fields_error(
+            findings,
+            format!("{owner}: an environment file is named by the ARN of an object in S3"),
+            &value,
+        );
+        return None;
+    }
+    if !value.value.ends_with(".env") {
+        fields_error(
+            findings,
+            format!("{owner}: the name of an environment file must end in `.env`"),
+            &value,
+        );
+    }
+    Some(value)
+}
+
+fn fields_error(findings: &Findings, message: String, place: &Spanned<String>) {
+    let error = Diagnostic::error("ECS0009", message).at(place.span.clone(), "");
+    findings.push(error.help("the form is `arn:aws:s3:::BUCKET/NAME.env`"));
+}
+
+fn repository_credentials(node: &Node, owner: &str, findings: &Findings) -> Option<Spanned<String>> {
+    let mut fields = Fields::of(node, format!("{owner}: repositoryCredentials"), findings)?;
+    let secret = fields.required("credentialsParameter", node.span.clone());
+    fields.finish();
+    secret
+}
+
+fn restart_policy(node: &Node, owner: &str, findings: &Findings) -> Option<RestartPolicy> {
+    const PERIOD: u32 = 300;
+    let mut fields = Fields::of(node, format!("{owner}: restartPolicy"), findings)?;
+    let enabled = fields.flag("enabled");
+    let codes = fields.list("ignoredExitCodes");
+    let period = fields.whole("restartAttemptPeriod", 60..=1800);
+    if node.get("enabled").is_none() {
+        fields.error("ECS0004", node.span.clone(), "`enabled` is missing");
+    }
+    if codes.len() > 50 {
+        fields.error("ECS0112", node.span.clone(), "at most 50 exit codes can be ignored");
+    }
+    let code = |node: &Node| match &node.value {
+        Value::Number(text) | Value::String(text) => text.parse::<i64>().ok(),
+        _ => None,
+    };
+    let ignored: Vec<i64> = codes.iter().filter_map(code).collect();
+    if ignored.len() != codes.len() {
+        fields.error("ECS0001", node.span.clone(), "`ignoredExitCodes` must be a list of whole numbers");
+    }
+    fields.finish();
+    enabled?.then(|| RestartPolicy {
+        ignored_exit_codes: ignored,
+        attempt_period_seconds: period.and_then(|p| u32::try_from(p.value).ok()).unwrap_or(PERIOD),
+    })
+}
+
+/// GPUs that are asked for; other resources have no counterpart on one host.
+fn gpus(node: &Node, owner: &str, findings: &Findings) -> Option<u32> {
+    let mut fields = Fields::of(node, format!("{owner}: resourceRequirements"), findings)?;
+    let kind =
+        fields.choice("type", &[("GPU", true), ("InferenceAccelerator", false), ("NeuronDevice", false)]);
+    let gpu = kind == Some(true);
+    let count = if gpu { fields.count("value") } else { None };
+    if !gpu {
+        fields.without_effect("value");
+    }
+    fields.without_effect("sharingStrategy");
+    fields.finish();
+    count
 }
 
 fn dependency(node: &Node, owner: &str, findings: &Findings) -> Option<Dependency> {

@@ -68,19 +68,50 @@ impl<'a> Fields<'a> {
     }
 
     fn wrong_kind(&self, name: &str, wanted: &str, node: &Node) {
-        self.error("ECS0001", node.span.clone(), format!("`{name}` must be {wanted}, not {}", node.kind()));
+        let message = format!("{}: `{name}` must be {wanted}, not {}", self.owner, node.kind());
+        let mut error = Diagnostic::error("ECS0001", message).at(node.span.clone(), "");
+        error.help = match (wanted, &node.value) {
+            ("a list", Value::Object(_)) => Some("put it in brackets: `[{...}]`".to_owned()),
+            ("a list", Value::String(text)) => {
+                let words: Vec<_> = text.split_whitespace().map(|word| format!("\"{word}\"")).collect();
+                Some(format!("a list of words: `[{}]`", words.join(", ")))
+            }
+            _ => None,
+        };
+        self.findings.push(error);
     }
 
     /// A string.
     pub(super) fn text(&mut self, name: &'static str) -> Option<Spanned<String>> {
         let node = self.node(name)?;
-        match node.string() {
-            Some(text) => Some(Spanned { value: text.to_owned(), span: node.span.clone() }),
-            None => {
-                self.wrong_kind(name, "a string", node);
-                None
+        self.as_text(name, node)
+    }
+
+    /// A scalar as a string; a number or a boolean is taken as it is spelled.
+    fn as_text(&self, name: &str, node: &Node) -> Option<Spanned<String>> {
+        let value = match &node.value {
+            Value::String(text) => text.clone(),
+            Value::Number(digits) => {
+                self.spelled(name, "a number", "a string", node);
+                digits.clone()
             }
-        }
+            Value::Bool(value) => {
+                self.spelled(name, "a boolean", "a string", node);
+                value.to_string()
+            }
+            _ => {
+                self.wrong_kind(name, "a string", node);
+                return None;
+            }
+        };
+        Some(Spanned { value, span: node.span.clone() })
+    }
+
+    /// Notes a value that is understood in spite of its type.
+    pub(super) fn spelled(&self, name: &str, is: &str, wanted: &str, node: &Node) {
+        let message = format!("{}: `{name}` is {is} where the API takes {wanted}", self.owner);
+        self.findings
+            .push(Diagnostic::note("ECS0010", message).at(node.span.clone(), "taken as it is meant"));
     }
 
     /// A string that has to be there and not empty.
@@ -105,6 +136,12 @@ impl<'a> Fields<'a> {
         let node = self.node(name)?;
         match node.value {
             Value::Bool(value) => Some(value),
+            Value::String(ref text)
+                if text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false") =>
+            {
+                self.spelled(name, "a string", "a boolean", node);
+                Some(text.eq_ignore_ascii_case("true"))
+            }
             _ => {
                 self.wrong_kind(name, "true or false", node);
                 None
@@ -112,33 +149,50 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A whole number within the limits. One in quotes is taken with a warning.
+    /// A whole number within the limits. One in quotes is taken with a note.
     pub(super) fn whole(&mut self, name: &'static str, limits: RangeInclusive<i64>) -> Option<Spanned<i64>> {
         let node = self.node(name)?;
+        let integer = |digits: &str| digits.strip_suffix(".0").unwrap_or(digits).parse::<i64>().ok();
         let parsed = match &node.value {
-            Value::Number(digits) => digits.parse::<i64>().ok(),
+            Value::Number(digits) => integer(digits),
             Value::String(digits) => {
-                let parsed = digits.trim().parse::<i64>().ok();
+                let parsed = integer(digits.trim());
                 if parsed.is_some() {
-                    let message = format!("{}: `{name}` is a number in quotes", self.owner);
-                    let warning = Diagnostic::warning("ECS0010", message)
-                        .at(node.span.clone(), "")
-                        .help("RegisterTaskDefinition takes a number here");
-                    self.findings.push(warning);
+                    self.spelled(name, "a string", "a number", node);
                 }
                 parsed
             }
             _ => None,
         };
+        self.within(name, node, parsed, limits)
+    }
+
+    /// An amount of memory in MiB: a whole number, or a string such as `512MB` or `0.5 GB`.
+    pub(super) fn mebibytes(&mut self, name: &'static str, limits: RangeInclusive<i64>) -> Option<u32> {
+        let node = self.node(name)?;
+        let Some(text) = node.string() else {
+            return self.whole(name, limits).and_then(|n| n.value.try_into().ok());
+        };
+        let parsed = with_unit(text, MEMORY_UNITS).map(i64::from);
+        if parsed.is_some() {
+            self.spelled(name, "a string", "a number of MiB", node);
+        }
+        self.within(name, node, parsed, limits).and_then(|n| n.value.try_into().ok())
+    }
+
+    fn within(
+        &self,
+        name: &str,
+        node: &Node,
+        parsed: Option<i64>,
+        limits: RangeInclusive<i64>,
+    ) -> Option<Spanned<i64>> {
         match parsed {
             Some(value) if limits.contains(&value) => Some(Spanned { value, span: node.span.clone() }),
             Some(_) => {
                 let (low, high) = (limits.start(), limits.end());
-                self.error(
-                    "ECS0008",
-                    node.span.clone(),
-                    format!("`{name}` must be between {low} and {high}"),
-                );
+                let message = format!("`{name}` must be between {low} and {high}");
+                self.error("ECS0008", node.span.clone(), message);
                 None
             }
             None => {
@@ -157,6 +211,13 @@ impl<'a> Fields<'a> {
     pub(super) fn choice<T: Copy>(&mut self, name: &'static str, words: &[(&'static str, T)]) -> Option<T> {
         let text = self.text(name)?;
         if let Some((_, choice)) = words.iter().find(|(word, _)| *word == text.value) {
+            return Some(*choice);
+        }
+        if let Some((word, choice)) =
+            words.iter().find(|(word, _)| word.eq_ignore_ascii_case(text.value.trim()))
+        {
+            let message = format!("{}: `{}` is read as `{word}`", self.owner, text.value);
+            self.findings.push(Diagnostic::note("ECS0010", message).at(text.span, ""));
             return Some(*choice);
         }
         let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
@@ -185,12 +246,59 @@ impl<'a> Fields<'a> {
         let nodes = self.list(name);
         let mut texts = Vec::with_capacity(nodes.len());
         for node in nodes {
-            match node.string() {
-                Some(text) => texts.push(text.to_owned()),
-                None => self.wrong_kind(name, "a list of strings", node),
+            match &node.value {
+                Value::Null | Value::Array(_) | Value::Object(_) => {
+                    self.wrong_kind(name, "a list of strings", node);
+                }
+                _ => texts.extend(self.as_text(name, node).map(|text| text.value)),
             }
         }
         texts
+    }
+
+    /// The strings of a list, with their places.
+    pub(super) fn spanned_texts(&mut self, name: &'static str) -> Vec<Spanned<String>> {
+        self.list(name).iter().filter_map(|node| self.as_text(name, node)).collect()
+    }
+
+    /// Pairs of a list of objects with the two names; also taken as an object, and as
+    /// strings `NAME=VALUE`.
+    pub(super) fn pairs(
+        &mut self,
+        name: &'static str,
+        value_name: &'static str,
+    ) -> Vec<(Spanned<String>, Spanned<String>)> {
+        let Some(node) = self.node(name) else { return Vec::new() };
+        if node.object().is_some() {
+            self.spelled(name, "an object", "a list of objects", node);
+            let pair = |(key, value): (Spanned<String>, String)| {
+                let span = key.span.clone();
+                (key, Spanned { value, span })
+            };
+            return self.map(name).into_iter().map(pair).collect();
+        }
+        let owner = format!("{}: {name}", self.owner);
+        let mut pairs = Vec::new();
+        for entry in self.list(name) {
+            if let Some((key, value)) = entry.string().and_then(|text| text.split_once('=')) {
+                self.spelled(name, "a string `NAME=VALUE`", "an object", entry);
+                let spanned = |value: &str| Spanned { value: value.to_owned(), span: entry.span.clone() };
+                pairs.push((spanned(key), spanned(value)));
+                continue;
+            }
+            let Some(mut fields) = Fields::of(entry, owner.clone(), self.findings) else { continue };
+            let key = fields.required("name", entry.span.clone());
+            let value = match value_name {
+                // ECS takes a variable without a value as an empty one.
+                "value" => {
+                    fields.text("value").or(Some(Spanned { value: String::new(), span: entry.span.clone() }))
+                }
+                other => fields.required(other, entry.span.clone()),
+            };
+            fields.finish();
+            pairs.extend(key.zip(value));
+        }
+        pairs
     }
 
     /// An object with string values.
@@ -203,15 +311,16 @@ impl<'a> Fields<'a> {
         refuse_duplicates(node, &format!("{}: `{name}`", self.owner), self.findings);
         let mut pairs = Vec::with_capacity(members.len());
         for member in members {
-            match member.value.string() {
-                Some(text) => {
-                    let key = Spanned { value: member.key.clone(), span: member.key_span.clone() };
-                    pairs.push((key, text.to_owned()));
-                }
-                None => {
+            match &member.value.value {
+                Value::Array(_) | Value::Object(_) => {
                     let message =
                         format!("`{}` in `{name}` must be a string, not {}", member.key, member.value.kind());
                     self.error("ECS0001", member.value.span.clone(), message);
+                }
+                Value::Null => {}
+                _ => {
+                    let key = Spanned { value: member.key.clone(), span: member.key_span.clone() };
+                    pairs.extend(self.as_text(&member.key, &member.value).map(|text| (key, text.value)));
                 }
             }
         }
@@ -232,14 +341,19 @@ impl<'a> Fields<'a> {
     pub(super) fn without_effect(&mut self, name: &'static str) {
         if let Some(node) = self.node(name).filter(|node| !says_nothing(node)) {
             let message = format!("{}: `{name}` has no effect on one host", self.owner);
-            self.findings.push(Diagnostic::warning("ECS0006", message).at(node.span.clone(), ""));
+            self.findings.push(Diagnostic::note("ECS0006", message).at(node.span.clone(), ""));
         }
+    }
+
+    /// Several of them.
+    pub(super) fn all_without_effect(&mut self, names: &[&'static str]) {
+        names.iter().for_each(|name| self.without_effect(name));
     }
 
     /// A field that would change what the task does, were it honoured.
     pub(super) fn refuse(&mut self, name: &'static str, help: &str) {
         if let Some(node) = self.node(name).filter(|node| !says_nothing(node)) {
-            let message = format!("{}: `{name}` is not supported yet", self.owner);
+            let message = format!("{}: `{name}` cannot be had on one Linux host", self.owner);
             self.findings.push(Diagnostic::error("ECS0005", message).at(node.span.clone(), "").help(help));
         }
     }
@@ -249,6 +363,9 @@ impl<'a> Fields<'a> {
         for member in self.members.iter().filter(|m| !self.asked.contains(&m.key.as_str())) {
             let message = format!("{}: unknown field `{}`", self.owner, member.key);
             let help = match nearest(&member.key, self.asked.iter().copied()) {
+                _ if placed(&member.key, &self.owner).is_some() => {
+                    format!("it belongs {}", placed(&member.key, &self.owner).unwrap_or_default())
+                }
                 Some(near) => format!("did you mean `{near}`?"),
                 None if self.asked.len() <= 8 => format!("known here: {}", self.asked.join(", ")),
                 None => "it is not a field of RegisterTaskDefinition at this place".to_owned(),
@@ -257,6 +374,94 @@ impl<'a> Fields<'a> {
             self.findings.push(error);
         }
     }
+}
+
+/// Where a field belongs that is known at another level.
+fn placed(name: &str, owner: &str) -> Option<&'static str> {
+    const TASK: [&str; 14] = [
+        "containerDefinitions",
+        "ephemeralStorage",
+        "executionRoleArn",
+        "family",
+        "inferenceAccelerators",
+        "ipcMode",
+        "networkMode",
+        "pidMode",
+        "placementConstraints",
+        "proxyConfiguration",
+        "requiresCompatibilities",
+        "runtimePlatform",
+        "taskRoleArn",
+        "volumes",
+    ];
+    const CONTAINER: [&str; 25] = [
+        "command",
+        "dependsOn",
+        "dockerLabels",
+        "entryPoint",
+        "environment",
+        "environmentFiles",
+        "essential",
+        "firelensConfiguration",
+        "healthCheck",
+        "image",
+        "linuxParameters",
+        "links",
+        "logConfiguration",
+        "memoryReservation",
+        "mountPoints",
+        "portMappings",
+        "privileged",
+        "readonlyRootFilesystem",
+        "repositoryCredentials",
+        "restartPolicy",
+        "secrets",
+        "systemControls",
+        "ulimits",
+        "user",
+        "volumesFrom",
+    ];
+    const LINUX: [&str; 7] = [
+        "capabilities",
+        "devices",
+        "initProcessEnabled",
+        "maxSwap",
+        "sharedMemorySize",
+        "swappiness",
+        "tmpfs",
+    ];
+    const LOG: [&str; 3] = ["logDriver", "options", "secretOptions"];
+    let (task, container) = (owner == "task definition", !owner.contains(": ") && owner != "task definition");
+    match name {
+        name if !task && TASK.contains(&name) => {
+            Some("at the level of the task, beside `containerDefinitions`")
+        }
+        name if !container && CONTAINER.contains(&name) => Some("in an entry of `containerDefinitions`"),
+        name if LINUX.contains(&name) && container => Some("in `linuxParameters` of the container"),
+        name if LOG.contains(&name) && container => Some("in `logConfiguration` of the container"),
+        _ => None,
+    }
+}
+
+/// Units of memory, in MiB.
+pub(super) const MEMORY_UNITS: &[(&str, f64)] =
+    &[("gib", 1024.0), ("gb", 1024.0), ("mib", 1.0), ("mb", 1.0), ("g", 1024.0), ("m", 1.0)];
+
+/// A whole number, with or without a unit.
+pub(super) fn with_unit(text: &str, units: &[(&str, f64)]) -> Option<u32> {
+    let text = text.trim().to_ascii_lowercase();
+    if let Ok(plain) = text.parse::<u32>() {
+        return Some(plain);
+    }
+    let (digits, factor) =
+        units.iter().find_map(|(unit, factor)| Some((text.strip_suffix(unit)?.trim_end(), factor)))?;
+    if !digits.chars().all(|c| c.is_ascii_digit() || c == '.') {
+        return None;
+    }
+    let amount = digits.parse::<f64>().ok()? * factor;
+    // Whole units only, and few enough that the conversion is exact.
+    let whole = amount.fract() == 0.0 && (0.0..=f64::from(i32::MAX)).contains(&amount);
+    whole.then(|| format!("{amount}").parse().ok()).flatten()
 }
 
 /// Whether a value asks for nothing: `DescribeTaskDefinition` prints an empty

@@ -4,10 +4,11 @@
 //! Every field of the API is known here and meets one of three fates:
 //!
 //! - it is carried into the model, for Docker or for the plan;
-//! - it has no effect on one host (tags, placement): accepted with a warning;
-//! - it would change what the task does and is not supported: refused.
+//! - it has no effect on one host (tags, placement): accepted with a note;
+//! - it asks for what one Linux host cannot be (Windows): refused.
 //!
-//! Unknown fields and duplicate keys are refused, `null` and empty lists count as
+//! A value of another type than the API's is taken where only one thing can be
+//! meant (`"64"` for 64), with a note. Unknown fields and duplicate keys are refused, `null` and empty lists count as
 //! absent. All errors of a file are reported together, each with its place.
 
 mod container;
@@ -19,15 +20,17 @@ mod network;
 mod storage;
 mod task;
 
-pub use container::{Condition, ContainerDefinition, ContainerSettings, Dependency};
+pub use container::{
+    Condition, ContainerDefinition, ContainerSettings, Dependency, Link, RestartPolicy, VolumesFrom,
+};
 pub(in crate::ecs) use fields::Findings;
 pub use fields::Spanned;
 pub use health::HealthCheck;
 pub use linux::{Device, LinuxParameters, Tmpfs, Ulimit};
-pub use logging::{LogConfiguration, SecretBinding};
-pub use network::{ExtraHost, NetworkMode, PortMapping, Protocol};
+pub use logging::{ConfigFile, Firelens, LogConfiguration, Router, SecretBinding};
+pub use network::{ExtraHost, NetworkMode, PortMapping, PortRange, Protocol};
 pub use storage::{MountPoint, Volume, VolumeScope, VolumeSource};
-pub use task::{IpcMode, TaskDefinition, parse};
+pub use task::{IpcMode, PidMode, TaskDefinition, parse, read};
 
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,6 @@
 //! Network settings: `networkMode`, `portMappings`, `extraHosts`.
 
 use super::fields::{Fields, Findings};
-use crate::diagnostic::Diagnostic;
 use crate::json::Node;
 use std::fmt;
 use std::ops::Range;
@@ -9,8 +8,8 @@ use std::ops::Range;
 /// The network of the task's containers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NetworkMode {
-    /// `awsvpc`, which runs on Docker's bridge; a port of the container is the
-    /// same port of the host.
+    /// One network namespace with one address for all containers of the task; a
+    /// port of a container is the same port of the host.
     Awsvpc,
     /// Docker's bridge.
     #[default]
@@ -21,17 +20,45 @@ pub enum NetworkMode {
     None,
 }
 
+impl NetworkMode {
+    /// The word of the API.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Awsvpc => "awsvpc",
+            Self::Bridge => "bridge",
+            Self::Host => "host",
+            Self::None => "none",
+        }
+    }
+}
+
 /// A port of the container and where the host offers it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PortMapping {
-    /// The container's port.
-    pub container_port: u16,
-    /// The host's port; `None` lets Docker choose.
+    /// The container's ports, usually one.
+    pub ports: PortRange,
+    /// The host's port, or the first of them; `None` means any free ones.
     pub host_port: Option<u16>,
     /// Transport protocol.
     pub protocol: Protocol,
     /// The place of the mapping.
     pub span: Range<usize>,
+}
+
+/// Ports in a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PortRange {
+    /// The first.
+    pub first: u16,
+    /// The last; the same for a single port.
+    pub last: u16,
+}
+
+impl PortRange {
+    /// How many there are.
+    pub fn count(self) -> usize {
+        usize::from(self.last - self.first) + 1
+    }
 }
 
 /// Transport protocol of a port.
@@ -62,27 +89,14 @@ pub struct ExtraHost {
     pub ip_address: String,
 }
 
-pub(super) fn network_mode(fields: &mut Fields<'_>, containers: usize) -> NetworkMode {
-    const MODES: [(&str, Option<NetworkMode>); 4] = [
-        ("bridge", Some(NetworkMode::Bridge)),
-        ("host", Some(NetworkMode::Host)),
-        ("none", Some(NetworkMode::None)),
-        ("awsvpc", None),
+pub(super) fn network_mode(fields: &mut Fields<'_>) -> NetworkMode {
+    const MODES: [(&str, NetworkMode); 4] = [
+        ("bridge", NetworkMode::Bridge),
+        ("host", NetworkMode::Host),
+        ("none", NetworkMode::None),
+        ("awsvpc", NetworkMode::Awsvpc),
     ];
-    let span = fields.node("networkMode").map(|node| node.span.clone());
-    let Some(mode) = fields.choice("networkMode", &MODES) else { return NetworkMode::Bridge };
-    if let Some(mode) = mode {
-        return mode;
-    }
-    let difference = match containers {
-        0 | 1 => "",
-        _ => "; its containers do not reach each other at localhost as they would on ECS",
-    };
-    let message = format!(
-        "networkMode `awsvpc` needs a network interface of a VPC: the task runs on Docker's bridge{difference}"
-    );
-    fields.findings.push(Diagnostic::warning("ECS0011", message).at(span.unwrap_or_default(), ""));
-    NetworkMode::Awsvpc
+    fields.choice("networkMode", &MODES).unwrap_or_default()
 }
 
 pub(super) fn port_mapping(node: &Node, owner: &str, findings: &Findings) -> Option<PortMapping> {
@@ -92,20 +106,32 @@ pub(super) fn port_mapping(node: &Node, owner: &str, findings: &Findings) -> Opt
     // 0 asks for a free port of the host, as does leaving it out.
     let host_port = fields.whole("hostPort", 0..=65_535).and_then(port).filter(|p| *p != 0);
     let protocol = fields.choice("protocol", &[("tcp", Protocol::Tcp), ("udp", Protocol::Udp)]);
-    fields.refuse("containerPortRange", "give each port of the range a mapping of its own");
+    let range = fields.text("containerPortRange").and_then(|text| {
+        let range = port_range(&text.value);
+        if range.is_none() {
+            fields.error("ECS0009", text.span, "`containerPortRange` must be such as `8000-8010`");
+        }
+        range
+    });
     // Both name the port for Service Connect.
-    fields.without_effect("name");
-    fields.without_effect("appProtocol");
-    if node.get("containerPort").is_none() && node.get("containerPortRange").is_none() {
-        fields.error("ECS0004", node.span.clone(), "`containerPort` is missing");
+    fields.all_without_effect(&["name", "appProtocol"]);
+    match (node.get("containerPort"), node.get("containerPortRange")) {
+        (None, None) => fields.error("ECS0004", node.span.clone(), "`containerPort` is missing"),
+        (Some(_), Some(range)) => {
+            let message = "only one of `containerPort` and `containerPortRange` may be given";
+            fields.error("ECS0009", range.span.clone(), message);
+        }
+        _ => {}
     }
     fields.finish();
-    Some(PortMapping {
-        container_port: container_port?,
-        host_port,
-        protocol: protocol.unwrap_or_default(),
-        span: node.span.clone(),
-    })
+    let ports = range.or_else(|| container_port.map(|port| PortRange { first: port, last: port }))?;
+    Some(PortMapping { ports, host_port, protocol: protocol.unwrap_or_default(), span: node.span.clone() })
+}
+
+fn port_range(text: &str) -> Option<PortRange> {
+    let (first, last) = text.split_once('-')?;
+    let (first, last) = (first.trim().parse::<u16>().ok()?, last.trim().parse::<u16>().ok()?);
+    (0 < first && first <= last).then_some(PortRange { first, last })
 }
 
 pub(super) fn extra_host(node: &Node, owner: &str, findings: &Findings) -> Option<ExtraHost> {

@@ -18,6 +18,15 @@ pub struct Volume {
 pub enum VolumeSource {
     /// A path of the host.
     Host(String),
+    /// A file system of a network; a launch has to be told where it is on this host.
+    FileSystem {
+        /// Its id or ARN.
+        id: String,
+        /// The directory in it.
+        root: String,
+        /// The place of the configuration.
+        span: std::ops::Range<usize>,
+    },
     /// A Docker volume.
     Docker {
         /// How long it lives.
@@ -59,24 +68,45 @@ pub(super) fn volume(node: &Node, findings: &Findings) -> Option<Volume> {
     let name = fields.required("name", node.span.clone());
     let host = fields.node("host");
     let docker = fields.node("dockerVolumeConfiguration");
-    fields.refuse("efsVolumeConfiguration", "mount the file system on the host and use `host`");
-    fields.refuse("fsxWindowsFileServerVolumeConfiguration", "use `host`");
-    fields.refuse("s3filesVolumeConfiguration", "use `host`");
-    fields.refuse("configuredAtLaunch", "use `host` or `dockerVolumeConfiguration`");
-    if let (Some(_), Some(docker)) = (host, docker) {
-        fields.error(
-            "ECS0009",
-            docker.span.clone(),
-            "only one of `host` and `dockerVolumeConfiguration` may be given",
-        );
+    let remote = FILE_SYSTEMS.iter().find_map(|(name, id)| Some((fields.node(name)?, *name, *id)));
+    // The volume is made at the launch; a task-scoped one is what one host has for it.
+    fields.without_effect("configuredAtLaunch");
+    let given = [host, docker, remote.map(|(node, ..)| node)];
+    if let [_, second, ..] = given.iter().flatten().collect::<Vec<_>>().as_slice() {
+        let message = "only one of `host`, `dockerVolumeConfiguration` and a file system may be given";
+        fields.error("ECS0009", second.span.clone(), message);
     }
     let owner = fields.owner.clone();
     fields.finish();
-    let source = match docker {
-        Some(docker) => docker_volume(docker, &owner, findings)?,
-        None => host_volume(host, &owner, findings)?,
+    let source = match (docker, remote) {
+        (Some(docker), _) => docker_volume(docker, &owner, findings)?,
+        (None, Some((node, name, id))) => file_system(node, name, id, &owner, findings)?,
+        (None, None) => host_volume(host, &owner, findings)?,
     };
     Some(Volume { name: name?, source })
+}
+
+/// Configurations of network file systems, and the member that names one.
+const FILE_SYSTEMS: [(&str, &str); 3] = [
+    ("efsVolumeConfiguration", "fileSystemId"),
+    ("fsxWindowsFileServerVolumeConfiguration", "fileSystemId"),
+    ("s3filesVolumeConfiguration", "fileSystemArn"),
+];
+
+fn file_system(
+    node: &Node,
+    name: &'static str,
+    id: &'static str,
+    owner: &str,
+    findings: &Findings,
+) -> Option<VolumeSource> {
+    let mut fields = Fields::of(node, format!("{owner}: {name}"), findings)?;
+    let id = fields.required(id, node.span.clone());
+    let root = fields.text("rootDirectory").map(|t| t.value).unwrap_or_default();
+    // How the file system is reached is the host's affair.
+    fields.accept(&["transitEncryption", "transitEncryptionPort", "accessPointArn", "authorizationConfig"]);
+    fields.finish();
+    Some(VolumeSource::FileSystem { id: id?.value, root, span: node.span.clone() })
 }
 
 /// Without a path of the host, ECS makes a Docker volume for the task.
@@ -119,6 +149,9 @@ pub(super) fn mount_point(node: &Node, owner: &str, findings: &Findings) -> Opti
     let mut fields = Fields::of(node, format!("{owner}: a mount point"), findings)?;
     let volume = fields.required("sourceVolume", node.span.clone());
     let container_path = fields.required("containerPath", node.span.clone());
+    if let Some(path) = container_path.as_ref().filter(|path| !path.value.starts_with('/')) {
+        fields.error("ECS0009", path.span.clone(), "`containerPath` must be an absolute path");
+    }
     let read_only = fields.flag("readOnly").unwrap_or_default();
     fields.finish();
     Some(MountPoint { volume: volume?, container_path: container_path?.value, read_only })

@@ -1,17 +1,15 @@
 //! The task level of a definition, and the entry to reading one.
 
 use super::container::container;
-use super::fields::{Fields, Findings};
+use super::fields::{Fields, Findings, MEMORY_UNITS, with_unit};
 use super::network::network_mode;
 use super::storage::volume;
 use super::{ContainerDefinition, NetworkMode, Spanned, Volume};
 use crate::arn::Arn;
 use crate::diagnostic::{Diagnostic, Severity};
+use crate::ecs::document::{self, Implied, Reading};
 use crate::ecs::registration;
-use crate::json::{self, Node, Value};
-
-/// Largest definition that ECS takes, in bytes without layout.
-const LARGEST_DEFINITION: usize = 64 * 1024;
+use crate::json::{Node, Value};
 
 /// A task definition that satisfies the rules of registration.
 #[derive(Clone, Debug)]
@@ -21,15 +19,17 @@ pub struct TaskDefinition {
     /// `executionRoleArn`: the role as which references are read.
     pub execution_role: Option<Spanned<Arn>>,
     /// `taskRoleArn`: ARN or name of the role of the containers.
-    pub task_role: Option<String>,
+    pub task_role: Option<Spanned<String>>,
     /// `networkMode`.
     pub network_mode: NetworkMode,
     /// CPU units of the whole task.
     pub cpu: Option<u32>,
     /// Memory of the whole task in MiB.
     pub memory_mib: Option<u32>,
-    /// `pidMode` is `host`.
-    pub host_pid: bool,
+    /// The file is of a form that keeps the memory of the task elsewhere.
+    pub memory_is_elsewhere: bool,
+    /// `pidMode`, when given.
+    pub pid_mode: Option<PidMode>,
     /// `ipcMode`, when given.
     pub ipc_mode: Option<IpcMode>,
     /// `volumes`.
@@ -47,27 +47,42 @@ pub enum IpcMode {
     Host,
     /// Private and without shared memory.
     None,
+    /// One set for all containers of the task.
+    Task,
 }
 
-/// Reads a task definition: the input of `RegisterTaskDefinition`, or the output
-/// of `DescribeTaskDefinition`.
+/// The processes that a container sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PidMode {
+    /// Those of the host.
+    Host,
+    /// Those of all containers of the task.
+    Task,
+}
+
+/// Reads a task definition in any of the forms that [`crate::ecs::document`] knows.
 ///
 /// # Errors
 /// Everything that is wrong with the text, with places in it, in their order.
 pub fn parse(text: &str) -> Result<TaskDefinition, Vec<Diagnostic>> {
-    let root = json::parse(text).map_err(|error| vec![error])?;
+    read(text, &Reading::default())
+}
+
+/// [`parse`] for a template or a file with several definitions.
+///
+/// # Errors
+/// Everything that is wrong with the text, with places in it, in their order.
+pub fn read(text: &str, reading: &Reading) -> Result<TaskDefinition, Vec<Diagnostic>> {
     let findings = Findings::default();
-    let definition = described(&root, &findings).and_then(|node| task(node, &findings));
-    let length = compact_length(text);
-    if length > LARGEST_DEFINITION {
-        let message =
-            format!("Actual length: '{length}'. Max allowed length is '{LARGEST_DEFINITION}' bytes.");
-        findings.push(Diagnostic::error("ECS0112", message));
-    }
+    let document = document::read(text, reading, &findings);
+    let loose = document.as_ref().is_some_and(|document| document.loose);
+    let definition = document.and_then(|document| task(&document.root, &document.implied, &findings));
     if let Some(definition) = &definition {
         registration::check(definition, &findings);
     }
-    let mut found = findings.into_inner();
+    let mut found = without_consequences(findings.into_inner());
+    // YAML does not say whether `80` is meant as a text.
+    found.retain(|d| !(loose && d.code == "ECS0010"));
     found.sort_by_key(|d| d.primary.as_ref().map_or(0, |label| label.span.start));
     let refused = found.iter().any(|d| d.severity == Severity::Error);
     match definition {
@@ -76,47 +91,56 @@ pub fn parse(text: &str) -> Result<TaskDefinition, Vec<Diagnostic>> {
     }
 }
 
-/// Bytes of the JSON without the layout that the API never sees.
-fn compact_length(text: &str) -> usize {
-    let value = serde_json::from_str::<serde_json::Value>(text);
-    value.map_or(text.len(), |value| value.to_string().len())
-}
-
-/// The definition within the output of `DescribeTaskDefinition`.
-fn described<'a>(root: &'a Node, findings: &'a Findings) -> Option<&'a Node> {
-    if root.get("taskDefinition").is_none() {
-        return Some(root);
+/// Drops what is only said because a placeholder has no value yet.
+fn without_consequences(found: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let unfilled = |d: &&Diagnostic| matches!(d.code, "ECS0020" | "ECS0021");
+    let places: Vec<_> =
+        found.iter().filter(unfilled).filter_map(|d| Some(d.primary.as_ref()?.span.clone())).collect();
+    if places.is_empty() {
+        return found;
     }
-    let mut fields = Fields::of(root, "the file", findings)?;
-    let definition = fields.node("taskDefinition");
-    fields.without_effect("tags");
-    fields.accept(&["failures"]);
-    fields.finish();
-    definition
+    let follows = |d: &Diagnostic| {
+        let at = d.primary.as_ref().map(|label| &label.span);
+        let same = at.is_some_and(|at| places.iter().any(|p| p.start <= at.start && at.end <= p.end));
+        d.severity == Severity::Error
+            && (same || matches!(d.code, "ECS0004" | "ECS0103" | "ECS0106" | "ECS0115"))
+    };
+    found.into_iter().filter(|d| unfilled(&d) || !follows(d)).collect()
 }
 
-fn task(node: &Node, findings: &Findings) -> Option<TaskDefinition> {
+fn task(node: &Node, implied: &Implied, findings: &Findings) -> Option<TaskDefinition> {
     let mut fields = Fields::of(node, "task definition", findings)?;
-    let family = fields.required("family", 0..0);
-    let family = family.unwrap_or_else(|| Spanned { value: String::new(), span: 0..0 });
+    let start = node.span.start..(node.span.start + 1).min(node.span.end);
+    let family = match &implied.family {
+        Some(family) => {
+            fields.accept(&["family"]);
+            Some(Spanned { value: family.clone(), span: start.clone() })
+        }
+        None => fields.required("family", start.clone()),
+    };
+    let family = family.unwrap_or_else(|| Spanned { value: String::new(), span: start.clone() });
     let containers = fields.list("containerDefinitions");
-    if containers.is_empty() && !node.get("containerDefinitions").is_some_and(|n| n.value != Value::Null) {
-        fields.error("ECS0004", 0..0, "`containerDefinitions` is missing");
+    match node.get("containerDefinitions") {
+        Some(Node { value: Value::Array(elements), span }) if elements.is_empty() => {
+            fields.error("ECS0004", span.clone(), "Container list cannot be empty.");
+        }
+        None | Some(Node { value: Value::Null, .. }) => {
+            fields.error("ECS0004", start, "`containerDefinitions` is missing");
+        }
+        Some(_) => {}
     }
-    let network_mode = network_mode(&mut fields, containers.len());
+    let network_mode = network_mode(&mut fields);
     let definition = TaskDefinition {
         family,
         execution_role: execution_role(&mut fields),
         task_role: task_role(&mut fields),
         network_mode,
         cpu: amount(&mut fields, "cpu", &[("vcpu", 1024.0)]),
-        memory_mib: amount(&mut fields, "memory", &[("gb", 1024.0), ("mb", 1.0)]),
-        host_pid: mode(&mut fields, "pidMode", &[("host", Some(true)), ("task", None)]).unwrap_or_default(),
-        ipc_mode: mode(
-            &mut fields,
-            "ipcMode",
-            &[("host", Some(IpcMode::Host)), ("none", Some(IpcMode::None)), ("task", None)],
-        ),
+        memory_mib: amount(&mut fields, "memory", MEMORY_UNITS),
+        memory_is_elsewhere: implied.without_memory,
+        pid_mode: fields.choice("pidMode", &[("host", PidMode::Host), ("task", PidMode::Task)]),
+        ipc_mode: fields
+            .choice("ipcMode", &[("host", IpcMode::Host), ("none", IpcMode::None), ("task", IpcMode::Task)]),
         volumes: fields.list("volumes").iter().filter_map(|n| volume(n, findings)).collect(),
         containers: containers
             .iter()
@@ -131,26 +155,27 @@ fn task(node: &Node, findings: &Findings) -> Option<TaskDefinition> {
 }
 
 fn refuse_and_ignore(fields: &mut Fields<'_>) {
-    fields.refuse("proxyConfiguration", "run the proxy as a container of its own network set-up");
-    fields.refuse("inferenceAccelerators", "accelerators are not handed to containers");
     let platform = fields.node("runtimePlatform");
     let system = platform.and_then(|p| p.get("operatingSystemFamily")).and_then(Node::string);
-    if system.is_some_and(|system| system != "LINUX") {
+    if system.is_some_and(|system| !system.eq_ignore_ascii_case("LINUX")) {
         fields.refuse("runtimePlatform", "only LINUX containers are launched");
     } else {
         fields.without_effect("runtimePlatform");
     }
-    for name in [
+    fields.all_without_effect(&[
+        "enableFaultInjection",
+        "ephemeralStorage",
+        "inferenceAccelerators",
         "placementConstraints",
+        "proxyConfiguration",
         "requiresCompatibilities",
         "tags",
-        "ephemeralStorage",
-        "enableFaultInjection",
-    ] {
-        fields.without_effect(name);
-    }
+        "trustedExecutionConfiguration",
+    ]);
     // What DescribeTaskDefinition adds to a definition.
     fields.accept(&[
+        // Elastic Beanstalk's mark.
+        "AWSEBDockerrunVersion",
         "taskDefinitionArn",
         "revision",
         "status",
@@ -182,24 +207,11 @@ fn execution_role(fields: &mut Fields<'_>) -> Option<Spanned<Arn>> {
     }
 }
 
-fn task_role(fields: &mut Fields<'_>) -> Option<String> {
+fn task_role(fields: &mut Fields<'_>) -> Option<Spanned<String>> {
     let text = fields.text("taskRoleArn").filter(|t| !t.value.is_empty())?;
     let message = "task definition: the containers get no credentials of `taskRoleArn` yet";
-    fields.findings.push(Diagnostic::warning("ECS0012", message).at(text.span, ""));
-    Some(text.value)
-}
-
-/// A mode of which one choice, the one without a value, is not supported.
-fn mode<T: Copy>(
-    fields: &mut Fields<'_>,
-    name: &'static str,
-    words: &[(&'static str, Option<T>)],
-) -> Option<T> {
-    let choice = fields.choice(name, words)?;
-    if choice.is_none() {
-        fields.refuse(name, "containers share no namespace with each other");
-    }
-    choice
+    fields.findings.push(Diagnostic::warning("ECS0012", message).at(text.span.clone(), ""));
+    Some(text)
 }
 
 /// Task `cpu` and `memory`: strings in the API, with or without a unit.
@@ -207,10 +219,8 @@ fn amount(fields: &mut Fields<'_>, name: &'static str, units: &[(&str, f64)]) ->
     let node = fields.node(name)?;
     let amount = match &node.value {
         Value::Number(digits) => {
-            let message = format!("task definition: `{name}` is a number without quotes");
-            let warning = Diagnostic::warning("ECS0010", message).at(node.span.clone(), "");
-            fields.findings.push(warning.help("RegisterTaskDefinition takes a string here"));
-            digits.parse::<u32>().ok()
+            fields.spelled(name, "a number", "a string", node);
+            digits.strip_suffix(".0").unwrap_or(digits).parse::<u32>().ok()
         }
         Value::String(text) => with_unit(text, units),
         _ => None,
@@ -222,20 +232,4 @@ fn amount(fields: &mut Fields<'_>, name: &'static str, units: &[(&str, f64)]) ->
         fields.findings.push(error.help(format!("such as \"512\" or \"1 {unit}\"")));
     }
     amount
-}
-
-fn with_unit(text: &str, units: &[(&str, f64)]) -> Option<u32> {
-    let text = text.trim().to_ascii_lowercase();
-    if let Ok(plain) = text.parse::<u32>() {
-        return Some(plain);
-    }
-    let (digits, factor) =
-        units.iter().find_map(|(unit, factor)| Some((text.strip_suffix(unit)?.trim_end(), factor)))?;
-    if !digits.chars().all(|c| c.is_ascii_digit() || c == '.') {
-        return None;
-    }
-    let amount = digits.parse::<f64>().ok()? * factor;
-    // Whole units only, and few enough that the conversion is exact.
-    let whole = amount.fract() == 0.0 && (0.0..=f64::from(i32::MAX)).contains(&amount);
-    whole.then(|| format!("{amount}").parse().ok()).flatten()
 }

@@ -41,6 +41,13 @@ fn warned(definition: &Value, expected: &[&str]) -> TaskDefinition {
     task
 }
 
+#[track_caller]
+fn noted(definition: &Value, expected: &[&str]) {
+    let task = read(definition).expect("is refused");
+    assert_eq!(codes(&task.warnings, Severity::Note), expected, "{:#?}", task.warnings);
+    assert_eq!(task.warnings.len(), expected.len());
+}
+
 #[test]
 fn the_output_of_describe_task_definition_is_a_definition() {
     let text = r#"{
@@ -95,7 +102,7 @@ fn every_mistake_is_reported_with_its_place() {
         "error[ECS0112]: Family contains invalid characters.\n --> task.json:2:13",
         "error[ECS0002]: task definition: unknown field `familly`\n --> task.json:3:3",
         "help: did you mean `family`?",
-        "warning[ECS0010]: container `a`: `memory` is a number in quotes\n --> task.json:5:43",
+        "note[ECS0010]: container `a`: `memory` is a string where the API takes a number of MiB\n --> task.json:5:43",
         "error[ECS0001]: container `a`: `essential` must be true or false, not a string",
         "error[ECS0003]: container `a`: `cpu` is given twice",
         "error[ECS0004]: container `a`: `image` is missing",
@@ -111,46 +118,149 @@ fn every_mistake_is_reported_with_its_place() {
 }
 
 #[test]
-fn what_would_change_the_task_is_refused() {
-    for (field, value) in [
-        ("environmentFiles", json!([{"value": "arn:aws:s3:::b/k.env", "type": "s3"}])),
-        ("firelensConfiguration", json!({"type": "fluentbit"})),
-        ("repositoryCredentials", json!({"credentialsParameter": "x"})),
-        ("volumesFrom", json!([{"sourceContainer": "x"}])),
-        ("links", json!(["db"])),
-        ("resourceRequirements", json!([{"type": "GPU", "value": "1"}])),
-        ("credentialSpecs", json!(["x"])),
-        ("restartPolicy", json!({"enabled": true})),
-        ("logConfiguration", json!({"logDriver": "awsfirelens"})),
-    ] {
-        refused(&with(json!({ field: value })), &["ECS0005"]);
-    }
-    for (field, value) in [
-        ("proxyConfiguration", json!({"containerName": "x"})),
-        ("inferenceAccelerators", json!([{"deviceName": "x"}])),
-        ("runtimePlatform", json!({"operatingSystemFamily": "WINDOWS_SERVER_2022_CORE"})),
-        ("pidMode", json!("task")),
-        ("ipcMode", json!("task")),
-        ("volumes", json!([{"name": "v", "efsVolumeConfiguration": {"fileSystemId": "fs-1"}}])),
-    ] {
-        refused(&task(json!({ field: value })), &["ECS0005"]);
-    }
+fn what_one_linux_host_cannot_be_is_refused() {
+    let windows = json!({"runtimePlatform": {"operatingSystemFamily": "WINDOWS_SERVER_2022_CORE"}});
+    refused(&task(windows), &["ECS0005"]);
 }
 
 #[test]
-fn what_has_no_effect_is_remarked_on() {
+fn what_has_no_effect_is_noted() {
     for (field, value) in [
-        ("placementConstraints", json!([{"type": "distinctInstance"}])),
+        ("placementConstraints", json!([{"type": "memberOf", "expression": "x"}])),
         ("requiresCompatibilities", json!(["FARGATE"])),
         ("tags", json!([{"key": "a", "value": "b"}])),
         ("ephemeralStorage", json!({"sizeInGiB": 21})),
         ("runtimePlatform", json!({"operatingSystemFamily": "LINUX", "cpuArchitecture": "ARM64"})),
+        ("proxyConfiguration", json!({"containerName": "envoy", "type": "APPMESH"})),
+        ("inferenceAccelerators", json!([{"deviceName": "x"}])),
+        ("enableFaultInjection", json!(true)),
+        ("trustedExecutionConfiguration", json!({"isolationMode": "SHARED"})),
     ] {
-        warned(&task(json!({ field: value })), &["ECS0006"]);
+        noted(&task(json!({ field: value })), &["ECS0006"]);
     }
-    warned(&task(json!({"networkMode": "awsvpc"})), &["ECS0011"]);
-    warned(&task(json!({"cpu": 256})), &["ECS0010"]);
+    noted(&with(json!({"credentialSpecs": ["x"], "versionConsistency": "enabled"})), &["ECS0006", "ECS0006"]);
     warned(&task(json!({"taskRoleArn": "app"})), &["ECS0012"]);
+}
+
+#[test]
+fn other_types_and_spellings_are_understood() {
+    let odd = json!({
+        "memory": "0.5GB", "cpu": "10", "essential": "true", "command": [1, true], "dockerLabels": {"n": 1},
+        "environment": {"A": 1, "B": "x"}, "secrets": {"S": "/s"}, "healthCheck": {"command": ["cmd", "true"], "interval": "30"},
+        "logConfiguration": {"logDriver": "JSON-FILE", "options": {"max-file": 3}},
+        "portMappings": [{"containerPort": "80", "protocol": "TCP"}],
+    });
+    let mut odd = with(odd);
+    odd["executionRoleArn"] = json!("arn:aws:iam::111122223333:role/exec");
+    odd["containerDefinitions"][0]["healthCheck"]["command"][0] = json!("CMD");
+    odd["containerDefinitions"][0]["logConfiguration"]["logDriver"] = json!("json-file");
+    let task = read(&odd).unwrap();
+    let app = &task.containers[0];
+    assert_eq!((app.settings.memory_mib, app.settings.cpu), (Some(512), Some(10)));
+    assert_eq!(app.settings.command.as_ref().unwrap(), &["1", "true"]);
+    assert_eq!(
+        app.environment.iter().map(|(n, v)| (n.value.as_str(), v.as_str())).collect::<Vec<_>>(),
+        [("A", "1"), ("B", "x")]
+    );
+    assert_eq!((app.secrets[0].name.as_str(), app.secrets[0].text.as_str()), ("S", "/s"));
+    assert!(
+        task.warnings.iter().all(|d| d.severity == Severity::Note && d.code == "ECS0010"),
+        "{:#?}",
+        task.warnings
+    );
+    assert!(task.warnings.len() > 8);
+    let lines = with(json!({"environment": ["A=1=2", {"name": "B", "value": 5}, {"name": "C"}]}));
+    let pairs: Vec<_> = read(&lines).unwrap().containers[0]
+        .environment
+        .iter()
+        .map(|(n, v)| format!("{}={v}", n.value))
+        .collect();
+    assert_eq!(pairs, ["A=1=2", "B=5", "C="]);
+    for (field, value, help) in [
+        ("command", json!("npm start"), r#"`["npm", "start"]`"#),
+        ("portMappings", json!({"containerPort": 1}), "[{...}]"),
+    ] {
+        let found = refused(&with(json!({ field: value })), &["ECS0001"]);
+        assert!(found[0].help.as_ref().unwrap().contains(help), "{found:?}");
+    }
+}
+
+#[test]
+fn a_field_at_another_level_is_told_where_it_belongs() {
+    for (definition, help) in [
+        (with(json!({"networkMode": "awsvpc"})), "beside `containerDefinitions`"),
+        (task(json!({"portMappings": []})), "in an entry of `containerDefinitions`"),
+        (with(json!({"tmpfs": []})), "in `linuxParameters`"),
+        (with(json!({"logDriver": "awslogs"})), "in `logConfiguration`"),
+        (with(json!({"linuxParameters": {"environment": []}})), "in an entry of `containerDefinitions`"),
+    ] {
+        let found = refused(&definition, &["ECS0002"]);
+        assert!(found[0].help.as_ref().unwrap().contains(help), "{found:?}");
+    }
+}
+
+#[test]
+fn containers_refer_to_each_other() {
+    let pair = |fields: Value, mode: &str| {
+        let mut app = json!({"name": "app", "image": "i", "memory": 64});
+        app.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        json!({"family": "f", "networkMode": mode, "containerDefinitions": [app, {"name": "db", "image": "i", "memory": 64}]})
+    };
+    let plan = read(&pair(
+        json!({"links": ["db:database"], "volumesFrom": [{"sourceContainer": "db", "readOnly": true}]}),
+        "bridge",
+    ));
+    let plan = plan.unwrap().plan().unwrap();
+    assert_eq!((plan.containers[0].name.as_str(), plan.containers[1].position), ("db", 0));
+    assert_eq!(plan.containers[1].links, [("db".to_owned(), "database".to_owned())]);
+    assert_eq!(plan.containers[1].volumes_from, [("db".to_owned(), true)]);
+    assert_eq!(plan.containers[1].depends_on, [("db".to_owned(), Condition::Start)]);
+    let found = refused(&pair(json!({"links": ["bd"]}), "bridge"), &["ECS0107"]);
+    assert_eq!(found[0].message, "container `app`: Link target not available: bd");
+    refused(&pair(json!({"volumesFrom": [{"sourceContainer": "x"}]}), "bridge"), &["ECS0107"]);
+    refused(&pair(json!({"links": ["a:b:c"]}), "bridge"), &["ECS0009"]);
+    refused(&pair(json!({"links": ["db"]}), "awsvpc"), &["ECS0114"]);
+    let circle = json!({"links": ["db"], "dependsOn": []});
+    let mut circle = pair(circle, "bridge");
+    circle["containerDefinitions"][1]["volumesFrom"] = json!([{"sourceContainer": "app"}]);
+    refused(&circle, &["ECS0108", "ECS0108"]);
+}
+
+#[test]
+fn restarts_files_ranges_and_accelerators() {
+    let policy = |policy: Value| with(json!({"restartPolicy": policy}));
+    let read_policy = |p: Value| read(&policy(p)).unwrap().containers[0].settings.restart.clone();
+    assert_eq!(
+        read_policy(json!({"enabled": true, "ignoredExitCodes": [0, 3]})),
+        Some(RestartPolicy { ignored_exit_codes: vec![0, 3], attempt_period_seconds: 300 })
+    );
+    assert_eq!(read_policy(json!({"enabled": false, "restartAttemptPeriod": 60})), None);
+    refused(&policy(json!({"enabled": true, "restartAttemptPeriod": 59})), &["ECS0008"]);
+    refused(&policy(json!({})), &["ECS0004"]);
+    refused(&policy(json!({"enabled": true, "ignoredExitCodes": vec![1; 51]})), &["ECS0112"]);
+
+    let files = |arn: &str| with(json!({"environmentFiles": [{"value": arn, "type": "s3"}]}));
+    assert_eq!(
+        read(&files("arn:aws:s3:::b/a.env")).unwrap().containers[0].environment_files[0].value,
+        "arn:aws:s3:::b/a.env"
+    );
+    refused(&files("arn:aws:s3:::b/a.txt"), &["ECS0009"]);
+    refused(&files("s3://b/a.env"), &["ECS0009"]);
+
+    let range = |text: &str| with(json!({"portMappings": [{"containerPortRange": text}]}));
+    assert_eq!(
+        read(&range("80-82")).unwrap().containers[0].settings.ports[0].ports,
+        PortRange { first: 80, last: 82 }
+    );
+    refused(&range("82-80"), &["ECS0009"]);
+    let gpu = with(json!({"resourceRequirements": [{"type": "GPU", "value": "2"}]}));
+    assert_eq!(read(&gpu).unwrap().containers[0].settings.gpus, 2);
+    let files = json!([{"name": "v", "efsVolumeConfiguration": {"fileSystemId": "fs-1", "rootDirectory": "/a",
+        "transitEncryption": "ENABLED", "authorizationConfig": {"accessPointId": "fsap-1", "iam": "ENABLED"}}}]);
+    let task = read(&task(json!({"volumes": files}))).unwrap();
+    assert!(
+        matches!(&task.volumes[0].source, VolumeSource::FileSystem { id, root, .. } if id == "fs-1" && root == "/a")
+    );
 }
 
 #[test]
@@ -198,7 +308,8 @@ fn dependencies_lead_somewhere() {
     let found = refused(&tasks(true, "START", "setups", false), &["ECS0107"]);
     assert_eq!(found[0].help.as_deref(), Some("did you mean `setup`?"));
     refused(&tasks(true, "START", "setup", true), &["ECS0108", "ECS0108"]);
-    refused(&tasks(true, "start", "setup", false), &["ECS0009"]);
+    read(&tasks(true, "start", "setup", false)).unwrap();
+    refused(&tasks(true, "STRAT", "setup", false), &["ECS0009"]);
     refused(&with(json!({"dependsOn": [{"containerName": "app", "condition": "START"}]})), &["ECS0108"]);
     refused(&with(json!({"essential": false})), &["ECS0105"]);
 }

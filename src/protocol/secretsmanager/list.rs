@@ -1,7 +1,7 @@
 //! `ListSecrets`: filters, order and pages. Which secrets match is decided where
 //! the secrets are.
 
-use super::SecretMetadata;
+use super::{SecretMetadata, invalid_parameter};
 use crate::protocol::error::ApiError;
 use crate::protocol::fields::Fields;
 use crate::protocol::rules::{FILTER_VALUE, Text, spelled};
@@ -109,11 +109,14 @@ pub(super) fn take_filters(fields: &mut Fields) -> Result<Option<Vec<Filter>>, A
     fields.structures("Filters", (0, 10), take_filter)
 }
 
+/// The model lets both members be absent, the service does not.
 fn take_filter(fields: &mut Fields) -> Result<Filter, ApiError> {
-    let key =
-        fields.required_choice("Key", FilterKey::SPELLINGS, FilterKey::from_spelling, FilterKey::All)?;
+    let key = fields.text("Key", Text::one_of(FilterKey::SPELLINGS))?;
     let values = fields.texts("Values", (1, 10), Text::length(0, 512).matching(&FILTER_VALUE))?;
-    Ok(Filter { key, values: fields.required("Values", values).unwrap_or_default() })
+    let key = key.ok_or_else(|| invalid_parameter("Invalid filter key"))?;
+    let values = values.ok_or_else(|| invalid_parameter(format!("Invalid filter values for key: {key}")))?;
+    // A spelling that is none of these has been noted, and the request is refused for it.
+    Ok(Filter { key: FilterKey::from_spelling(&key).unwrap_or(FilterKey::All), values })
 }
 
 /// One page.
@@ -173,7 +176,8 @@ mod tests {
              satisfy constraint: Member must satisfy enum value set: [created-date, last-accessed-date, \
              last-changed-date, name]"
         );
-        assert!(text(r#"{"Filters": [{"Values": ["a"]}]}"#).contains("Value null at 'filters.1.member.key'"));
+        assert_eq!(text(r#"{"Filters": [{"Values": ["a"]}]}"#), "Invalid filter key");
+        assert_eq!(text(r#"{"Filters": [{"Key": "name"}]}"#), "Invalid filter values for key: name");
         assert!(text(r#"{"Filters": [{"Key": "name", "Values": ["a*"]}]}"#).contains("regular expression"));
     }
 }

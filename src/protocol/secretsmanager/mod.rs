@@ -62,6 +62,8 @@ const SECRET_TYPE: Text = Text::length(0, 256);
 const TAG_KEY: Text = Text::length(1, 128);
 const STAGE: Text = Text::length(1, 256);
 const VALUE: Text = Text::length(1, MAX_VALUE).in_bytes().sensitive();
+/// For `PutSecretValue`, to which an empty value is no value.
+const VALUE_OR_EMPTY: Text = Text::length(0, MAX_VALUE).in_bytes().sensitive();
 const ROTATION: Text = Text::length(36, 256).matching(&ROTATION_TOKEN).sensitive();
 
 /// What a version of a secret holds.
@@ -81,9 +83,9 @@ impl SecretContent {
         }
     }
 
-    fn take(fields: &mut Fields) -> Result<Option<Self>, ApiError> {
-        let binary = fields.secret_bytes("SecretBinary", VALUE)?;
-        let string = fields.secret_text("SecretString", VALUE)?;
+    fn take(fields: &mut Fields, rule: Text) -> Result<Option<Self>, ApiError> {
+        let binary = fields.secret_bytes("SecretBinary", rule)?;
+        let string = fields.secret_text("SecretString", rule)?;
         match (string, binary) {
             (None, None) => Ok(None),
             (Some(value), None) => Ok(Some(Self::String(value))),

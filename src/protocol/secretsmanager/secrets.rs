@@ -3,7 +3,7 @@
 
 use super::{
     DESCRIPTION, KMS_KEY_ID, NAME, ReplicaRegion, ReplicationStatus, SECRET_ARN, SECRET_ID, SECRET_TYPE,
-    SecretContent, TOKEN, Tag, invalid_parameter,
+    SecretContent, TOKEN, Tag, VALUE, invalid_parameter,
 };
 use crate::protocol::error::ApiError;
 use crate::protocol::fields::Fields;
@@ -47,7 +47,7 @@ impl CreateSecretRequest {
             client_request_token: fields.text("ClientRequestToken", TOKEN)?,
             description: fields.text("Description", DESCRIPTION)?,
             kms_key_id: fields.text("KmsKeyId", KMS_KEY_ID)?,
-            content: SecretContent::take(&mut fields)?,
+            content: SecretContent::take(&mut fields, VALUE)?,
             tags: Tag::take_list(&mut fields)?,
             add_replica_regions: ReplicaRegion::take_list(&mut fields)?,
             force_overwrite_replica_secret: fields.boolean("ForceOverwriteReplicaSecret")?.unwrap_or(false),
@@ -118,7 +118,7 @@ impl UpdateSecretRequest {
             client_request_token: fields.text("ClientRequestToken", TOKEN)?,
             description: fields.text("Description", DESCRIPTION)?,
             kms_key_id: fields.text("KmsKeyId", KMS_KEY_ID)?,
-            content: SecretContent::take(&mut fields)?,
+            content: SecretContent::take(&mut fields, VALUE)?,
             secret_type: fields.text("Type", SECRET_TYPE)?.filter(|partner| !partner.is_empty()),
         };
         fields.finish(request)

@@ -1,6 +1,6 @@
 //! Values of secrets: `GetSecretValue`, `PutSecretValue`.
 
-use super::{ROTATION, SECRET_ID, STAGE, SecretContent, TOKEN, invalid_parameter};
+use super::{ROTATION, SECRET_ID, STAGE, SecretContent, TOKEN, VALUE_OR_EMPTY, invalid_request};
 use crate::protocol::error::ApiError;
 use crate::protocol::fields::Fields;
 use crate::protocol::rules::Text;
@@ -67,7 +67,7 @@ impl GetSecretValueResponse {
     /// If a member is missing or of the wrong type.
     pub fn decode(body: &[u8]) -> Result<Self, ApiError> {
         let mut fields = Fields::parse_answer(body)?;
-        let content = SecretContent::take(&mut fields)?;
+        let content = SecretContent::take(&mut fields, VALUE_OR_EMPTY)?;
         let version_stages = fields.texts("VersionStages", (0, usize::MAX), Text::any())?;
         let response = Self {
             arn: fields.required_text("ARN", Text::any())?,
@@ -111,17 +111,19 @@ impl PutSecretValueRequest {
     /// Reads the request body.
     ///
     /// # Errors
-    /// `SerializationException`, `ValidationException`, `InvalidParameterException`.
+    /// `SerializationException`, `ValidationException`, `InvalidParameterException`,
+    /// `InvalidRequestException`.
     pub fn decode(body: &[u8]) -> Result<Self, ApiError> {
         let mut fields = Fields::parse(body)?;
         let secret_id = fields.required_text("SecretId", SECRET_ID)?;
         let client_request_token = fields.text("ClientRequestToken", TOKEN)?;
-        let content = SecretContent::take(&mut fields)?;
+        let content = SecretContent::take(&mut fields, VALUE_OR_EMPTY)?;
         let version_stages = fields.texts("VersionStages", (1, 20), STAGE)?;
         let rotation_token = fields.secret_text("RotationToken", ROTATION)?;
         fields.finish(())?;
         let content = content
-            .ok_or_else(|| invalid_parameter("You must provide either SecretString or SecretBinary."))?;
+            .filter(|content| !content.value().is_empty())
+            .ok_or_else(|| invalid_request("You must provide either SecretString or SecretBinary."))?;
         Ok(Self { secret_id, client_request_token, content, version_stages, rotation_token })
     }
 }
@@ -175,7 +177,8 @@ mod tests {
             code(r#"{"SecretId": "a", "SecretBinary": "eA=="}"#).unwrap().content,
             SecretContent::Binary(_)
         ));
-        assert_eq!(code(r#"{"SecretId": "a"}"#).unwrap_err(), "InvalidParameterException");
+        assert_eq!(code(r#"{"SecretId": "a"}"#).unwrap_err(), "InvalidRequestException");
+        assert_eq!(code(r#"{"SecretId": "a", "SecretString": ""}"#).unwrap_err(), "InvalidRequestException");
         assert_eq!(
             code(r#"{"SecretId": "a", "SecretString": "x", "SecretBinary": "eA=="}"#).unwrap_err(),
             "InvalidParameterException"

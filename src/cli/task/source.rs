@@ -1,0 +1,127 @@
+//! Reading a task definition: the file, what fills its placeholders, and what stands
+//! in for services that this host does not have.
+
+use crate::cli::Failure;
+use crate::diagnostic::{Diagnostic, Severity, render_all};
+use crate::ecs::plan::TaskPlan;
+use crate::ecs::{Reading, Values};
+use crate::launch::{Directories, LaunchError, Options};
+use clap::Args;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, Args)]
+pub(crate) struct DefinitionArguments {
+    /// Task definition; `-` is standard input
+    ///
+    /// The input of RegisterTaskDefinition, the output of DescribeTaskDefinition, a CloudFormation
+    /// template (JSON or YAML), a list of containers, or the output of `terraform show -json`.
+    file: PathBuf,
+    /// Fill a placeholder of the file, or a parameter of its template; can be repeated
+    #[arg(long, value_name = "NAME=VALUE")]
+    set: Vec<String>,
+    /// Values for placeholders, from a JSON object or lines NAME=VALUE; --set goes before it
+    #[arg(long, value_name = "FILE")]
+    vars: Vec<PathBuf>,
+    /// Which task definition of the file, if it has several: logical id, address or family
+    #[arg(long, value_name = "NAME")]
+    select: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HostArguments {
+    /// A directory that stands for a bucket of S3, or for a prefix in it; can be repeated
+    #[arg(long, value_name = "arn:aws:s3:::BUCKET/=DIR")]
+    s3: Vec<String>,
+    /// A directory that stands for a file system (EFS, FSx, S3 Files), by its id or ARN; can be repeated
+    #[arg(long, value_name = "fs-ID=DIR")]
+    efs: Vec<String>,
+    /// Let Docker send logs of the driver awslogs to CloudWatch, with credentials of its own;
+    /// otherwise it keeps them on this host
+    #[arg(long)]
+    awslogs: bool,
+}
+
+impl HostArguments {
+    pub(crate) fn options(&self) -> Result<Options, Failure> {
+        let directories = |pairs: &[String]| {
+            let mut directories = Directories::default();
+            for pair in pairs {
+                directories.add(pair).map_err(|e| Failure::new(2, e))?;
+            }
+            Ok(directories)
+        };
+        Ok(Options {
+            awslogs: self.awslogs,
+            objects: directories(&self.s3)?,
+            file_systems: directories(&self.efs)?,
+            ..Options::default()
+        })
+    }
+}
+
+/// A task definition and its text, to show places in.
+pub(crate) struct Source {
+    path: String,
+    pub(crate) text: String,
+    reading: Reading,
+}
+
+impl DefinitionArguments {
+    pub(crate) fn read(&self) -> Result<Source, Failure> {
+        let mut values = Values::default();
+        for path in &self.vars {
+            let (path, text) = read(path)?;
+            values.read(&text).map_err(|e| Failure::new(2, format!("`{path}`: {e}")))?;
+        }
+        for pair in &self.set {
+            values.set(pair).map_err(|e| Failure::new(2, format!("--set: {e}")))?;
+        }
+        if let Some(region) = std::env::var("AWS_DEFAULT_REGION").ok().filter(|r| !r.is_empty()) {
+            values.set_default("AWS::Region", &region);
+        }
+        let (path, text) = read(&self.file)?;
+        Ok(Source { path, text, reading: Reading { values, select: self.select.clone() } })
+    }
+}
+
+fn read(path: &Path) -> Result<(String, String), Failure> {
+    let mut bytes = Vec::new();
+    let read = if path.as_os_str() == "-" {
+        std::io::stdin().read_to_end(&mut bytes).map(|_| ())
+    } else {
+        std::fs::read(path).map(|content| bytes = content)
+    };
+    let path = path.display().to_string();
+    read.map_err(|e| Failure::new(2, format!("cannot read `{path}`: {e}")))?;
+    let text = String::from_utf8(bytes).map_err(|e| {
+        Failure::new(2, format!("`{path}` is not UTF-8 text: byte {}", e.utf8_error().valid_up_to()))
+    })?;
+    Ok((path, text))
+}
+
+impl Source {
+    pub(crate) fn plan(&self) -> Result<TaskPlan, Failure> {
+        let invalid = |mut found: Vec<Diagnostic>| {
+            // What has to be done first, and nothing that is well as it is.
+            found.retain(|d| d.severity != Severity::Note);
+            found.sort_by_key(|d| d.severity != Severity::Error);
+            Failure::new(2, self.render(&found))
+        };
+        crate::ecs::read(&self.text, &self.reading).map_err(invalid)?.plan().map_err(invalid)
+    }
+
+    pub(crate) fn render(&self, diagnostics: &[Diagnostic]) -> String {
+        render_all(diagnostics, &self.path, &self.text)
+    }
+
+    pub(crate) fn failed(&self, error: &LaunchError) -> Failure {
+        let found = error.diagnostics();
+        let text = if found.is_empty() {
+            error.to_string()
+        } else {
+            format!("{}\n\nerror: {error}", self.render(found))
+        };
+        Failure::new(error.exit_code(), text)
+    }
+}

@@ -1,0 +1,241 @@
+//! `sealdock task ps`, `describe`, `logs` and `stop`: tasks that Docker knows.
+
+use super::{DockerArguments, DockerHost, docker_failed, write_line};
+use crate::cli::broker::block_on;
+use crate::cli::output::say;
+use crate::cli::{Failure, table};
+use crate::launch::{self, ContainerDescription, Event, Health, TaskSummary};
+use clap::Args;
+use serde_json::{Map, Value, json};
+use std::process::ExitCode;
+
+#[derive(Debug, Args)]
+pub(crate) struct StopArguments {
+    /// Task id, or its beginning
+    id: String,
+    #[command(flatten)]
+    docker: DockerHost,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DescribeArguments {
+    /// Task id, or its beginning
+    id: String,
+    #[command(flatten)]
+    docker: DockerArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogsArguments {
+    /// Task id, or its beginning
+    id: String,
+    /// Only this container
+    #[arg(long, value_name = "NAME")]
+    container: Option<String>,
+    /// Go on until the containers end
+    #[arg(long, short)]
+    follow: bool,
+    #[command(flatten)]
+    docker: DockerHost,
+}
+
+pub(super) fn list(arguments: &DockerArguments) -> Result<ExitCode, Failure> {
+    let docker = arguments.docker.connect()?;
+    let tasks = block_on(launch::list(&docker))?.map_err(|e| docker_failed(&e))?;
+    if arguments.json {
+        let tasks = tasks.iter().map(|t| {
+            let containers = t.containers.iter().map(|c| {
+                json!({
+                    "name": c.name, "runtimeId": c.docker_id, "dockerName": c.docker_name, "image": c.image,
+                    "state": c.state, "essential": c.essential, "delivery": c.delivery,
+                })
+            });
+            json!({
+                "taskId": t.task_id, "family": t.family, "revision": t.revision,
+                "containers": containers.collect::<Vec<_>>(),
+            })
+        });
+        say(Value::from(tasks.collect::<Vec<_>>()));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let rows = tasks.iter().flat_map(|t| {
+        t.containers.iter().map(|c| {
+            [
+                t.task_id.clone(),
+                t.family.clone(),
+                c.name.clone(),
+                c.delivery.clone(),
+                c.status.clone(),
+                c.docker_name.clone(),
+            ]
+        })
+    });
+    say(table::render(["TASK ID", "FAMILY", "CONTAINER", "DELIVERY", "STATUS", "DOCKER NAME"], rows));
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn stop(arguments: &StopArguments) -> Result<ExitCode, Failure> {
+    let docker = arguments.docker.connect()?;
+    let task = block_on(launch::stop(&docker, &arguments.id))?.map_err(|e| docker_failed(&e))?;
+    say(format_args!("stopped {}", task.task_id));
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn describe(arguments: &DescribeArguments) -> Result<ExitCode, Failure> {
+    let docker = arguments.docker.docker.connect()?;
+    let described = block_on(async {
+        let task = launch::find(&docker, &arguments.id).await?;
+        let containers = launch::describe(&docker, &task).await?;
+        Ok((task, containers))
+    })?;
+    let (task, containers) = described.map_err(|e| docker_failed(&e))?;
+    if arguments.docker.json {
+        say(task_json(&task, &containers));
+        return Ok(ExitCode::SUCCESS);
+    }
+    say(format_args!(
+        "task {} ({}:{}), {}",
+        task.task_id,
+        task.family,
+        task.revision,
+        last_status(&containers)
+    ));
+    let rows = containers.iter().map(|c| {
+        let ports = c
+            .inspection
+            .ports
+            .iter()
+            .map(|p| format!("{}:{}->{}/{}", p.host_address, p.host_port, p.container_port, p.protocol));
+        [
+            c.summary.name.clone(),
+            container_status(c).to_owned(),
+            health(c).to_owned(),
+            c.inspection.exit_code.map(|code| code.to_string()).unwrap_or_default(),
+            ports.collect::<Vec<_>>().join(" "),
+            reason(c).unwrap_or_default(),
+        ]
+    });
+    say(table::render(["CONTAINER", "STATUS", "HEALTH", "EXIT", "PORTS", "REASON"], rows));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The answer of DescribeTasks.
+fn task_json(task: &TaskSummary, containers: &[ContainerDescription]) -> Value {
+    let prefix = task.task_arn.split(":task/").next().unwrap_or_default();
+    let earliest =
+        |moment: fn(&ContainerDescription) -> Option<String>| containers.iter().filter_map(moment).min();
+    let essential = containers.iter().filter(|c| c.summary.essential);
+    let mut answer = json!({
+        "taskArn": task.task_arn,
+        "taskDefinitionArn": format!("{prefix}:task-definition/{}:{}", task.family, task.revision),
+        "clusterArn": format!("{prefix}:cluster/{}", task.cluster),
+        "group": format!("family:{}", task.family),
+        "launchType": "EXTERNAL",
+        "lastStatus": last_status(containers),
+        "desiredStatus": "RUNNING",
+        "healthStatus": worst_health(essential),
+        "containers": containers.iter().map(|c| container_json(task, c)).collect::<Vec<_>>(),
+    });
+    if let Some(answer) = answer.as_object_mut() {
+        insert(answer, "createdAt", earliest(|c| Some(c.inspection.created_at.clone())));
+        insert(answer, "startedAt", earliest(|c| c.inspection.started_at.clone()));
+    }
+    json!({ "tasks": [answer], "failures": [] })
+}
+
+fn container_json(task: &TaskSummary, container: &ContainerDescription) -> Value {
+    let ContainerDescription { summary, inspection } = container;
+    let bindings = inspection.ports.iter().map(|port| {
+        json!({
+            "bindIP": port.host_address, "containerPort": port.container_port, "hostPort": port.host_port,
+            "protocol": port.protocol,
+        })
+    });
+    let interfaces = inspection.address.iter().map(|address| json!({ "privateIpv4Address": address }));
+    let mut answer = json!({
+        "name": summary.name, "taskArn": task.task_arn, "image": summary.image, "imageDigest": inspection.image_id,
+        "runtimeId": summary.docker_id, "lastStatus": container_status(container),
+        "healthStatus": health(container), "networkBindings": bindings.collect::<Vec<_>>(),
+        "networkInterfaces": interfaces.collect::<Vec<_>>(),
+    });
+    if let Some(answer) = answer.as_object_mut() {
+        insert(answer, "exitCode", inspection.exit_code);
+        insert(answer, "reason", reason(container));
+    }
+    answer
+}
+
+fn insert(object: &mut Map<String, Value>, name: &str, value: Option<impl Into<Value>>) {
+    if let Some(value) = value {
+        object.insert(name.to_owned(), value.into());
+    }
+}
+
+fn container_status(container: &ContainerDescription) -> &'static str {
+    match &container.inspection {
+        inspection if inspection.running => "RUNNING",
+        inspection if inspection.finished_at.is_some() => "STOPPED",
+        _ => "PENDING",
+    }
+}
+
+/// The status that every container has reached.
+fn last_status(containers: &[ContainerDescription]) -> &'static str {
+    let reached = |status: &str| containers.iter().filter(|c| container_status(c) == status).count();
+    match (reached("PENDING"), reached("STOPPED")) {
+        (_, stopped) if stopped == containers.len() => "STOPPED",
+        (0, _) => "RUNNING",
+        _ => "PENDING",
+    }
+}
+
+fn health(container: &ContainerDescription) -> &'static str {
+    match container.inspection.health {
+        Health::Healthy => "HEALTHY",
+        Health::Unhealthy => "UNHEALTHY",
+        Health::None | Health::Starting => "UNKNOWN",
+    }
+}
+
+fn worst_health<'a>(containers: impl Iterator<Item = &'a ContainerDescription>) -> &'static str {
+    let states: Vec<&str> = containers.map(health).collect();
+    let worst = ["UNHEALTHY", "UNKNOWN"].into_iter().find(|state| states.contains(state));
+    worst.unwrap_or(if states.is_empty() { "UNKNOWN" } else { "HEALTHY" })
+}
+
+/// Why a container ended, in the agent's words.
+fn reason(container: &ContainerDescription) -> Option<String> {
+    let inspection = &container.inspection;
+    if inspection.out_of_memory {
+        return Some("OutOfMemoryError: Container killed due to memory usage".to_owned());
+    }
+    inspection.error.as_ref().map(|error| format!("CannotStartContainerError: {error}"))
+}
+
+pub(super) fn logs(arguments: &LogsArguments) -> Result<ExitCode, Failure> {
+    let docker = arguments.docker.connect()?;
+    let read = block_on(async {
+        let task = launch::find(&docker, &arguments.id).await?;
+        let (sender, mut events) = tokio::sync::mpsc::channel(1024);
+        let container = arguments.container.as_deref();
+        if let Some(name) = container.filter(|name| !task.containers.iter().any(|c| c.name == **name)) {
+            return Ok(Err(Failure::new(119, format!("the task has no container `{name}`"))));
+        }
+        let read = async {
+            let read = launch::logs(&docker, &task, container, arguments.follow, &sender).await;
+            drop(sender);
+            read
+        };
+        let shown = async {
+            while let Some(event) = events.recv().await {
+                if let Event::Log { container, stream, line } = event {
+                    write_line(&container, stream, &line);
+                }
+            }
+        };
+        let (read, ()) = tokio::join!(read, shown);
+        read.map(Ok)
+    })?;
+    read.map_err(|e| docker_failed(&e))??;
+    Ok(ExitCode::SUCCESS)
+}
