@@ -59,6 +59,9 @@ impl Rotator {
 }
 
 async fn run(broker: Arc<Broker>, reach: Arc<Reach>, mut stopping: watch::Receiver<Stop>) {
+    if let Err(error) = tokio::task::block_in_place(|| broker.vault().secrets().resume_rotations()) {
+        tracing::error!(%error, "rotations that were cut short are made again after their pause");
+    }
     let running: Arc<Mutex<HashSet<String>>> = Arc::default();
     let slots = Arc::new(Semaphore::new(AT_A_TIME));
     let mut attempts = JoinSet::new();

@@ -10,7 +10,7 @@
 //! ```
 //!
 //! What is due is in the record, so that it survives a restart: a run that was cut short
-//! is due again when its pause is over, with the same version. The steps of a rotation
+//! is due again at the next start, with the same version. The steps of a rotation
 //! function are made to be repeated.
 //!
 //! Rules and texts: Secrets Manager API Reference, `RotateSecret`, `CancelRotateSecret`;
@@ -79,6 +79,9 @@ pub struct RotationRun {
     pub until: Timestamp,
     /// Attempts that have begun.
     pub attempts: u32,
+    /// Whether an attempt has begun, and its end is not known.
+    #[serde(default)]
+    pub running: bool,
     /// When the next attempt is due; `None` after the last one, until a window opens.
     pub next_attempt: Option<Timestamp>,
     /// Why the last attempt failed.
@@ -215,6 +218,7 @@ impl SecretRecord {
             test_only: !wanted.immediately,
             until: now + PATIENCE,
             attempts: 0,
+            running: false,
             next_attempt: Some(now),
             failure: None,
         });
@@ -267,6 +271,7 @@ impl SecretRecord {
                 test_only: false,
                 until: window.closes,
                 attempts: 0,
+                running: false,
                 next_attempt: Some(now),
                 failure: None,
             });
@@ -275,6 +280,7 @@ impl SecretRecord {
         let rotation = self.rotation.as_mut()?;
         let run = rotation.run.as_mut()?;
         run.attempts += 1;
+        run.running = true;
         run.next_attempt = Some(now + pause(run.attempts));
         Some(Attempt {
             secret: arn,
@@ -299,6 +305,7 @@ impl SecretRecord {
             return AttemptEnd::Abandoned;
         };
         let end = if outcome.is_ok() { AttemptEnd::Succeeded } else { AttemptEnd::Failed };
+        run.running = false;
         if run.test_only {
             rotation.run = None;
             self.remove_version(token);
@@ -319,6 +326,15 @@ impl SecretRecord {
             }
         }
         end
+    }
+
+    /// Makes an attempt due again whose end nobody will tell, because the broker that made it
+    /// is gone.
+    pub(crate) fn resume_attempt(&mut self, now: Timestamp) {
+        let run = self.rotation.as_mut().and_then(|rotation| rotation.run.as_mut());
+        if let Some(run) = run.filter(|run| run.running) {
+            (run.running, run.next_attempt) = (false, Some(now));
+        }
     }
 
     /// Ends the rotation in progress because the secret has changed under it.

@@ -73,6 +73,25 @@ impl Secrets<'_> {
         due
     }
 
+    /// Makes the attempts due that an earlier broker had begun and not ended; once, at the start.
+    pub fn resume_rotations(&self) -> Result<(), SecretFailure> {
+        let now = self.0.now();
+        let running = |row: &Row<SecretRecord>| {
+            let run = row.record.rotation.as_ref().and_then(|rotation| rotation.run.as_ref());
+            run.is_some_and(|run| run.running)
+        };
+        let rotated = self.rotated();
+        for row in rotated.iter().filter(|row| running(row)) {
+            let id = id_of(row);
+            self.change(&id, |current| {
+                let Some(mut record) = current.cloned() else { return Ok((Change::Keep, ())) };
+                record.resume_attempt(now);
+                Ok((Change::Write(record), ()))
+            })?;
+        }
+        Ok(())
+    }
+
     /// The attempt that is due for this secret, if one is. It counts as begun.
     pub fn begin_rotation_attempt(&self, id: &str) -> Result<Option<Attempt>, SecretFailure> {
         let now = self.0.now();

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import threading
 import urllib.request
 import uuid
 
@@ -335,3 +336,34 @@ def test_a_function_that_promises_and_does_nothing(rotating, secrets, endpoint, 
     secrets.rotate_secret(SecretId=name, RotationLambdaARN=FUNCTION)
     failed = eventually(lambda: [e for e in events(rotating, secret["ARN"]) if e[0] == "RotationFailed"])
     assert failed[0][1]["failure"] == "finishSecret: the function returned, and AWSCURRENT is not on the new version"
+
+
+def test_a_rotation_that_a_crash_cut_short_is_made_again(tmp_path, name, value):
+    endpoint = Endpoint()
+    arguments = (tmp_path / "data", "--function", f"{FUNCTION}={endpoint.url}")
+    broker = brokers.dev(*arguments)
+    connect = lambda: conftest.client("secretsmanager", broker.variables["AWS_ENDPOINT_URL"], conftest.dev_key(broker))
+    endpoint.secrets = connect()
+
+    connected = threading.Event()
+
+    def dies(event, client):
+        rotate(event, client)
+        if event["Step"] == "setSecret":
+            broker.kill()
+
+    endpoint.rotations[name] = dies
+    secret = endpoint.secrets.create_secret(Name=name, SecretString=value)
+    token = endpoint.secrets.rotate_secret(SecretId=name, RotationLambdaARN=FUNCTION)["VersionId"]
+    eventually(lambda: broker.process.poll() is not None)
+    # The new broker calls the function before the function knows where it is.
+    endpoint.rotations[name] = lambda event, _: connected.wait(20) and rotate(event, endpoint.secrets)
+    broker = brokers.dev(*arguments)
+    endpoint.secrets = connect()
+    connected.set()
+    rotated(endpoint.secrets, name, token)
+    started = [data["attempt"] for event, data in events(broker, secret["ARN"]) if event == "RotationStarted"]
+    assert started == [1, 2]
+    assert broker.stop() == 0
+    assert conftest.find_canary(broker) == []
+    endpoint.close()

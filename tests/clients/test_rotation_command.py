@@ -1,0 +1,246 @@
+"""Rotation functions that are commands: the PostgreSQL example against a real database, and what bounds a command."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import broker as brokers
+import conftest
+from broker import ACCOUNT, REGION, ROOT
+from functions import eventually
+from test_rotation import events, rotated
+
+EXAMPLE = ROOT / "docker" / "rotation" / "rotate_postgres.py"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/rotationFunctionRole"
+
+# What a command can do with its credentials and sees of its surroundings, written to the file that it is given.
+PROBE = """
+import json, os, sys
+import boto3
+event = json.load(sys.stdin)
+client = boto3.client("secretsmanager")
+
+def outcome(call, **arguments):
+    try:
+        call(**arguments)
+        return "ok"
+    except Exception as error:
+        return getattr(error, "response", {}).get("Error", {}).get("Code", repr(error))
+
+own, other = event["SecretId"], sys.argv[2]
+found = {
+    "environment": sorted(os.environ),
+    "argv": sys.argv[1:],
+    "describe own": outcome(client.describe_secret, SecretId=own),
+    "read own": outcome(client.get_secret_value, SecretId=own),
+    "password": outcome(client.get_random_password),
+    "read other": outcome(client.get_secret_value, SecretId=other),
+    "describe other": outcome(client.describe_secret, SecretId=other),
+    "tag own": outcome(client.tag_resource, SecretId=own, Tags=[{"Key": "k", "Value": "v"}]),
+    "delete own": outcome(client.delete_secret, SecretId=own),
+    "list": outcome(client.list_secrets),
+    "assume": outcome(boto3.client("sts").assume_role, RoleArn=sys.argv[3], RoleSessionName="more"),
+    "who": boto3.client("sts").get_caller_identity()["Arn"],
+}
+open(sys.argv[1], "w").write(json.dumps(found))
+sys.exit(3)
+"""
+
+
+def arn(name):
+    return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}"
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory):
+    """A PostgreSQL of its own on a free port: (port, password of the user `app`)."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    assert found or shutil.which("initdb"), "PostgreSQL is not installed; run tests/scripts/setup.sh"
+    bin = found[-1].parent if found else Path(shutil.which("initdb")).parent
+    place = tmp_path_factory.mktemp("postgres")
+    # PostgreSQL does not run as root.
+    user = "postgres" if os.geteuid() == 0 else None
+    if user:
+        for directory in (place, *place.parents[:3]):
+            directory.chmod(0o755)
+        shutil.chown(place, user)
+    run = {"user": user, "cwd": place, "check": True, "capture_output": True, "timeout": 60}
+    secret = place / "superuser"
+    secret.write_text("first-password")
+    if user:
+        shutil.chown(secret, user)
+    subprocess.run([bin / "initdb", "-D", "data", "-U", "app", "-A", "scram-sha-256", f"--pwfile={secret}"], **run)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off"
+    control = [bin / "pg_ctl", "-D", "data", "-w", "-l", "log"]
+    subprocess.run([*control, "-o", options, "start"], **{**run, "capture_output": False, "stdout": subprocess.DEVNULL})
+    yield port, "first-password"
+    subprocess.run([*control, "-m", "immediate", "stop"], **run)
+
+
+@pytest.fixture(scope="module")
+def probe(tmp_path_factory):
+    place = tmp_path_factory.mktemp("probe")
+    (place / "probe.py").write_text(PROBE)
+    return place
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory, probe):
+    """A broker with TLS only beside its socket, and commands in its configuration."""
+    directory = tmp_path_factory.mktemp("commands") / "data"
+    made = brokers.sealdock("init", "--data", directory, "--account", ACCOUNT, "--region", REGION)
+    assert made.returncode == 0, made.stderr
+
+    def function(name, command, *settings):
+        lines = ["[[function]]", f'arn = "{arn(name)}"', f'role = "{ROLE}"', f"command = {json.dumps(command)}", *settings]
+        return "\n".join(lines) + "\n"
+
+    with open(directory / "sealdock.toml", "a") as file:
+        file.write("\n")
+        file.write(function("postgres", [sys.executable, str(EXAMPLE)], 'log = "functions.log"'))
+        file.write(
+            function("probe", [sys.executable, str(probe / "probe.py"), str(probe / "found.json"), "probe/other", ROLE], 'log = "functions.log"')
+        )
+        slow = f"sleep 1000 & echo $! > {probe}/child; sleep 1000"
+        file.write(function("slow", ["/bin/sh", "-c", slow], "timeout-seconds = 1"))
+        file.write(function("untrusted", ["/bin/true"]).replace(ROLE, f"arn:aws:iam::{ACCOUNT}:role/ecsTaskExecutionRole"))
+        file.write(function("missing", ["/no/such/program"]))
+    broker = brokers.Broker(["serve", "--data", directory, "--tls", "127.0.0.1:0"], directory)
+    broker.socket, broker.ca = directory / "sealdock.sock", directory / "tls" / "ca.pem"
+    find = lambda text: [line.split()[-1] for line in text.splitlines() if line.startswith("listening on https")]
+    (broker.tls,) = broker.wait_until(lambda text: broker.socket.exists() and find(text))
+    yield broker
+    assert broker.stop() == 0
+    assert conftest.find_canary(broker) == []
+
+
+@pytest.fixture(scope="module")
+def secrets(broker):
+    (broker.directory / "policies" / "admin.json").write_text(
+        json.dumps({"UserDetailList": [{
+            "UserName": "admin", "Path": "/", "Arn": f"arn:aws:iam::{ACCOUNT}:user/admin",
+            "UserPolicyList": [{"PolicyName": "all", "PolicyDocument": {"Version": "2012-10-17", "Statement": [
+                {"Effect": "Allow", "Action": ["secretsmanager:*", "lambda:InvokeFunction"], "Resource": "*"}]}}],
+        }]})
+    )  # fmt: skip
+    key = eventually(lambda: _key(broker))
+    return conftest.client("secretsmanager", broker.tls, key, verify=broker.ca)
+
+
+def _key(broker):
+    try:
+        return brokers.access_key(broker, "admin")
+    except AssertionError:
+        return None  # The policies have not been reloaded yet.
+
+
+def signs_in(port, password):
+    environment = {**os.environ, "PGPASSWORD": password}
+    command = ["psql", "-X", "-w", "-h", "127.0.0.1", "-p", str(port), "-U", "app", "-d", "postgres", "-c", "SELECT 1"]
+    return subprocess.run(command, env=environment, capture_output=True, timeout=30).returncode == 0
+
+
+def failure(broker, secret):
+    return eventually(lambda: [data for name, data in events(broker, secret["ARN"]) if name == "RotationFailed"])[0]["failure"]
+
+
+def test_the_example_rotates_the_password_of_a_postgresql_user(broker, secrets, database):
+    port, first = database
+    value = {"engine": "postgres", "host": "127.0.0.1", "port": port, "username": "app", "password": first, "dbname": "postgres"}
+    secret = secrets.create_secret(Name="app/postgres", SecretString=json.dumps(value))
+    assert signs_in(port, first)
+    token = secrets.rotate_secret(
+        SecretId="app/postgres",
+        RotationLambdaARN=arn("postgres"),
+        RotationRules={"ScheduleExpression": "cron(0 3 ? * SUN *)", "Duration": "2h"},
+    )["VersionId"]
+    rotated(secrets, "app/postgres", token)
+    current = json.loads(secrets.get_secret_value(SecretId="app/postgres")["SecretString"])
+    assert current == {**value, "password": current["password"]} and len(current["password"]) == 32
+    assert signs_in(port, current["password"]) and not signs_in(port, first)
+    previous = json.loads(secrets.get_secret_value(SecretId="app/postgres", VersionStage="AWSPREVIOUS")["SecretString"])
+    assert previous["password"] == first
+    second = secrets.rotate_secret(SecretId="app/postgres")["VersionId"]
+    eventually(lambda: "AWSCURRENT" in secrets.describe_secret(SecretId="app/postgres")["VersionIdsToStages"][second])
+    assert not signs_in(port, current["password"])
+    names = [name for name, _ in events(broker, secret["ARN"])]
+    assert names[:2] == ["RotationStarted", "RotationSucceeded"] and "RotationFailed" not in names
+    # Whatever the function did, it did as its role, in a session of its own.
+    found = brokers.sealdock("audit", "search", "--data", broker.directory, "--json", "--name", "PutSecretValue")
+    if found.returncode == 0:
+        assert f"arn:aws:sts::{ACCOUNT}:assumed-role/rotationFunctionRole/postgres" in found.stdout
+
+
+def test_a_failing_database_leaves_pending(broker, secrets, database):
+    value = {"host": "127.0.0.1", "port": database[0], "username": "app", "password": "wrong"}
+    secret = secrets.create_secret(Name="app/broken", SecretString=json.dumps(value))
+    token = secrets.rotate_secret(SecretId="app/broken", RotationLambdaARN=arn("postgres"))["VersionId"]
+    assert failure(broker, secret) == "setSecret: the command ended with exit status 1"
+    stages = secrets.describe_secret(SecretId="app/broken")["VersionIdsToStages"]
+    assert stages == {secret["VersionId"]: ["AWSCURRENT"], token: ["AWSPENDING"]}
+    said = (broker.directory / "functions.log").read_text()
+    assert "postgres setSecret: " in said and "CalledProcessError" in said and "wrong" not in said
+    secrets.cancel_rotate_secret(SecretId="app/broken")
+
+
+def test_a_command_can_do_its_job_and_no_more(broker, secrets, probe, value):
+    secrets.create_secret(Name="probe/other", SecretString=value)
+    secret = secrets.create_secret(Name="probe/own", SecretString=value)
+    secrets.rotate_secret(SecretId="probe/own", RotationLambdaARN=arn("probe"))
+    assert failure(broker, secret) == "createSecret: the command ended with exit status 3"
+    found = json.loads((probe / "found.json").read_text())
+    assert {name: found[name] for name in found if name not in ("environment", "argv", "who")} == {
+        "describe own": "ok",
+        "read own": "ok",
+        "password": "ok",
+        "read other": "AccessDeniedException",
+        "describe other": "AccessDeniedException",
+        "tag own": "AccessDeniedException",
+        "delete own": "AccessDeniedException",
+        "list": "AccessDeniedException",
+        "assume": "AccessDenied",
+    }
+    assert found["who"] == f"arn:aws:sts::{ACCOUNT}:assumed-role/rotationFunctionRole/probe"
+    allowed = {"PATH", "HOME", "LANG", "PWD", "SHLVL", "_", "SEALDOCK_ENDPOINT", "SECRETS_MANAGER_ENDPOINT", "LC_CTYPE"}
+    assert {name for name in found["environment"] if not name.startswith("AWS_")} <= allowed
+    secrets.cancel_rotate_secret(SecretId="probe/own")
+
+
+def test_a_command_is_ended_with_all_that_it_started(broker, secrets, probe, value):
+    secret = secrets.create_secret(Name="slow", SecretString=value)
+    secrets.rotate_secret(SecretId="slow", RotationLambdaARN=arn("slow"))
+    assert failure(broker, secret) == "createSecret: the function took longer than 1 seconds"
+    child = int((probe / "child").read_text())
+
+    def gone():
+        try:
+            return Path(f"/proc/{child}/stat").read_text().split()[2] == "Z"
+        except FileNotFoundError:
+            return True
+
+    eventually(gone)
+    secrets.cancel_rotate_secret(SecretId="slow")
+
+
+def test_a_role_has_to_trust_lambda(broker, secrets, value):
+    secret = secrets.create_secret(Name="untrusted", SecretString=value)
+    secrets.rotate_secret(SecretId="untrusted", RotationLambdaARN=arn("untrusted"))
+    role = f"arn:aws:iam::{ACCOUNT}:role/ecsTaskExecutionRole"
+    assert failure(broker, secret) == f"createSecret: the role {role} does not trust lambda.amazonaws.com"
+    secrets.cancel_rotate_secret(SecretId="untrusted")
+
+
+def test_a_program_that_is_not_there(broker, secrets, value):
+    secret = secrets.create_secret(Name="missing", SecretString=value)
+    secrets.rotate_secret(SecretId="missing", RotationLambdaARN=arn("missing"))
+    assert failure(broker, secret) == "createSecret: the command cannot be started"
+    secrets.cancel_rotate_secret(SecretId="missing")
