@@ -4,7 +4,7 @@
 
 use proptest::prelude::*;
 use sealdock::arn::Arn;
-use sealdock::policy::{Outcome, PolicySet, Request, Source, evaluate};
+use sealdock::policy::{ConditionKeys, Outcome, PolicySet, Request, Source, evaluate};
 use serde_json::{Value, json};
 
 const ANN: &str = "arn:aws:iam::111122223333:user/ann";
@@ -24,14 +24,151 @@ fn resource() -> impl Strategy<Value = String> {
     ]
 }
 
+const KEYS: [&str; 3] = ["ssm:Overwrite", "aws:TagKeys", "aws:RequestTag/a"];
+
+/// One operator with one key; `Null` has neither prefix nor suffix.
+fn condition() -> impl Strategy<Value = Value> {
+    let name = prop_oneof![
+        3 => "(|ForAllValues:|ForAnyValue:)String(Equals|NotEquals|Like|NotLike|EqualsIgnoreCase|NotEqualsIgnoreCase)(|IfExists)",
+        1 => "(|ForAllValues:|ForAnyValue:)Numeric(Equals|NotEquals|LessThan|GreaterThanEquals)(|IfExists)",
+        1 => Just("Null".to_owned()),
+    ];
+    let key = prop::sample::select(KEYS.to_vec());
+    (
+        name,
+        key,
+        proptest::collection::vec("[aA1*?]{0,2}", 1..3),
+        proptest::collection::vec(0_u8..3, 1..3),
+        any::<bool>(),
+    )
+        .prop_map(|(name, key, texts, numbers, null)| {
+            let values = match name.as_str() {
+                "Null" => json!(null.to_string()),
+                numeric if numeric.contains("Numeric") => {
+                    json!(numbers.iter().map(u8::to_string).collect::<Vec<_>>())
+                }
+                _ => json!(texts),
+            };
+            json!({ name: { key: values } })
+        })
+}
+
+/// The values of each key; none of a key that is absent.
+fn context() -> impl Strategy<Value = Vec<(String, Vec<String>)>> {
+    let values = proptest::collection::vec("[aA1*]{0,2}", 1..3);
+    let key = prop::sample::select(KEYS.to_vec()).prop_map(str::to_owned);
+    proptest::collection::btree_map(key, values, 0..4).prop_map(|keys| keys.into_iter().collect())
+}
+
+fn keys(context: &[(String, Vec<String>)]) -> ConditionKeys {
+    let mut keys = ConditionKeys::new();
+    for (key, values) in context {
+        values.iter().for_each(|value| keys.add(key.clone(), value.clone()));
+    }
+    keys
+}
+
+/// What one condition says, by the words of the documentation.
+fn naive_condition(name: &str, values: &Value, found: Option<&Vec<String>>) -> bool {
+    if name == "Null" {
+        return (values == "true") == found.is_none();
+    }
+    let (quantifier, name) = name.split_once(':').unwrap_or(("", name));
+    let (name, if_exists) = name.strip_suffix("IfExists").map_or((name, false), |name| (name, true));
+    let negated = name.contains("Not");
+    let Some(found) = found else {
+        return if_exists || quantifier == "ForAllValues" || (quantifier.is_empty() && negated);
+    };
+    let matches = |value: &String| {
+        values.as_array().unwrap().iter().map(|v| v.as_str().unwrap()).any(|wanted| {
+            match name.replace("Not", "").as_str() {
+                "StringEquals" => wanted == value,
+                "StringEqualsIgnoreCase" => wanted.to_lowercase() == value.to_lowercase(),
+                "StringLike" => anything(wanted, value),
+                numeric => value.parse::<i64>().is_ok_and(|value| {
+                    let wanted: i64 = wanted.parse().unwrap();
+                    match numeric {
+                        "NumericEquals" => value == wanted,
+                        "NumericLessThan" => value < wanted,
+                        "NumericGreaterThanEquals" => value >= wanted,
+                        other => panic!("{other}"),
+                    }
+                }),
+            }
+        })
+    };
+    match (quantifier, negated) {
+        ("ForAllValues", false) => found.iter().all(matches),
+        ("ForAllValues", true) => found.iter().all(|value| !matches(value)),
+        ("ForAnyValue", false) => found.iter().any(matches),
+        ("ForAnyValue", true) => found.iter().any(|value| !matches(value)),
+        (_, false) => found.iter().any(matches),
+        (_, true) => !found.iter().any(matches),
+    }
+}
+
+/// Wildcards that stop at nothing.
+fn anything(pattern: &str, text: &str) -> bool {
+    match pattern.chars().next() {
+        None => text.is_empty(),
+        Some('*') => (0..=text.len()).any(|at| anything(&pattern[1..], &text[at..])),
+        Some('?') => !text.is_empty() && anything(&pattern[1..], &text[1..]),
+        Some(c) => text.starts_with(c) && anything(&pattern[1..], &text[1..]),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1500))]
+
+    #[test]
+    fn conditions_agree_with_a_naive_evaluator(
+        conditions in proptest::collection::vec(condition(), 1..3),
+        allow in any::<bool>(),
+        contexts in proptest::collection::vec(context(), 1..6),
+    ) {
+        // The same operator twice would be one JSON key twice: one statement for each.
+        let mut statements: Vec<Value> = conditions
+            .iter()
+            .map(|condition| json!({
+                "Effect": if allow { "Allow" } else { "Deny" }, "Action": "*", "Resource": "*", "Condition": condition
+            }))
+            .collect();
+        if !allow {
+            statements.push(json!({ "Effect": "Allow", "Action": "*", "Resource": "*" }));
+        }
+        let set = load(&statements);
+        let principal: Arn = ANN.parse().unwrap();
+        for context in &contexts {
+            let keys = keys(context);
+            let request = Request { keys: &keys, ..Request::new(&principal, "ssm:Put", "*") };
+            let applies = conditions.iter().any(|condition| {
+                let (name, test) = condition.as_object().unwrap().iter().next().unwrap();
+                let (key, values) = test.as_object().unwrap().iter().next().unwrap();
+                let found = context.iter().find(|(known, _)| known == key).map(|(_, values)| values);
+                naive_condition(name, values, found)
+            });
+            let expected = match (allow, applies) {
+                (true, true) | (false, false) => Outcome::Allow,
+                (true, false) => Outcome::ImplicitDeny,
+                (false, true) => Outcome::ExplicitDeny,
+            };
+            prop_assert_eq!(evaluate(&set, &request).outcome(), expected, "{:?} {:?}", context, statements);
+        }
+    }
+}
+
 fn statement() -> impl Strategy<Value = Value> {
     let actions = proptest::collection::vec(action(), 1..4);
     let resources = proptest::collection::vec(resource(), 1..3);
-    (any::<bool>(), any::<bool>(), actions, any::<bool>(), resources).prop_map(
-        |(allow, not_a, actions, not_r, resources)| {
+    let conditions = proptest::option::weighted(0.3, condition());
+    (any::<bool>(), any::<bool>(), actions, any::<bool>(), resources, conditions).prop_map(
+        |(allow, not_a, actions, not_r, resources, condition)| {
             let mut statement = json!({ "Effect": if allow { "Allow" } else { "Deny" } });
             statement[if not_a { "NotAction" } else { "Action" }] = json!(actions);
             statement[if not_r { "NotResource" } else { "Resource" }] = json!(resources);
+            if let Some(condition) = condition {
+                statement["Condition"] = condition;
+            }
             statement
         },
     )
@@ -105,8 +242,15 @@ fn naive(statements: &[Value], (action, resource): &(String, String)) -> Outcome
             _ => panic!("{statement}"),
         }
     };
+    // These requests have no keys.
+    let holds = |statement: &Value| {
+        statement["Condition"].as_object().into_iter().flatten().all(|(name, test)| {
+            test.as_object().unwrap().values().all(|values| naive_condition(name, values, None))
+        })
+    };
     let applies = |statement: &&Value| {
-        listed(statement, "Action", &|p| action_matches(p, action))
+        holds(statement)
+            && listed(statement, "Action", &|p| action_matches(p, action))
             && listed(statement, "Resource", &|p| resource_matches(p, resource))
     };
     let effects: Vec<&str> =
