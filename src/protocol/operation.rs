@@ -489,8 +489,8 @@ mod tests {
     fn tells_missing_from_nonsense() {
         let text = |target| Operation::require(target).unwrap_err().message;
         assert_eq!(
-            text(Some("AmazonSSM.GetResourcePolicies")),
-            "Sealdock does not implement AmazonSSM.GetResourcePolicies"
+            text(Some("TrentService.GenerateMac")),
+            "Sealdock does not implement TrentService.GenerateMac"
         );
         assert_eq!(text(Some("secretsmanager.Fly")), "there is no operation `secretsmanager.Fly`");
         assert_eq!(text(None), "the request has no X-Amz-Target header");

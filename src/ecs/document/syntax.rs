@@ -89,7 +89,7 @@ fn explained(error: Diagnostic, text: &str) -> Diagnostic {
     let near = text.get(..at).and_then(|t| t.chars().next_back());
     let here = rest.chars().next();
     let word = |c: Option<char>| c.is_some_and(|c| c.is_alphabetic() || c == '_');
-    let help = if rest.trim().is_empty() {
+    let help = if rest.trim().is_empty() || error.message.contains("EOF while parsing") {
         "a bracket, brace or quote is not closed"
     } else if [here, near].contains(&Some('\'')) {
         "JSON texts stand in double quotes"
