@@ -154,7 +154,7 @@ pub(super) fn metadata(exchange: &Exchange<'_>, record: &SecretRecord) -> Secret
         last_changed_date: Some(record.changed),
         last_accessed_date: exchange.broker.vault().last_accessed(record),
         deleted_date: record.deletion.as_ref().map(|d| d.requested),
-        tags: record.tagged.then_some(tags),
+        tags: (record.tagged || !tags.is_empty()).then_some(tags),
         versions_to_stages: staged.map(|v| (v.id.clone(), v.stages.clone())).collect(),
         created_date: Some(record.created),
         primary_region: record.shown_primary_region().map(str::to_owned),

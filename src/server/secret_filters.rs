@@ -81,10 +81,13 @@ fn words(text: &str) -> Vec<&str> {
     let mut words = Vec::new();
     let mut begun: Option<usize> = None;
     let mut before = ' ';
-    for (at, c) in text.char_indices() {
+    let mut rest = text.char_indices().peekable();
+    while let Some((at, c)) = rest.next() {
+        // An acronym gives its last capital to the word that follows it: COMPANYthings is COMPAN and Ythings.
+        let capital = before.is_lowercase() || rest.peek().is_some_and(|(_, next)| next.is_lowercase());
         let cut = !c.is_alphanumeric()
             || before.is_numeric() != c.is_numeric()
-            || (before.is_lowercase() && c.is_uppercase());
+            || (capital && before.is_alphabetic() && c.is_uppercase());
         if cut && let Some(from) = begun.take() {
             words.extend(text.get(from..at));
         }
@@ -105,7 +108,7 @@ mod tests {
     fn words_as_the_user_guide_has_them() {
         assert_eq!(words("credsDatabase#892"), ["creds", "Database", "892"]);
         assert_eq!(words("/my_secret+value-x.y@z=1!"), ["my", "secret", "value", "x", "y", "z", "1"]);
-        assert_eq!(words("ABCdef ÄöÜ 3a"), ["ABCdef", "Äö", "Ü", "3", "a"]);
+        assert_eq!(words("ABCdef ÄöÜ 3a COMPANY"), ["AB", "Cdef", "Äö", "Ü", "3", "a", "COMPANY"]);
         assert_eq!(words(" -- "), Vec::<&str>::new());
     }
 

@@ -6,7 +6,7 @@
 use super::rotation::{Attempt, AttemptEnd, RotationWanted};
 use super::secret_record::{AWSCURRENT, SecretRecord};
 use super::secrets::{SecretFailure, Secrets, permitted, same};
-use super::table::{Change, Row};
+use super::table::{Change, Row, Step};
 use crate::audit::Permit;
 use crate::secret::SecretValue;
 use jiff::Timestamp;

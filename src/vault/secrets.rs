@@ -184,7 +184,7 @@ impl Secrets<'_> {
             Some(found) if found.deletion.is_some() => Err(SecretError::NameScheduledForDeletion.into()),
             // A repeated request with the same token and content gets the same answer.
             Some(found) => match &version {
-                Some(v) if found.repeats(&v.id, &v.digest) == Ok(true) => Ok((
+                Some(v) if found.repeats(&v.id, &v.digest)? => Ok((
                     Change::Keep,
                     Written { secret: found.clone(), version: found.version(&v.id).cloned() },
                 )),

@@ -25,7 +25,7 @@ def test_tags_come_change_and_go(secrets, secret):
     assert body(secrets.untag_resource(SecretId=secret, TagKeys=["stage", "nothing"])) == {}
     assert found(secrets, secret) == tags(team="blue", owner="me")
     secrets.untag_resource(SecretId=secret, TagKeys=["team", "owner"])
-    assert found(secrets, secret) == []
+    assert secrets.describe_secret(SecretId=secret)["Tags"] == []
 
 
 def test_nothing_to_do(secrets, secret):

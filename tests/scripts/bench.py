@@ -43,9 +43,9 @@ class Session:
         self.key = key_of(broker)
         self.connection = http.client.HTTPConnection(urlsplit(self.endpoint).netloc, timeout=30)
 
-    def call(self, operation, request):
+    def call(self, operation, request, service="secretsmanager", prefix="secretsmanager"):
         body = json.dumps(request).encode()
-        headers = raw.signed_headers(self.endpoint, self.key, "secretsmanager", f"secretsmanager.{operation}", body)
+        headers = raw.signed_headers(self.endpoint, self.key, service, f"{prefix}.{operation}", body)
         self.connection.request("POST", "/", body=body, headers=headers)
         response = self.connection.getresponse()
         answer = response.read()
