@@ -237,13 +237,17 @@ class TestPolicies:
         assert check.returncode != 0
         assert "Alow" in check.stdout + check.stderr and "Denie" in check.stdout + check.stderr
 
-    def test_what_is_not_evaluated_is_refused(self, tmp_path):
+    def test_a_condition_that_means_nothing_is_refused(self, tmp_path):
         document = json.loads(policies.DOCUMENT)
         statement = document["UserDetailList"][0]["UserPolicyList"][0]["PolicyDocument"]["Statement"][0]
+        statement["Condition"] = {"IpAdress": {"aws:SourceIp": "10.0.0.0/8"}}
+        (tmp_path / "condition.json").write_text(json.dumps(document))
+        check = brokers.sealdock("policy", "check", tmp_path)
+        assert check.returncode != 0 and "`IpAddress`" in check.stdout + check.stderr
         statement["Condition"] = {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}
         (tmp_path / "condition.json").write_text(json.dumps(document))
         check = brokers.sealdock("policy", "check", tmp_path)
-        assert check.returncode != 0 and "Condition" in check.stdout + check.stderr
+        assert check.returncode == 0, check.stdout + check.stderr
 
     def test_a_change_is_taken_up(self, started, name, value):
         admin = client(started)
