@@ -35,6 +35,7 @@ mod policy_matrix;
 mod policy_properties;
 mod policy_speed;
 mod policy_vectors;
+mod rotation_schedule;
 mod store_conformance;
 mod store_crash;
 mod store_files;
