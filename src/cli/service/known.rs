@@ -93,7 +93,11 @@ impl Found {
     /// What the supervisor says about a task.
     fn of_task(&self, task: &TaskSummary) -> String {
         let said = self.said("tasks");
-        let one = said.as_array().into_iter().flatten().find(|t| t.get("taskId").and_then(Value::as_str) == Some(&task.task_id));
+        let one = said
+            .as_array()
+            .into_iter()
+            .flatten()
+            .find(|t| t.get("taskId").and_then(Value::as_str) == Some(&task.task_id));
         let status = one.and_then(|t| t.get("status")).and_then(Value::as_str);
         status.unwrap_or(if self.liveness == Liveness::Gone { "LOST" } else { "STOPPING" }).to_owned()
     }
@@ -158,7 +162,8 @@ pub(super) fn list(arguments: &ListArguments) -> Result<ExitCode, Failure> {
     let text = |value: Value| if value.is_null() { "-".to_owned() } else { value.to_string() };
     let rows = found.iter().map(|s| {
         let ports = s.said("ports");
-        let ports = ports.as_array().into_iter().flatten().filter_map(|p| p.get("hostPort")).map(Value::to_string);
+        let ports =
+            ports.as_array().into_iter().flatten().filter_map(|p| p.get("hostPort")).map(Value::to_string);
         [
             s.name.clone(),
             s.state().to_owned(),
@@ -184,7 +189,10 @@ pub(super) fn tasks(arguments: &PsArguments) -> Result<ExitCode, Failure> {
     let tasks = found.iter().flat_map(|s| s.tasks.iter().map(move |t| (s, t)));
     if arguments.json {
         let tasks = tasks.map(|(s, t)| {
-            let containers = t.containers.iter().map(|c| json!({ "name": c.name, "state": c.state, "runtimeId": c.docker_id }));
+            let containers = t
+                .containers
+                .iter()
+                .map(|c| json!({ "name": c.name, "state": c.state, "runtimeId": c.docker_id }));
             json!({
                 "service": s.name, "taskId": t.task_id, "status": s.of_task(t),
                 "containers": containers.collect::<Vec<_>>(),
@@ -213,7 +221,9 @@ pub(super) fn redeploy(arguments: &RedeployArguments) -> Result<ExitCode, Failur
             if arguments.json {
                 say(json!({ "service": name, "redeployed": false }));
             } else {
-                tell(format_args!("every container of the service {name} holds current versions; nothing is replaced"));
+                tell(format_args!(
+                    "every container of the service {name} holds current versions; nothing is replaced"
+                ));
             }
             return Ok(ExitCode::SUCCESS);
         }
@@ -249,7 +259,9 @@ fn failed(name: &str, error: AskError) -> Failure {
 }
 
 fn no_such_service(name: &str) -> Failure {
-    let text = format!("no supervisor of a service `{name}` answers on this host; `sealdock service list` shows what is there");
+    let text = format!(
+        "no supervisor of a service `{name}` answers on this host; `sealdock service list` shows what is there"
+    );
     Failure::new(NO_SUCH_SERVICE, text)
 }
 

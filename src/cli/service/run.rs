@@ -4,7 +4,6 @@ use crate::cli::broker::block_on;
 use crate::cli::output::{say, tell};
 use crate::cli::task::{DefinitionArguments, LaunchArguments, Source, docker_failed, show};
 use crate::cli::{Failure, detach};
-use crate::client::Client;
 use crate::launch::service::{self, ServiceError, ServiceEvent, Settings, Template};
 use crate::launch::supervisor::{Kind, Supervisor};
 use crate::launch::{self, Event, Options};
@@ -79,7 +78,9 @@ fn check_name(name: &str) -> Result<(), Failure> {
     if !name.is_empty() && name.len() <= 64 && name.chars().all(fits) {
         return Ok(());
     }
-    let text = format!("`{name}` cannot name a service: 1 to 64 letters, digits, hyphens and underscores can; use --name");
+    let text = format!(
+        "`{name}` cannot name a service: 1 to 64 letters, digits, hyphens and underscores can; use --name"
+    );
     Err(Failure::new(2, text))
 }
 
@@ -144,14 +145,20 @@ impl Running<'_> {
 fn of_task(task_id: &str, event: Event) -> Event {
     let named = |container: String| format!("{}/{container}", task_id.get(..8).unwrap_or(task_id));
     match event {
-        Event::Created { container, docker_name } => Event::Created { container: named(container), docker_name },
+        Event::Created { container, docker_name } => {
+            Event::Created { container: named(container), docker_name }
+        }
         Event::Exited { container, exit_code } => Event::Exited { container: named(container), exit_code },
         Event::Healthy { container } => Event::Healthy { container: named(container) },
         Event::Log { container, stream, line } => Event::Log { container: named(container), stream, line },
-        Event::Restarting { container, exit_code } => Event::Restarting { container: named(container), exit_code },
+        Event::Restarting { container, exit_code } => {
+            Event::Restarting { container: named(container), exit_code }
+        }
         Event::Skipped { container, reason } => Event::Skipped { container: named(container), reason },
         Event::Started { container } => Event::Started { container: named(container) },
-        Event::Waiting { container, on, condition } => Event::Waiting { container: named(container), on, condition },
+        Event::Waiting { container, on, condition } => {
+            Event::Waiting { container: named(container), on, condition }
+        }
         other => other,
     }
 }

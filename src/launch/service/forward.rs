@@ -80,7 +80,11 @@ impl Forwarder {
     }
 
     /// Waits until a task has no connection any more, at most for `limit`.
-    pub(super) fn drained(&self, task_id: String, limit: Duration) -> impl Future<Output = ()> + Send + use<> {
+    pub(super) fn drained(
+        &self,
+        task_id: String,
+        limit: Duration,
+    ) -> impl Future<Output = ()> + Send + use<> {
         let shared = Arc::clone(&self.shared);
         async move {
             let end = Instant::now() + limit;

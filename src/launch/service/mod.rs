@@ -130,6 +130,18 @@ pub async fn run<R: ContainerRuntime + Clone + 'static>(
     control: &mut Control,
     interrupts: &mut mpsc::Receiver<Interrupt>,
 ) -> Result<(), ServiceError> {
+    // All tasks and connections share a thread: they wait, mostly.
+    let life = live(settings, template, events, control, interrupts);
+    tokio::task::LocalSet::new().run_until(life).await
+}
+
+async fn live<R: ContainerRuntime + Clone + 'static>(
+    settings: Settings,
+    template: Template<R>,
+    events: mpsc::Sender<ServiceEvent>,
+    control: &mut Control,
+    interrupts: &mut mpsc::Receiver<Interrupt>,
+) -> Result<(), ServiceError> {
     let Template { mut plan, options, client, runtime } = template;
     let published: Arc<[Published]> = publish::take(&mut plan).map_err(ServiceError::Ports)?.into();
     runtime.check().await.map_err(LaunchError::from)?;
@@ -218,7 +230,11 @@ impl<R: ContainerRuntime + Clone + 'static> Service<R> {
 
     async fn adopt(&mut self, orphans: Vec<TaskSummary>) {
         for task in orphans {
-            self.note(format!("task {} is left of a supervisor that was killed; it is taken over", task.task_id)).await;
+            self.note(format!(
+                "task {} is left of a supervisor that was killed; it is taken over",
+                task.task_id
+            ))
+            .await;
             let target = match tasks::describe(&self.recipe.runtime, &task).await {
                 Ok(containers) => replica::target(&task.task_id, &containers, &self.recipe.published).await,
                 Err(_) => None,
@@ -236,7 +252,8 @@ impl<R: ContainerRuntime + Clone + 'static> Service<R> {
     fn aim(&self) {
         let ready = self.replicas.iter().filter(|r| r.deployment == self.current && !r.stopping);
         let ready = ready.filter_map(|r| r.ready.as_ref()).map(|(_, target)| target.clone());
-        let orphans = self.orphans.iter().filter(|_| self.current == 0).filter_map(|(_, target)| target.clone());
+        let orphans =
+            self.orphans.iter().filter(|_| self.current == 0).filter_map(|(_, target)| target.clone());
         self.forwarder.set_targets(ready.chain(orphans).collect());
     }
 
@@ -289,12 +306,15 @@ impl<R: ContainerRuntime + Clone + 'static> Service<R> {
         }
         let pause = if failed { pause(self.failures) } else { Duration::ZERO };
         let task_id = &replica.task_id;
-        self.note(format!("task {task_id} stopped: {reason}; another one starts in {} s", pause.as_secs())).await;
+        self.note(format!("task {task_id} stopped: {reason}; another one starts in {} s", pause.as_secs()))
+            .await;
         self.due.push(Instant::now() + pause);
     }
 
     async fn is_unhealthy(&mut self, task_id: &str, reason: String) {
-        let Some(replica) = self.replicas.iter_mut().find(|r| r.task_id == task_id && !r.stopping) else { return };
+        let Some(replica) = self.replicas.iter_mut().find(|r| r.task_id == task_id && !r.stopping) else {
+            return;
+        };
         let deployment = replica.deployment;
         if self.deployment.as_ref().is_some_and(|d| d.number == deployment) {
             self.roll_back(&format!("task {task_id}: {reason}"), NOT_READY).await;
@@ -313,9 +333,13 @@ impl<R: ContainerRuntime + Clone + 'static> Service<R> {
         match request {
             Request::Status => replies.done(self.status()).await,
             Request::Stop => self.stop(Some(replies)).await,
-            Request::Redeploy if self.ending.is_some() => replies.failed(NOT_READY, "the service is being stopped").await,
+            Request::Redeploy if self.ending.is_some() => {
+                replies.failed(NOT_READY, "the service is being stopped").await
+            }
             Request::Redeploy if self.deployment.is_some() => {
-                replies.failed(NOT_READY, "a deployment of this service is under way; ask again when it is over").await;
+                replies
+                    .failed(NOT_READY, "a deployment of this service is under way; ask again when it is over")
+                    .await;
             }
             Request::Redeploy => {
                 replies.say(&format!("starting {} new tasks", self.settings.count)).await;
@@ -390,7 +414,8 @@ impl<R: ContainerRuntime + Clone + 'static> Service<R> {
         let now = Instant::now();
         if self.deployment.as_ref().is_some_and(|d| d.deadline <= now) {
             let seconds = self.settings.ready_within.as_secs();
-            self.roll_back(&format!("not all new tasks were ready within {seconds} seconds"), NOT_READY).await;
+            self.roll_back(&format!("not all new tasks were ready within {seconds} seconds"), NOT_READY)
+                .await;
         }
         let due = self.due.iter().filter(|at| **at <= now).count();
         self.due.retain(|at| *at > now);
@@ -411,7 +436,8 @@ impl<R: ContainerRuntime + Clone + 'static> Service<R> {
         let ports = self.recipe.published.iter().map(|port| {
             json!({ "hostPort": port.host_port, "container": port.container, "containerPort": port.container_port })
         });
-        let ready = self.replicas.iter().filter(|r| r.deployment == self.current && !r.stopping && r.ready.is_some());
+        let ready =
+            self.replicas.iter().filter(|r| r.deployment == self.current && !r.stopping && r.ready.is_some());
         json!({
             "service": self.settings.name, "family": self.recipe.plan.family, "desiredCount": self.settings.count,
             "readyCount": ready.count(), "deploying": self.deployment.is_some(), "lastFailure": self.last_failure,

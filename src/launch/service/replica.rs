@@ -1,4 +1,4 @@
-//! One task of a service: run in a task of the runtime, watched for its health.
+//! One task of a service: run beside the others on one thread, watched for its health.
 //!
 //! A task is *ready* when every container has started, those with a health check pass it, and
 //! each published port accepts a connection. Later, a container whose health check fails
@@ -85,7 +85,7 @@ impl Replica {
             ..recipe.clone()
         };
         let (interrupts, receiver) = mpsc::channel(4);
-        tokio::spawn(run(recipe, receiver, happenings));
+        tokio::task::spawn_local(run(recipe, receiver, happenings));
         let asked = Arc::new(AtomicBool::new(false));
         Self { task_id, deployment, ready: None, stopping: false, failed: None, asked, interrupts }
     }
@@ -202,7 +202,8 @@ async fn watch<R: ContainerRuntime>(recipe: &Recipe<R>, teller: &Teller) {
 }
 
 fn unhealthy(containers: &[ContainerDescription]) -> Option<String> {
-    let failing = containers.iter().find(|c| c.summary.essential && c.inspection.health == Health::Unhealthy)?;
+    let failing =
+        containers.iter().find(|c| c.summary.essential && c.inspection.health == Health::Unhealthy)?;
     Some(format!("Task failed container health checks: container `{}` is unhealthy", failing.summary.name))
 }
 

@@ -5,7 +5,6 @@ use super::{Ending, NOT_READY, Service, ServiceError, ServiceEvent};
 use crate::launch::runtime::ContainerRuntime;
 use crate::launch::supervisor::Replies;
 use crate::launch::tasks;
-use serde_json::json;
 use std::time::Instant;
 
 /// New tasks that are to take the place of all others.
@@ -40,7 +39,9 @@ impl<R: ContainerRuntime + Clone + 'static> Service<R> {
 
     /// A task can take connections.
     pub(super) async fn is_ready(&mut self, task_id: &str, target: Target) {
-        let Some(replica) = self.replicas.iter_mut().find(|r| r.task_id == task_id && !r.stopping) else { return };
+        let Some(replica) = self.replicas.iter_mut().find(|r| r.task_id == task_id && !r.stopping) else {
+            return;
+        };
         replica.ready = Some((Instant::now(), target));
         self.note(format!("task {task_id} is ready")).await;
         if let Some(number) = self.deployment.as_ref().map(|d| d.number) {
@@ -68,7 +69,7 @@ impl<R: ContainerRuntime + Clone + 'static> Service<R> {
         for (task, _) in self.orphans.drain(..) {
             let drained = self.forwarder.drained(task.task_id.clone(), self.settings.drain);
             let runtime = self.recipe.runtime.clone();
-            gone.push(tokio::spawn(async move {
+            gone.push(tokio::task::spawn_local(async move {
                 drained.await;
                 // What cannot be removed stays in `task ps`.
                 let _ = tasks::stop(&runtime, &task).await;
