@@ -182,10 +182,10 @@ async fn forward(mut client: TcpStream, port: usize, shared: Arc<Shared>) {
 async fn connect(port: usize, shared: &Arc<Shared>) -> Option<(TcpStream, Open)> {
     let end = Instant::now() + HOLD;
     while Instant::now() < end {
-        if let Some((address, open)) = shared.choose(port) {
-            if let Ok(Ok(task)) = tokio::time::timeout(CONNECT, TcpStream::connect(address)).await {
-                return Some((task, open));
-            }
+        if let Some((address, open)) = shared.choose(port)
+            && let Ok(Ok(task)) = tokio::time::timeout(CONNECT, TcpStream::connect(address)).await
+        {
+            return Some((task, open));
         }
         let _ = tokio::time::timeout(RETRY, shared.changed.notified()).await;
     }
