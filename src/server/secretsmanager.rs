@@ -97,7 +97,7 @@ async fn create(exchange: &mut Exchange<'_>) -> Answer {
     let mut keys = ConditionKeys::new();
     keys.set("secretsmanager:Name", request.name.clone());
     keys.set_some("secretsmanager:Description", request.description.as_deref());
-    keys.set_some("secretsmanager:KmsKeyId", request.kms_key_id.as_deref());
+    secret_keys::of_key(&mut keys, exchange, request.kms_key_id.as_deref());
     secret_keys::of_tags(&mut keys, &tags);
     let regions = request.add_replica_regions.unwrap_or_default();
     let overwrite = request.force_overwrite_replica_secret;
@@ -194,7 +194,7 @@ async fn update(exchange: &mut Exchange<'_>) -> Answer {
     let named = Named::new(exchange, request.secret_id);
     let mut keys = ConditionKeys::new();
     keys.set_some("secretsmanager:Description", request.description.as_deref());
-    keys.set_some("secretsmanager:KmsKeyId", request.kms_key_id.as_deref());
+    secret_keys::of_key(&mut keys, exchange, request.kms_key_id.as_deref());
     let permit = named.authorize_with(exchange, Operation::UpdateSecret, keys).await?;
     no_partner(request.secret_type.as_deref())?;
     let secret = named.existing()?;
