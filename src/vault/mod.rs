@@ -12,7 +12,7 @@
 //! | `parameter_value.rs`, `parameter_policies.rs` | AWS's rules for values and for what time does, pure |
 //! | `parameter_places.rs`, `parameter_due.rs` | orders of parameters; what is due, and doing it |
 //! | `rotation.rs`, `secret_rotation.rs` | rotation of secrets: rules, operations |
-//! | `replica_record.rs`, `secret_replication.rs`, `secret_table.rs` | replicas of secrets in other Regions |
+//! | `replica_record.rs`, `secret_replication.rs`, `replication_news.rs`, `secret_table.rs` | replicas of secrets in other Regions |
 //! | `secrets.rs`, `parameters.rs` | the operations, each behind a [`Permit`](crate::audit::Permit) |
 //!
 //! The header (store key `H`) is the one record that is not sealed: format
@@ -44,6 +44,7 @@ mod parameter_value;
 mod parameters;
 mod password;
 mod replica_record;
+mod replication_news;
 mod revocations;
 mod root;
 mod rotation;
@@ -85,6 +86,7 @@ pub use parameter_sharing::Sharing;
 pub use parameters::{ParameterFailure, ParameterValue, Parameters};
 pub use password::{PasswordError, PasswordRules};
 pub use replica_record::{Replica, ReplicaState};
+pub use replication_news::ReplicationOutcome;
 pub use revocations::{RevocationRecord, Revocations, Subject};
 pub use root::{KeySource, MIN_PASSPHRASE, RootKeyError, Unlock, create_key_file};
 pub use rotation::{
@@ -109,7 +111,7 @@ use seal::{Keys, random};
 use secret_table::SecretTable;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashSet};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use table::{Change, Table};
@@ -183,6 +185,8 @@ pub struct Vault {
     rotations: AtomicU64,
     /// Held while replicas are brought in sync.
     replication: Mutex<()>,
+    /// Whether there may be outcomes of replication that are not on record.
+    replication_news: AtomicBool,
     /// ARNs of secrets whose name was wanted before maintenance had destroyed them.
     buried: Mutex<Vec<String>>,
 }
@@ -245,6 +249,7 @@ impl Vault {
             touched: Mutex::default(),
             rotations: AtomicU64::default(),
             replication: Mutex::default(),
+            replication_news: AtomicBool::new(true),
             buried: Mutex::default(),
         };
         vault.sweep()?;
