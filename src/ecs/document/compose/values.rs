@@ -39,8 +39,11 @@ pub(super) fn one_or_more(node: &Node) -> Node {
     }
 }
 
+/// A name, its value if there is one, and where it stands.
+pub(super) type Pair = (String, Option<String>, Range<usize>);
+
 /// Pairs from a mapping or a list of `NAME=VALUE`; the value is absent where only a name stands.
-pub(super) fn pairs(node: &Node) -> Option<Vec<(String, Option<String>, Range<usize>)>> {
+pub(super) fn pairs(node: &Node) -> Option<Vec<Pair>> {
     match &node.value {
         Value::Object(members) => {
             let pair = |(key, value): (&String, &Node)| match &value.value {
