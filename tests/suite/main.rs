@@ -40,5 +40,6 @@ mod store_conformance;
 mod store_crash;
 mod store_files;
 mod vault_kit;
+mod vault_parameter_keys;
 mod vault_replicas;
 mod vault_time;
