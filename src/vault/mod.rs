@@ -6,7 +6,7 @@
 //! | `seal.rs` | key hierarchy and sealing |
 //! | `table.rs`, `blobs.rs` | metadata records, sealed values |
 //! | `kms_record.rs`, `kms_keyring.rs`, `kms_permits.rs` | KMS keys: their rules, their material, what it takes to use one |
-//! | `kms.rs`, `kms_aliases.rs`, `kms_deletion.rs` | the operations on keys |
+//! | `kms.rs`, `kms_aliases.rs`, `kms_deletion.rs`, `kms_materials.rs` | the operations on keys |
 //! | `secret_record.rs`, `parameter_record.rs` | AWS's rules, pure |
 //! | `parameter_labels.rs`, `parameter_tags.rs`, `parameter_sharing.rs`, `parameter_listing.rs` | what else parameters have, and lists of them |
 //! | `parameter_value.rs`, `parameter_policies.rs` | AWS's rules for values and for what time does, pure |
@@ -28,6 +28,7 @@ mod kms;
 mod kms_aliases;
 mod kms_deletion;
 mod kms_keyring;
+mod kms_materials;
 mod kms_permits;
 mod kms_record;
 mod parameter_due;
@@ -65,6 +66,7 @@ pub use access_keys::{AccessKeyRecord, AccessKeys, account_of_key};
 pub use attached_policy::AttachedPolicy;
 pub use bindings::{Binding, BindingRecord, Bindings};
 pub use kms::{ChosenKey, FoundKey, Kms, KmsFailure, NewKey, OWN_KEYS, OwnKey};
+pub use kms_materials::KeyMaterial;
 pub use kms_permits::KeyPermits;
 pub use kms_record::{
     AliasRecord, CustomerKey, KeyError, KeyRecord, KeyRotation, KeyState, RotationSchedule,

@@ -31,6 +31,11 @@ pub fn invalid_alias_name(message: impl Into<String>) -> ApiError {
     modelled("InvalidAliasNameException", message)
 }
 
+/// The alias name belongs to AWS. The model does not list it; this is what KMS answers.
+pub fn not_authorized(message: impl Into<String>) -> ApiError {
+    modelled("NotAuthorizedException", message)
+}
+
 /// The ARN is not one of a key or alias here.
 pub fn invalid_arn(message: impl Into<String>) -> ApiError {
     modelled("InvalidArnException", message)
