@@ -26,11 +26,6 @@ pub fn already_exists(message: impl Into<String>) -> ApiError {
     modelled("AlreadyExistsException", message)
 }
 
-/// The alias name is not one.
-pub fn invalid_alias_name(message: impl Into<String>) -> ApiError {
-    modelled("InvalidAliasNameException", message)
-}
-
 /// The alias name belongs to AWS. The model does not list it; this is what KMS answers.
 pub fn not_authorized(message: impl Into<String>) -> ApiError {
     modelled("NotAuthorizedException", message)
