@@ -42,6 +42,7 @@ mod store_crash;
 mod store_erase;
 mod store_files;
 mod vault_kit;
+mod vault_parameter_keys;
 mod vault_replicas;
 mod vault_shredding;
 mod vault_time;
