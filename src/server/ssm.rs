@@ -107,9 +107,8 @@ async fn authorize_each(
         _ => Named::new(exchange, name),
     };
     let named = names.into_iter().map(one).collect::<Result<Vec<Named>, _>>()?;
-    // One record for each parameter; the log writes them together.
-    let gates = named.iter().map(|n| n.authorize(exchange, operation));
-    let permits = futures_util::future::join_all(gates).await.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let gates = named.iter().map(|n| n.authorize(exchange, operation)).collect();
+    let permits = exchange.broker.together(gates).await.into_iter().collect::<Result<Vec<_>, _>>()?;
     Ok(named.into_iter().zip(permits).collect())
 }
 
