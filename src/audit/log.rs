@@ -111,6 +111,12 @@ impl AuditLog {
         Noting { pending: self.submit(event, None) }
     }
 
+    /// Runs `submit`, and writes the records that it begins together, with one sync. It must not wait for
+    /// any of them: the log stands still meanwhile.
+    pub fn together<T>(&self, submit: impl FnOnce() -> T) -> T {
+        self.queue.together(submit)
+    }
+
     /// The sequence number and hash of the last durable record; 0 and 64 zeros of an empty log.
     pub fn head(&self) -> (u64, String) {
         self.queue.head()

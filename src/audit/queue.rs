@@ -50,6 +50,8 @@ struct State {
     failure: Option<AuditError>,
     /// Records in the batch before.
     last_batch: usize,
+    /// Recorders that are about to submit more, see [`Queue::together`].
+    held: usize,
     /// The writer sleeps: only then is there somebody to wake.
     idle: bool,
     stalled: bool,
@@ -73,6 +75,7 @@ impl Queue {
                 head,
                 failure: None,
                 last_batch: 0,
+                held: 0,
                 idle: false,
                 stalled: false,
                 finishing: false,
@@ -95,12 +98,20 @@ impl Queue {
         let (reply, receiver) = oneshot::channel();
         state.bodies.push(body);
         state.waiting.push(Waiting { since, reply });
-        let wake = mem::take(&mut state.idle);
+        let wake = state.held == 0 && mem::take(&mut state.idle);
         drop(state);
         if wake {
             self.work.notify_one();
         }
         Pending(Inner::Waiting { receiver, deadline: since + self.wait })
+    }
+
+    /// Keeps the writer from beginning a batch while `submit` runs: what it submits is written together,
+    /// with one sync.
+    pub(super) fn together<T>(&self, submit: impl FnOnce() -> T) -> T {
+        self.lock().held += 1;
+        let _release = Release(self);
+        submit()
     }
 
     /// For the writer: the bodies of all that is queued, in order; empty after `patience` without
@@ -111,7 +122,7 @@ impl Queue {
         // The writer is here: whatever held it up is over.
         state.stalled = false;
         loop {
-            if !state.bodies.is_empty() {
+            if !state.bodies.is_empty() && (state.held == 0 || state.finishing) {
                 state = self.gather(state);
                 let state = &mut *state;
                 state.last_batch = state.bodies.len();
@@ -255,6 +266,21 @@ impl State {
         self.bodies.drain(..queued.min(self.bodies.len()));
         self.stalled |= !late.is_empty();
         late
+    }
+}
+
+/// Ends [`Queue::together`], also when `submit` panics.
+struct Release<'q>(&'q Queue);
+
+impl Drop for Release<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.held -= 1;
+        let wake = state.held == 0 && !state.bodies.is_empty() && mem::take(&mut state.idle);
+        drop(state);
+        if wake {
+            self.0.work.notify_one();
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Broker, Caller, Proof};
 use crate::audit::{
-    AuditError, Event, IdentityType, Permit, Refused, Resource, SessionAttributes, SessionContext,
+    AuditError, Event, IdentityType, Permit, Recording, Refused, Resource, SessionAttributes, SessionContext,
     SessionIssuer, UserIdentity,
 };
 use crate::policy::{
@@ -80,10 +80,13 @@ impl Broker {
     pub async fn authorize(&self, context: &Context, ask: &Ask<'_>) -> Result<Permit, Deny> {
         match self.decide(context, ask) {
             Some(decision) => self.record(context, decision).await,
-            None => Err(Deny::Unrecorded(AuditError::Closed(
-                "a request without a caller cannot be decided".into(),
-            ))),
+            None => Err(no_caller()),
         }
+    }
+
+    /// Runs `submit`, and writes the records that it begins together. It must not wait for any of them.
+    pub fn together<T>(&self, submit: impl FnOnce() -> T) -> T {
+        self.audit.together(submit)
     }
 
     /// Whether a request would be allowed. Nothing is recorded, and nothing follows from it.
@@ -125,16 +128,16 @@ impl Broker {
     /// # Errors
     /// [`Deny`].
     pub(super) async fn record(&self, context: &Context, decision: Decision) -> Result<Permit, Deny> {
+        self.submit(context, decision).await.map_err(Deny::from)
+    }
+
+    /// Hands a decision to the log.
+    pub(super) fn submit(&self, context: &Context, decision: Decision) -> Recording {
         let mut event = self.event(context);
         if decision.resource() != "*" {
             event.resources.push(resource(decision.resource()));
         }
-        let recording = self.audit.record(event, decision);
-        match recording.await {
-            Ok(permit) => Ok(permit),
-            Err(Refused::Denied(decision)) => Err(Deny::Refused(decision)),
-            Err(Refused::Unavailable(error)) => Err(Deny::Unrecorded(error)),
-        }
+        self.audit.record(event, decision)
     }
 
     /// Records a request that failed: malformed, unproven, or refused after its
@@ -172,6 +175,20 @@ impl Broker {
         event.recipient_account_id = account.to_owned();
         event
     }
+}
+
+impl From<Refused> for Deny {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Denied(decision) => Self::Refused(decision),
+            Refused::Unavailable(error) => Self::Unrecorded(error),
+        }
+    }
+}
+
+/// Why a request that proves nobody gets nothing.
+pub(super) fn no_caller() -> Deny {
+    Deny::Unrecorded(AuditError::Closed("a request without a caller cannot be decided".into()))
 }
 
 /// What the caller's session adds to its role, and what it takes away.

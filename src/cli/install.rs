@@ -71,6 +71,12 @@ pub(crate) struct InstallArguments {
     /// What processes of `docker exec` and health checks get in place of references
     #[arg(long, value_enum, default_value_t = ExecArgument::Keep)]
     exec: ExecArgument,
+    /// What becomes of references (and of the hook's settings) that an image brings along
+    #[arg(long, value_enum, default_value_t = ImageArgument::Refuse)]
+    image_references: ImageArgument,
+    /// Seconds that the broker may take before a container is refused
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    timeout: u64,
     /// OCI runtime to hand over to
     #[arg(long, value_name = "PATH")]
     runc: Option<PathBuf>,
@@ -85,6 +91,14 @@ enum ExecArgument {
     Keep,
     /// The values that the container was started with
     Inject,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ImageArgument {
+    /// The container does not start, unless its label `sealdock.variables` names the variable
+    Refuse,
+    /// They count as if whoever starts the container had set them
+    Allow,
 }
 
 #[derive(Debug, Args)]
@@ -114,6 +128,12 @@ pub(crate) fn install(command: &InstallCommand) -> Result<ExitCode, Failure> {
     }
     if matches!(arguments.exec, ExecArgument::Inject) {
         add("--exec", "inject".to_owned());
+    }
+    if matches!(arguments.image_references, ImageArgument::Allow) {
+        add("--image-references", "allow".to_owned());
+    }
+    if arguments.timeout != 30 {
+        add("--timeout", arguments.timeout.to_string());
     }
     words.push("--".to_owned());
     let entry = RuntimeEntry {
