@@ -18,6 +18,7 @@ mod bindings;
 mod broker;
 mod coverage;
 mod dev;
+mod hook_arguments;
 mod init;
 mod install;
 mod key;
@@ -58,7 +59,7 @@ enum Command {
     /// Run ECS task definitions on Docker
     #[command(subcommand)]
     Task(task::TaskCommand),
-    /// Make Docker use the runtime hook
+    /// Make Docker, Podman or containerd use the runtime hook
     #[command(subcommand)]
     Install(install::InstallCommand),
     /// Make Docker forget the runtime hook
