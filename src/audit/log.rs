@@ -11,10 +11,11 @@ use super::queue::{Pending, Queue};
 use super::{AuditError, Event, Permit, record, recover};
 use crate::clock::{Clock, SystemClock};
 use crate::policy::Decision;
+use futures_util::future::join_all;
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::path::PathBuf;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -111,10 +112,23 @@ impl AuditLog {
         Noting { pending: self.submit(event, None) }
     }
 
-    /// Runs `submit`, and writes the records that it begins together, with one sync. It must not wait for
-    /// any of them: the log stands still meanwhile.
-    pub fn together<T>(&self, submit: impl FnOnce() -> T) -> T {
-        self.queue.together(submit)
+    /// Drives the parts of one request that each record something as soon as they are polled: one sync
+    /// covers these first records of all of them.
+    pub async fn together<F: Future>(&self, parts: Vec<F>) -> Vec<F::Output> {
+        self.at_once(parts.len(), join_all(parts)).await
+    }
+
+    /// As [`AuditLog::together`], for work that makes `records` records before it first waits.
+    pub async fn at_once<F: Future>(&self, records: usize, work: F) -> F::Output {
+        let mut work = pin!(work);
+        let first = poll_fn(|context| {
+            let _held = self.queue.hold(records);
+            Poll::Ready(work.as_mut().poll(context))
+        });
+        match first.await {
+            Poll::Ready(answer) => answer,
+            Poll::Pending => work.await,
+        }
     }
 
     /// The sequence number and hash of the last durable record; 0 and 64 zeros of an empty log.

@@ -9,6 +9,7 @@ use crate::policy::{
     Circumstances, ConditionKeys, Decision, Request, ResourcePolicy, Session, SessionPolicies, evaluate,
 };
 use serde_json::Value;
+use std::future::Future;
 
 /// What is known of a request when it is recorded.
 #[derive(Clone, Debug)]
@@ -84,9 +85,15 @@ impl Broker {
         }
     }
 
-    /// Runs `submit`, and writes the records that it begins together. It must not wait for any of them.
-    pub fn together<T>(&self, submit: impl FnOnce() -> T) -> T {
-        self.audit.together(submit)
+    /// Drives the parts of one request, each of which first passes the gate or records a failure:
+    /// one sync covers these records.
+    pub async fn together<F: Future>(&self, parts: Vec<F>) -> Vec<F::Output> {
+        self.audit.together(parts).await
+    }
+
+    /// As [`Broker::together`], for work that makes `records` records before it first waits.
+    pub async fn at_once<F: Future>(&self, records: usize, work: F) -> F::Output {
+        self.audit.at_once(records, work).await
     }
 
     /// Whether a request would be allowed. Nothing is recorded, and nothing follows from it.

@@ -11,12 +11,14 @@
 //! | 2 | the command line, configuration or input file is wrong |
 //! | 3 | the vault cannot be opened: missing, wrong key, damaged, in use |
 //! | 4 | the broker cannot be reached, or refused |
+//! | 118 | a service's new tasks did not become ready |
 //! | 120 to 124 | `task run` failed before the containers ran; see `launch` |
 
 mod audit;
 mod bindings;
 mod broker;
 mod coverage;
+mod detach;
 mod dev;
 mod hook_arguments;
 mod init;
@@ -26,6 +28,7 @@ mod output;
 mod policy;
 mod running;
 mod serve;
+mod service;
 mod session;
 mod table;
 mod task;
@@ -59,6 +62,9 @@ enum Command {
     /// Run ECS task definitions on Docker
     #[command(subcommand)]
     Task(task::TaskCommand),
+    /// Keep tasks running, and replace them without a refused connection
+    #[command(subcommand)]
+    Service(service::ServiceCommand),
     /// Make Docker, Podman or containerd use the runtime hook
     #[command(subcommand)]
     Install(install::InstallCommand),
@@ -111,6 +117,7 @@ pub fn main() -> ExitCode {
         Command::Key(command) => key::run(command),
         Command::Session(command) => session::run(command),
         Command::Task(command) => task::run(command),
+        Command::Service(command) => service::run(command),
         Command::Install(command) => install::install(&command),
         Command::Uninstall(command) => install::uninstall(&command),
         Command::Bindings(arguments) => bindings::run(&arguments),

@@ -1,9 +1,10 @@
 //! [`TaskIdentity`]: the names under which a task appears in Docker.
 //!
 //! Labels are those of ECS, which agents and log shippers look for, and our own
-//! `sealdock.*`, from which `ps` and `stop` know everything that they need: no
-//! state is kept anywhere else.
+//! `sealdock.*`, from which `ps` and `stop` know everything that they need, and where
+//! the supervisor of the task is.
 
+use super::task::Options;
 use crate::ecs::plan::{ContainerPlan, TaskPlan};
 use std::collections::HashMap;
 
@@ -19,6 +20,10 @@ pub(super) const ESSENTIAL_LABEL: &str = "sealdock.essential";
 pub(super) const LEVEL_LABEL: &str = "sealdock.level";
 /// Names of volumes that go with the task.
 pub(super) const VOLUMES_LABEL: &str = "sealdock.volumes";
+/// Directory of the process that looks after the task.
+pub(super) const SUPERVISOR_LABEL: &str = "sealdock.supervisor";
+/// The service that the task belongs to.
+pub(super) const SERVICE_LABEL: &str = "sealdock.service";
 pub(super) const DELIVERY_LABEL: &str = "sealdock.delivery";
 
 /// Who a task is.
@@ -31,22 +36,26 @@ pub(super) struct TaskIdentity {
     family: String,
     revision: u32,
     pub(super) cluster: String,
+    supervisor: Option<String>,
+    service: Option<String>,
     /// Sets the Docker names of this task apart from those of others.
     suffix: String,
 }
 
 impl TaskIdentity {
-    pub(super) fn new(plan: &TaskPlan, revision: u32, cluster: &str, region: &str) -> Self {
-        let task_id = uuid::Uuid::new_v4().simple().to_string();
+    pub(super) fn new(plan: &TaskPlan, options: &Options) -> Self {
+        let Options { region, cluster, revision, task_id, .. } = options;
         let account = plan.execution_role.as_ref().map_or("", |role| &role.account);
         let partition = plan.execution_role.as_ref().map_or("aws", |role| &role.partition);
         Self {
             task_arn: format!("arn:{partition}:ecs:{region}:{account}:task/{cluster}/{task_id}"),
             family: plan.family.clone(),
-            revision,
-            cluster: cluster.to_owned(),
+            revision: *revision,
+            cluster: cluster.clone(),
             suffix: task_id.chars().take(20).collect(),
-            task_id,
+            task_id: task_id.clone(),
+            supervisor: options.supervisor.as_ref().map(|path| path.display().to_string()),
+            service: options.service.clone(),
         }
     }
 
@@ -91,7 +100,12 @@ impl TaskIdentity {
             (ESSENTIAL_LABEL, essential.to_string()),
             (LEVEL_LABEL, level.to_string()),
         ];
-        own.map(|(name, value)| (name.to_owned(), value)).into()
+        let named = |name: &str, value: &Option<String>| Some((name.to_owned(), value.clone()?));
+        let process = [named(SUPERVISOR_LABEL, &self.supervisor), named(SERVICE_LABEL, &self.service)];
+        own.map(|(name, value)| (name.to_owned(), value))
+            .into_iter()
+            .chain(process.into_iter().flatten())
+            .collect()
     }
 }
 

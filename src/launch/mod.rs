@@ -30,7 +30,9 @@ mod pause;
 mod redaction;
 mod resolve;
 mod runtime;
+pub mod service;
 mod supervise;
+pub mod supervisor;
 mod tar;
 mod task;
 mod tasks;
@@ -48,5 +50,5 @@ pub use runtime::{
     ContainerRuntime, Health, Image, Inspection, Listed, NewContainer, NewVolume, Output, OutputStream,
     PublishedPort, RuntimeError,
 };
-pub use task::{Interrupt, Options, PullPolicy, check, run};
+pub use task::{Interrupt, Options, PullPolicy, check, new_task_id, run};
 pub use tasks::{ContainerDescription, ContainerSummary, TaskSummary, describe, find, list, logs, stop};

@@ -25,12 +25,9 @@ use crate::protocol::sealdock::{
 };
 use crate::protocol::{ApiError, Operation};
 use crate::vault::{Binding, Scope};
-use futures_util::future::{join, join_all, maybe_done};
+use futures_util::future::{join, join_all};
 use serde_json::json;
 use std::collections::HashMap;
-use std::future::Future;
-use std::pin::pin;
-use std::task::{Context, Waker};
 
 /// The values of all references, or the failure of each that has none.
 pub(super) async fn resolve(exchange: &mut Exchange<'_>) -> Answer {
@@ -48,7 +45,10 @@ pub(super) async fn resolve(exchange: &mut Exchange<'_>) -> Answer {
     if let Some(wrong) = regions.chain([region.as_str()]).find(|r| !r.is_empty() && !is_region(r)) {
         return Err(invalid_request(format!("`{wrong}` is not the name of a Region")).into());
     }
-    let fetched = together(exchange, read_as_role(exchange, &request, &region, &reads)).await?;
+    // Two for the session; a batch of parameters makes its own count as one.
+    let records = 2 + reads.secrets.len() + reads.parameters.len();
+    let work = read_as_role(exchange, &request, &region, &reads);
+    let fetched = exchange.broker.at_once(records, work).await?;
 
     let mut response = ResolveInjectionsResponse::default();
     for (reference, bound) in request.references.iter().zip(&bound) {
@@ -68,20 +68,6 @@ pub(super) async fn resolve(exchange: &mut Exchange<'_>) -> Answer {
         response.values.clear();
     }
     exchange.answer(&response)
-}
-
-/// Runs the work with what it records before its first wait in one batch.
-async fn together(
-    exchange: &Exchange<'_>,
-    work: impl Future<Output = Result<Fetched, Failure>>,
-) -> Result<Fetched, Failure> {
-    let mut work = pin!(maybe_done(work));
-    exchange.broker.together(|| {
-        // Whatever it waits for is asked again below, by somebody who can be woken.
-        let _begun = work.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-    });
-    work.as_mut().await;
-    work.as_mut().take_output().unwrap_or_else(|| Err(ApiError::internal_failure().into()))
 }
 
 /// The references, each narrowed to the version that the container holds if it holds one.

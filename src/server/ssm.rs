@@ -6,7 +6,7 @@
 use super::exchange::{Answer, Exchange, Failure, blocking};
 use super::named_parameter::{Named, answered, refused, request_tags, shown_tier, with_resource_tags};
 use super::ssm_tags::checked_tags;
-use super::{ssm_labels, ssm_listing, ssm_references, ssm_sharing, ssm_tags};
+use super::{parameter_kms, ssm_labels, ssm_listing, ssm_references, ssm_sharing, ssm_tags};
 use crate::audit::Permit;
 use crate::broker::Ask;
 use crate::protocol::ssm::{
@@ -53,7 +53,7 @@ async fn get(exchange: &mut Exchange<'_>) -> Answer {
     }
     let named = Named::new(exchange, request.name)?;
     let permit = named.authorize(exchange, operation).await?;
-    exchange.answer(&GetParameterResponse { parameter: named.read(exchange, &permit, decrypt)? })
+    exchange.answer(&GetParameterResponse { parameter: named.read(exchange, &permit, decrypt).await? })
 }
 
 /// Answers in order of name; a name that is given twice counts once.
@@ -77,7 +77,7 @@ pub(super) async fn read_several(
         distinct(names).into_iter().partition(|name| SecretReference::parse(name).is_some());
     let mut read: Vec<(String, Result<Parameter, Failure>)> = Vec::new();
     for (one, permit) in authorize_each(exchange, operation, names).await? {
-        let parameter = one.read(exchange, &permit, decrypt);
+        let parameter = one.read(exchange, &permit, decrypt).await;
         read.push((one.text, parameter));
     }
     for name in secrets {
@@ -116,9 +116,8 @@ async fn authorize_each(
         _ => Named::new(exchange, name),
     };
     let named = names.into_iter().map(one).collect::<Result<Vec<Named>, _>>()?;
-    // One record for each parameter; the log writes them together.
-    let gates = named.iter().map(|n| n.authorize(exchange, operation));
-    let permits = futures_util::future::join_all(gates).await.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let gates = named.iter().map(|n| n.authorize(exchange, operation)).collect();
+    let permits = exchange.broker.together(gates).await.into_iter().collect::<Result<Vec<_>, _>>()?;
     Ok(named.into_iter().zip(permits).collect())
 }
 
@@ -137,8 +136,7 @@ async fn put(exchange: &mut Exchange<'_>) -> Answer {
     keys.set("ssm:Policies", request.policies.is_some().to_string());
     let scope = exchange.scope.clone();
     let arn = parameter_arn(&scope, &name);
-    let parameters = exchange.broker.vault().parameters();
-    if let Some(row) = parameters.find(&scope, &name) {
+    if let Some(row) = exchange.broker.vault().parameters().find(&scope, &name) {
         keys = with_resource_tags(keys, &row.record);
     }
     let ask = Ask { keys, ..Ask::new("ssm:PutParameter", &arn) };
@@ -168,7 +166,7 @@ async fn put(exchange: &mut Exchange<'_>) -> Answer {
         data_type: request.data_type.filter(|data_type| !data_type.is_empty()),
         user: exchange.context.caller.as_ref().map(|c| c.arn.clone()).unwrap_or_default(),
     };
-    let (version, tier) = blocking(|| parameters.put(&permit, &arn, &scope, new)).map_err(refused)?;
+    let (version, tier) = parameter_kms::put(exchange, &permit, &new).await?;
     exchange.answer(&PutParameterResponse { version, tier: shown_tier(tier) })
 }
 

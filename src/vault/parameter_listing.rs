@@ -1,17 +1,20 @@
 //! Lists of parameters: those under a path, all of a Region, the versions of one.
 //!
 //! Names are kept in order, so that a page costs what it shows: the walk begins where
-//! the last page ended, and on one level it jumps over whatever is deeper. With
-//! filters a walk looks at [`MOST`] names and then hands out a token, even if the page
-//! is not full; AWS reserves the same right.
+//! the last page ended, and on one level it jumps over whatever is deeper. What filters ask for
+//! has orders of its own ([`Property`]), and a list in one of these is in that order. Where no
+//! order helps, a page looks at [`MOST`] parameters and then hands out a token, even if it is
+//! not full; AWS reserves the same right.
 //!
 //! A parameter whose name has no slash in front lies at the top, as `/name` does.
 
+use super::kms_permits::KeyPermits;
+use super::parameter_places::Property;
 use super::parameter_record::{ParameterRecord, ParameterVersion, parameter_arn};
 use super::parameters::{ParameterFailure, ParameterValue, Parameters};
 use super::scope::Scope;
 use super::secrets::permitted;
-use super::table::{Row, Step, Table};
+use super::table::{By, Row, Step, Stretch, Table, disjoint};
 use super::{Selector, VaultError};
 use crate::audit::Permit;
 use crate::secret::SecretValue;
@@ -21,10 +24,13 @@ use std::sync::Arc;
 /// Most records that one page looks at.
 const MOST: usize = 10_000;
 
+/// Records that are looked at in one go; writers wait for no more than that.
+const STRIDE: usize = 512;
+
 /// Which page of a list.
 #[derive(Clone, Copy, Debug)]
 pub struct Page<'a> {
-    /// The name that the last page ended at.
+    /// Where the last page ended: [`Listed::next`] of it.
     pub after: Option<&'a str>,
     /// Most entries.
     pub limit: usize,
@@ -32,21 +38,28 @@ pub struct Page<'a> {
 
 /// Where the parameters of a list can be at most, so that nobody looks for them elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Within {
+pub enum Within<'a> {
     /// Anywhere.
     Everywhere,
     /// Below a path, on one level or on all (`true`).
-    Path(String, bool),
+    Path(&'a str, bool),
     /// Among these names, and those that differ from them by the leading slash.
-    Names(Vec<String>),
+    Names(&'a [String]),
+    /// Among the names that begin like one of these, whether or not with a slash in front.
+    Beginnings(&'a [String]),
+    /// Among those with one of these values, or with values that begin like one of these (`false`).
+    Having(Property<'a>, &'a [String], bool),
 }
+
+/// A parameter, and the number of one of its versions.
+pub type Picked = (Arc<Row<ParameterRecord>>, i64);
 
 /// Entries of a list, and where to go on.
 #[derive(Debug)]
 pub struct Listed<T, P = String> {
     /// The entries.
     pub entries: Vec<T>,
-    /// The name or version to go on after; `None` at the end of the list.
+    /// What to go on after; `None` at the end of the list.
     pub next: Option<P>,
 }
 
@@ -59,8 +72,8 @@ pub fn below<'n>(path: &str, name: &'n str) -> Option<&'n str> {
 }
 
 impl Parameters<'_> {
-    /// `GetParametersByPath`: values of the parameters under `path`, as the permit's
-    /// resource has it. `select` picks the version, or none.
+    /// `GetParametersByPath`: the parameters under `path`, as the permit's resource has it, each with
+    /// the version that `select` picks; those for which it picks none are left out.
     pub fn by_path(
         &self,
         permit: &Permit,
@@ -68,94 +81,80 @@ impl Parameters<'_> {
         (path, recursive): (&str, bool),
         select: impl Fn(&ParameterRecord) -> Option<i64>,
         page: Page<'_>,
-        decrypt: bool,
-    ) -> Result<Listed<ParameterValue>, ParameterFailure> {
+    ) -> Result<Listed<Picked>, ParameterFailure> {
         permitted(permit, &["ssm:GetParametersByPath"], &parameter_arn(scope, path))?;
         let now = self.0.now();
         let select = |record: &ParameterRecord| select(record).filter(|_| !record.is_expired(now));
-        let found =
-            walk(&self.0.parameters, scope, (path.trim_end_matches('/'), recursive), select, page, MOST);
-        let mut entries = Vec::with_capacity(found.entries.len());
-        for (parameter, version) in found.entries {
-            let selector = Selector::Version(version);
-            match self.read(&parameter, &selector, decrypt) {
-                Ok(value) => entries.push(ParameterValue { selector: None, ..value }),
+        Ok(walk(&self.0.parameters, scope, (path.trim_end_matches('/'), recursive), select, page, MOST))
+    }
+
+    /// The values of what [`Parameters::by_path`] has picked under the same path.
+    pub fn values_by_path(
+        &self,
+        permit: &Permit,
+        keys: &KeyPermits,
+        scope: &Scope,
+        path: &str,
+        picked: &[Picked],
+        decrypt: bool,
+    ) -> Result<Vec<ParameterValue>, ParameterFailure> {
+        permitted(permit, &["ssm:GetParametersByPath"], &parameter_arn(scope, path))?;
+        let mut values = Vec::with_capacity(picked.len());
+        for (parameter, version) in picked {
+            let record = &parameter.record;
+            if record.scope != *scope || below(path.trim_end_matches('/'), &record.name).is_none() {
+                return Err(VaultError::NotPermitted.into());
+            }
+            match self.read(keys, parameter, &Selector::Version(*version), decrypt) {
+                Ok(value) => values.push(ParameterValue { selector: None, ..value }),
                 // Deleted, or dropped as the oldest, since it was found.
                 Err(ParameterFailure::Vault(VaultError::Unreadable))
-                    if !self.is_current(&parameter, version) => {}
+                    if !self.is_current(parameter, *version) => {}
                 Err(error) => return Err(error),
             }
         }
-        Ok(Listed { entries, next: found.next })
+        Ok(values)
     }
 
     /// `DescribeParameters`: parameters of a Region for which `matches` says yes.
-    /// `resource` stands for all of them.
+    /// `resource` stands for all of them. The list's `next` is good for the same place only.
     pub fn describe(
         &self,
         permit: &Permit,
         resource: &str,
         scope: &Scope,
-        within: &Within,
+        within: Within<'_>,
         matches: impl Fn(&ParameterRecord) -> bool,
         page: Page<'_>,
     ) -> Result<Listed<Arc<Row<ParameterRecord>>>, ParameterFailure> {
         permitted(permit, &["ssm:DescribeParameters"], resource)?;
         let now = self.0.now();
-        let matches = |record: &ParameterRecord| (matches(record) && !record.is_expired(now)).then_some(0);
-        let path = match within {
-            Within::Everywhere => ("", true),
-            Within::Path(path, recursive) => (path.trim_end_matches('/'), *recursive),
-            Within::Names(names) => return Ok(self.among(scope, names, matches, page)),
-        };
-        let found = walk(&self.0.parameters, scope, path, matches, page, MOST);
-        let entries = found.entries.into_iter().map(|(row, _)| row).collect();
-        Ok(Listed { entries, next: found.next })
+        let matches = |record: &ParameterRecord| matches(record) && !record.is_expired(now);
+        Ok(list(&self.0.parameters, scope, within, matches, page, MOST))
     }
 
-    /// A page of the parameters of these names, in order of name.
-    fn among(
-        &self,
-        scope: &Scope,
-        names: &[String],
-        matches: impl Fn(&ParameterRecord) -> Option<i64>,
-        page: Page<'_>,
-    ) -> Listed<Arc<Row<ParameterRecord>>> {
-        let bare = names.iter().map(|name| name.strip_prefix('/').unwrap_or(name));
-        let spelled: BTreeSet<String> = bare.flat_map(|name| [format!("/{name}"), name.to_owned()]).collect();
-        let mut rest = spelled
-            .iter()
-            .filter(|name| page.after.is_none_or(|after| name.as_str() > after))
-            .filter_map(|name| self.0.parameters.get(&scope.id(name)))
-            .filter(|row| matches(&row.record).is_some());
-        let entries: Vec<_> = rest.by_ref().take(page.limit).collect();
-        let last = entries.last().map(|row| row.record.name.clone());
-        Listed { next: last.filter(|_| rest.next().is_some()), entries }
-    }
-
-    /// `GetParameterHistory`: versions later than `after`, oldest first.
+    /// `GetParameterHistory`: the versions of [`ParameterRecord::later`].
     pub fn history(
         &self,
         permit: &Permit,
+        keys: &KeyPermits,
         parameter: &Arc<Row<ParameterRecord>>,
         after: i64,
         limit: usize,
         decrypt: bool,
     ) -> Result<Listed<(ParameterVersion, SecretValue), i64>, ParameterFailure> {
         permitted(permit, &["ssm:GetParameterHistory"], &parameter.record.arn())?;
-        let mut versions = parameter.record.versions.iter().filter(|v| v.version > after);
+        let (versions, next) = parameter.record.later(after, limit);
         let mut entries = Vec::new();
-        let mut last = after;
-        for version in versions.by_ref().take(limit) {
-            last = version.version;
-            match self.read(parameter, &Selector::Version(version.version), decrypt) {
+        for version in versions {
+            match self.read(keys, parameter, &Selector::Version(version.version), decrypt) {
                 Ok(value) => entries.push((value.version, value.value)),
                 Err(ParameterFailure::Vault(VaultError::Unreadable))
                     if !self.is_current(parameter, version.version) => {}
                 Err(error) => return Err(error),
             }
         }
-        Ok(Listed { entries, next: versions.next().map(|_| last) })
+        Ok(Listed { entries, next })
     }
 
     /// Whether the version is still the one that was found.
@@ -168,6 +167,99 @@ impl Parameters<'_> {
     }
 }
 
+impl ParameterRecord {
+    /// Up to `limit` versions later than `after`, oldest first, and the last of them if there are more.
+    pub fn later(&self, after: i64, limit: usize) -> (&[ParameterVersion], Option<i64>) {
+        let begin = self.versions.partition_point(|v| v.version <= after);
+        let later = self.versions.get(begin..).unwrap_or_default();
+        match later.split_at_checked(limit) {
+            Some((page, [_, ..])) => (page, page.last().map(|v| v.version)),
+            _ => (later, None),
+        }
+    }
+}
+
+/// A page of a list that is looked for `within` a place, from a look at `most` parameters.
+fn list(
+    table: &Table<ParameterRecord>,
+    scope: &Scope,
+    within: Within<'_>,
+    matches: impl Fn(&ParameterRecord) -> bool,
+    page: Page<'_>,
+    most: usize,
+) -> Listed<Arc<Row<ParameterRecord>>> {
+    let (by, prefixes) = match within {
+        Within::Path(path, recursive) => {
+            let select = |record: &ParameterRecord| matches(record).then_some(0);
+            let found = walk(table, scope, (path.trim_end_matches('/'), recursive), select, page, most);
+            let entries = found.entries.into_iter().map(|(row, _)| row).collect();
+            return Listed { entries, next: found.next };
+        }
+        Within::Names(names) => {
+            let names: BTreeSet<String> = spelled(names).into_iter().collect();
+            let after = |name: &&String| page.after.is_none_or(|after| name.as_str() > after);
+            let rows = names.iter().filter(after).filter_map(|name| table.get(&scope.id(name)));
+            let mut rest = rows.filter(|row| matches(&row.record));
+            let entries: Vec<_> = rest.by_ref().take(page.limit).collect();
+            let last = entries.last().map(|row| row.record.name.clone());
+            return Listed { next: last.filter(|_| rest.next().is_some()), entries };
+        }
+        Within::Everywhere => (By::Id, vec![scope.id("")]),
+        Within::Beginnings(names) => {
+            let ids = spelled(names).into_iter().map(|name| scope.id(&name));
+            (By::Id, disjoint(ids.collect()))
+        }
+        Within::Having(property, values, whole) => {
+            let prefixes = values.iter().map(|value| property.prefix(scope, value, whole));
+            (By::Place, disjoint(prefixes.collect()))
+        }
+    };
+    gather(table, (by, &prefixes), matches, page, most)
+}
+
+/// Names with and without the leading slash.
+fn spelled(names: &[String]) -> Vec<String> {
+    let bare = names.iter().map(|name| name.strip_prefix('/').unwrap_or(name));
+    bare.flat_map(|name| [format!("/{name}"), name.to_owned()]).collect()
+}
+
+/// Up to a page of parameters whose keys begin with one of `prefixes`, which are in order.
+fn gather(
+    table: &Table<ParameterRecord>,
+    (by, prefixes): (By, &[String]),
+    matches: impl Fn(&ParameterRecord) -> bool,
+    page: Page<'_>,
+    most: usize,
+) -> Listed<Arc<Row<ParameterRecord>>> {
+    let mut listed = Listed { entries: Vec::new(), next: None };
+    let mut last = page.after.map(str::to_owned);
+    let mut looked = 0;
+    for prefix in prefixes {
+        loop {
+            let stretch = Stretch { by, prefix, after: last.as_deref(), descending: false };
+            // Most pages are full soon.
+            let stride = if looked == 0 { page.limit.saturating_add(1) } else { STRIDE };
+            let rows = table.stretch(stretch, stride);
+            if rows.is_empty() {
+                break;
+            }
+            for (key, row) in rows {
+                let wanted = matches(&row.record);
+                if looked == most || (wanted && listed.entries.len() == page.limit) {
+                    listed.next = last;
+                    return listed;
+                }
+                looked += 1;
+                if wanted {
+                    listed.entries.push(row);
+                }
+                last = Some(key);
+            }
+        }
+    }
+    listed
+}
+
 /// Up to a page of parameters below `path`, in order of name, with what `select` says of
 /// each, from a look at `most` names.
 fn walk(
@@ -177,7 +269,7 @@ fn walk(
     select: impl Fn(&ParameterRecord) -> Option<i64>,
     page: Page<'_>,
     most: usize,
-) -> Listed<(Arc<Row<ParameterRecord>>, i64)> {
+) -> Listed<Picked> {
     let mut listed = Listed { entries: Vec::new(), next: None };
     let mut last: Option<String> = page.after.map(str::to_owned);
     let mut looked = 0;
@@ -214,7 +306,7 @@ fn walk(
 
 #[cfg(test)]
 mod tests {
-    use super::super::parameter_record::tests::parameter;
+    use super::super::parameter_record::{ParameterKind, Tier, tests::parameter};
     use super::super::seal::{Keys, random};
     use super::super::table::{Change, Stored};
     use super::*;
@@ -251,6 +343,100 @@ mod tests {
                 None => return names,
             }
         }
+    }
+
+    /// A parameter of whatever properties these numbers stand for.
+    fn various(name: &str, (kind, tier, tag): (u8, bool, Option<u8>)) -> ParameterRecord {
+        let mut record = ParameterRecord { name: name.to_owned(), ..parameter(1) };
+        let version = record.versions.last_mut().unwrap();
+        version.kind = [ParameterKind::String, ParameterKind::StringList, ParameterKind::SecureString]
+            [usize::from(kind % 3)];
+        version.tier = if tier { Tier::Advanced } else { Tier::Standard };
+        record.tags = tag.map(|tag| ("k".to_owned(), format!("v{tag}"))).into_iter().collect();
+        record
+    }
+
+    fn all_pages(
+        table: &Table<ParameterRecord>,
+        within: Within<'_>,
+        matches: impl Fn(&ParameterRecord) -> bool,
+        (limit, most): (usize, usize),
+    ) -> Vec<String> {
+        let (mut names, mut after) = (Vec::new(), None::<String>);
+        loop {
+            let page = Page { after: after.as_deref(), limit };
+            let listed = list(table, &Scope::new("1", "r"), within.clone(), &matches, page, most);
+            assert!(listed.entries.len() <= limit);
+            names.extend(listed.entries.iter().map(|row| row.record.name.clone()));
+            match listed.next {
+                Some(next) => after = Some(next),
+                None => return names,
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        #[test]
+        fn every_order_finds_what_a_look_at_everything_finds(
+            parameters in prop::collection::btree_map(
+                "(/[ab]{1,2}){1,2}|[ab]{1,2}", (any::<u8>(), any::<bool>(), prop::option::of(0_u8..12)), 0..30,
+            ),
+            again in prop::collection::vec((any::<u8>(), any::<bool>(), prop::option::of(0_u8..12)), 0..10),
+            beginnings in prop::collection::vec("/?[ab]{0,2}", 1..3),
+            tags in prop::collection::vec("v[0-9]{0,2}", 1..3),
+            limits in (1_usize..5, 1_usize..9),
+        ) {
+            let table = table(&[]);
+            let write = |record: ParameterRecord| {
+                table.change(&record.id(), |_| Ok::<_, VaultError>((Change::Write(record.clone()), ()))).unwrap();
+            };
+            parameters.iter().for_each(|(name, of)| write(various(name, *of)));
+            // Some change, so that they leave their places.
+            parameters.keys().zip(again).for_each(|(name, of)| write(various(name, of)));
+            let rows = table.page("1/r/", None, usize::MAX);
+            let named = |matches: &dyn Fn(&ParameterRecord) -> bool| -> Vec<String> {
+                rows.iter().filter(|row| matches(&row.record)).map(|row| row.record.name.clone()).collect()
+            };
+            let sorted = |mut names: Vec<String>| { names.sort(); names };
+            let tag = |record: &ParameterRecord| record.tags.first().map(|(_, value)| value.clone());
+            let kind = |record: &ParameterRecord| record.latest().unwrap().kind;
+            let secure = |record: &ParameterRecord| kind(record) == ParameterKind::SecureString;
+            prop_assert_eq!(
+                all_pages(&table, Within::Everywhere, secure, limits),
+                named(&secure)
+            );
+            let bare = |name: &str| name.strip_prefix('/').unwrap_or(name).to_owned();
+            let begins = |r: &ParameterRecord| beginnings.iter().any(|b| bare(&r.name).starts_with(&bare(b)));
+            prop_assert_eq!(all_pages(&table, Within::Beginnings(&beginnings), begins, limits), named(&begins));
+            let whole = |r: &ParameterRecord| tag(r).is_some_and(|value| tags.contains(&value));
+            let having = Within::Having(Property::Tag("k"), &tags, true);
+            prop_assert_eq!(sorted(all_pages(&table, having, |_| true, limits)), named(&whole));
+            let part = |r: &ParameterRecord| tag(r).is_some_and(|v| tags.iter().any(|t| v.starts_with(t)));
+            let having = Within::Having(Property::Tag("k"), &tags, false);
+            prop_assert_eq!(sorted(all_pages(&table, having, |_| true, limits)), named(&part));
+            let advanced = |r: &ParameterRecord| r.latest().unwrap().tier == Tier::Advanced;
+            let values = ["Advanced".to_owned()];
+            let having = Within::Having(Property::Tier, &values, true);
+            prop_assert_eq!(all_pages(&table, having, |_| true, limits), named(&advanced));
+            let lists = |r: &ParameterRecord| kind(r) == ParameterKind::StringList;
+            let values = ["StringList".to_owned()];
+            let having = Within::Having(Property::Type, &values, true);
+            prop_assert_eq!(all_pages(&table, having, |_| true, limits), named(&lists));
+        }
+    }
+
+    #[test]
+    fn versions_in_pages() {
+        let record = parameter(5);
+        let numbers = |after, limit| {
+            let (page, next) = record.later(after, limit);
+            (page.iter().map(|v| v.version).collect::<Vec<_>>(), next)
+        };
+        assert_eq!(numbers(0, 2), (vec![1, 2], Some(2)));
+        assert_eq!(numbers(2, 3), (vec![3, 4, 5], None));
+        assert_eq!(numbers(5, 3), (vec![], None));
+        assert_eq!(numbers(0, 5), (vec![1, 2, 3, 4, 5], None));
     }
 
     #[test]
