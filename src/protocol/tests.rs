@@ -46,6 +46,7 @@ fn decoders() -> Vec<(Operation, Decoder, Value)> {
             "IncludePlannedDeletion": true, "MaxResults": 1, "NextToken": "t", "SortOrder": "desc", "SortBy": "name",
             "Filters": [{"Key": "all", "Values": ["a"]}]
         }),
+        row!(ListResourcePolicies, sm::ListResourcePoliciesRequest, {"SecretId": "a", "MaxResults": 1, "NextToken": "t"}),
         row!(PutResourcePolicy, sm::PutResourcePolicyRequest, {
             "SecretId": "a", "ResourcePolicy": "{}", "PolicyName": "default", "BlockPublicPolicy": true
         }),

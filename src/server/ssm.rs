@@ -13,7 +13,7 @@ use crate::protocol::ssm::{
     DeleteParameterRequest, DeleteParameterResponse, DeleteParametersRequest, DeleteParametersResponse,
     GetParameterRequest, GetParameterResponse, GetParametersRequest, GetParametersResponse, Parameter,
     ParameterTier, ParameterType, PutParameterRequest, PutParameterResponse, SecretReference,
-    check_name_length, check_new_name,
+    check_name_length, check_new_name, check_not_reserved,
 };
 use crate::protocol::{ApiError, Operation};
 use crate::vault::{InlinePolicy, NewParameter, ParameterFailure, ParameterKind, WantedTier, parameter_arn};
@@ -175,6 +175,7 @@ async fn delete(exchange: &mut Exchange<'_>) -> Answer {
     exchange.context.parameters = Some(json!({ "name": request.name }));
     let named = Named::by_name(exchange, request.name)?;
     let permit = named.authorize(exchange, Operation::DeleteParameter).await?;
+    check_not_reserved(&named.name.name)?;
     let parameter = named.require()?;
     let parameters = exchange.broker.vault().parameters();
     blocking(|| parameters.delete(&permit, parameter)).map_err(refused)?;

@@ -10,7 +10,7 @@
 //! | `secret_record.rs`, `parameter_record.rs` | AWS's rules, pure |
 //! | `parameter_labels.rs`, `parameter_tags.rs`, `parameter_sharing.rs`, `parameter_listing.rs` | what else parameters have, and lists of them |
 //! | `parameter_value.rs`, `parameter_policies.rs` | AWS's rules for values and for what time does, pure |
-//! | `parameter_places.rs`, `parameter_due.rs` | orders of parameters; what is due, and doing it |
+//! | `parameter_places.rs`, `parameter_walk.rs`, `parameter_due.rs` | orders of parameters, and the way along them; doing what is due |
 //! | `rotation.rs`, `secret_rotation.rs` | rotation of secrets: rules, operations |
 //! | `replica_record.rs`, `secret_replication.rs`, `secret_table.rs` | replicas of secrets in other Regions |
 //! | `secrets.rs`, `parameters.rs` | the operations, each behind a [`Permit`](crate::audit::Permit) |
@@ -41,6 +41,7 @@ mod parameter_record;
 mod parameter_sharing;
 mod parameter_tags;
 mod parameter_value;
+mod parameter_walk;
 mod parameters;
 mod password;
 mod replica_record;
@@ -74,7 +75,6 @@ pub use kms_record::{
 pub use parameter_due::DuePolicy;
 pub use parameter_error::ParameterError;
 pub use parameter_labels::{Labelled, Unlabelled};
-pub use parameter_listing::{Listed, Page, Picked, Within, below};
 pub use parameter_places::Property;
 pub use parameter_policies::{InlinePolicy, InlineRule};
 pub use parameter_put::{NewParameter, Sealing};
@@ -82,6 +82,7 @@ pub use parameter_record::{
     ParameterKind, ParameterRecord, ParameterVersion, Selector, Tier, WantedTier, parameter_arn,
 };
 pub use parameter_sharing::Sharing;
+pub use parameter_walk::{Listed, Page, Picked, Within, below};
 pub use parameters::{ParameterFailure, ParameterValue, Parameters};
 pub use password::{PasswordError, PasswordRules};
 pub use replica_record::{Replica, ReplicaState};

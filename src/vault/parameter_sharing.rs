@@ -8,9 +8,9 @@
 //! parameters".
 
 use super::parameter_error::ParameterError;
-use super::parameter_listing::Listed;
 use super::parameter_places::SHARED;
 use super::parameter_record::{ParameterRecord, Tier};
+use super::parameter_walk::Listed;
 use super::parameters::{ParameterFailure, Parameters};
 use super::secrets::permitted;
 use super::table::{By, Row, Stretch};

@@ -11,7 +11,6 @@ from broker import ACCOUNT, REGION
 from conftest import client, find_canary, make_key
 from expect import Matching, body, parameter_arn, refused
 
-NAMES = ("owner", "writer", "advanced", "reader", "plain")
 PARAMETERS = ["ssm:*"]
 VIA = {"StringEquals": {"kms:ViaService": f"ssm.{REGION}.amazonaws.com"}}
 
@@ -21,7 +20,7 @@ def of_kms(text, code):
 
 
 def allow(actions, condition=None):
-    return {"Effect": "Allow", "Action": actions, "Resource": "*"} | ({"Condition": condition} if condition else {})
+    return policies.statement("Allow", actions, condition)
 
 
 USERS = {
@@ -38,9 +37,8 @@ USERS = {
 
 @pytest.fixture(scope="module")
 def vault(tmp_path_factory):
-    users = [policies._user(name, *statements) for name, statements in USERS.items()]
-    document = {"UserDetailList": users, "GroupDetailList": [], "RoleDetailList": [], "Policies": []}
-    broker = brokers.served(tmp_path_factory.mktemp("keys") / "data", json.dumps(document))
+    users = [policies.user(name, *statements) for name, statements in USERS.items()]
+    broker = brokers.served(tmp_path_factory.mktemp("keys") / "data", policies.export(users))
     yield broker
     assert broker.stop() == 0
     assert find_canary(broker) == []

@@ -1,10 +1,6 @@
 """Rotation functions that are commands: the PostgreSQL example against a real database, and what bounds a command."""
 
 import json
-import os
-import shutil
-import socket
-import subprocess
 import sys
 from pathlib import Path
 
@@ -12,8 +8,10 @@ import pytest
 
 import broker as brokers
 import conftest
+import postgres
 from broker import ACCOUNT, REGION, ROOT
 from functions import eventually
+from postgres import made_user, signs_in, sql
 from test_rotation import events, rotated
 
 EXAMPLE = ROOT / "docker" / "rotation" / "rotate_postgres.py"
@@ -60,32 +58,9 @@ def arn(name):
 
 @pytest.fixture(scope="module")
 def database(tmp_path_factory):
-    """A PostgreSQL of its own on a free port: (port, password of the user `app`)."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    assert found or shutil.which("initdb"), "PostgreSQL is not installed; run tests/scripts/setup.sh"
-    bin = found[-1].parent if found else Path(shutil.which("initdb")).parent
-    place = tmp_path_factory.mktemp("postgres")
-    # PostgreSQL does not run as root.
-    user = "postgres" if os.geteuid() == 0 else None
-    if user:
-        for directory in (place, *place.parents[:3]):
-            directory.chmod(0o755)
-        shutil.chown(place, user)
-    run = {"user": user, "cwd": place, "check": True, "capture_output": True, "timeout": 60}
-    secret = place / "superuser"
-    secret.write_text("first-password")
-    if user:
-        shutil.chown(secret, user)
-    subprocess.run([bin / "initdb", "-D", "data", "-U", "app", "-A", "scram-sha-256", f"--pwfile={secret}"], **run)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off"
-    control = [bin / "pg_ctl", "-D", "data", "-w", "-l", "log"]
-    subprocess.run([*control, "-o", options, "start"], **{**run, "capture_output": False, "stdout": subprocess.DEVNULL})
-    sql(port, "app", "first-password", "CREATE ROLE keeper SUPERUSER LOGIN PASSWORD 'kept'")
-    yield port, "first-password"
-    subprocess.run([*control, "-m", "immediate", "stop"], **run)
+    """The port of a PostgreSQL."""
+    with postgres.running(tmp_path_factory.mktemp("postgres")) as port:
+        yield port
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +103,7 @@ def broker(tmp_path_factory, probe, database):
         file.write(keyless.replace(ROLE, WITHOUT_KMS))
     # `reads` takes whole ARNs, so the superuser's secret is made first.
     broker = started(directory)
-    keeper = {"host": "127.0.0.1", "port": database[0], "username": "keeper", "password": "kept"}
+    keeper = {"host": "127.0.0.1", "port": database, **postgres.KEEPER}
     operator = conftest.client("secretsmanager", broker.tls, brokers.access_key(broker, "operator"), verify=broker.ca)
     made = operator.create_secret(Name="app/superuser", SecretString=json.dumps(keeper))
     assert broker.stop() == 0
@@ -172,36 +147,14 @@ def _key(broker):
         return None  # The policies have not been reloaded yet.
 
 
-def signs_in(port, password, user="app"):
-    environment = {**os.environ, "PGPASSWORD": password}
-    command = ["psql", "-X", "-w", "-h", "127.0.0.1", "-p", str(port), "-U", user, "-d", "postgres", "-c", "SELECT 1"]
-    return subprocess.run(command, env=environment, capture_output=True, timeout=30).returncode == 0
-
-
-def made_user(database, name, password="first"):
-    """A user of the database, made by its superuser `keeper`; the value of a secret for it."""
-    sql(database[0], "keeper", "kept", f"CREATE ROLE {name} LOGIN PASSWORD '{password}'")
-    return {"host": "127.0.0.1", "port": database[0], "username": name, "password": password}
-
-
-def sql(port, user, password, statement):
-    """What a statement answers, without headers."""
-    environment = {**os.environ, "PGPASSWORD": password}
-    command = ["psql", "-X", "-w", "-A", "-t", "-h", "127.0.0.1", "-p", str(port), "-U", user, "-d", "postgres", "-c", statement]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
-
-
 def failure(broker, secret):
     return eventually(lambda: [data for name, data in events(broker, secret["ARN"]) if name == "RotationFailed"])[0]["failure"]
 
 
 def test_the_example_rotates_the_password_of_a_postgresql_user(broker, secrets, database):
-    port, first = database
-    value = {"engine": "postgres", "host": "127.0.0.1", "port": port, "username": "app", "password": first, "dbname": "postgres"}
+    value = made_user(database, "app")
     secret = secrets.create_secret(Name="app/postgres", SecretString=json.dumps(value))
-    assert signs_in(port, first)
+    assert signs_in(database, value)
     token = secrets.rotate_secret(
         SecretId="app/postgres",
         RotationLambdaARN=arn("postgres"),
@@ -210,12 +163,12 @@ def test_the_example_rotates_the_password_of_a_postgresql_user(broker, secrets, 
     rotated(secrets, "app/postgres", token)
     current = json.loads(secrets.get_secret_value(SecretId="app/postgres")["SecretString"])
     assert current == {**value, "password": current["password"]} and len(current["password"]) == 32
-    assert signs_in(port, current["password"]) and not signs_in(port, first)
+    assert signs_in(database, current) and not signs_in(database, value)
     previous = json.loads(secrets.get_secret_value(SecretId="app/postgres", VersionStage="AWSPREVIOUS")["SecretString"])
-    assert previous["password"] == first
+    assert previous == value
     second = secrets.rotate_secret(SecretId="app/postgres")["VersionId"]
     eventually(lambda: "AWSCURRENT" in secrets.describe_secret(SecretId="app/postgres")["VersionIdsToStages"][second])
-    assert not signs_in(port, current["password"])
+    assert not signs_in(database, current)
     names = [name for name, _ in events(broker, secret["ARN"])]
     assert names[:2] == ["RotationStarted", "RotationSucceeded"] and "RotationFailed" not in names
     # Whatever the function did, it did as its role, in a session of its own.
@@ -225,7 +178,7 @@ def test_the_example_rotates_the_password_of_a_postgresql_user(broker, secrets, 
 
 
 def test_a_failing_database_leaves_pending(broker, secrets, database):
-    value = {"host": "127.0.0.1", "port": database[0], "username": "app", "password": "wrong"}
+    value = {"host": "127.0.0.1", "port": database, "username": "app", "password": "wrong"}
     secret = secrets.create_secret(Name="app/broken", SecretString=json.dumps(value))
     token = secrets.rotate_secret(SecretId="app/broken", RotationLambdaARN=arn("postgres"))["VersionId"]
     assert failure(broker, secret) == "setSecret: the command ended with exit status 1"
@@ -304,8 +257,7 @@ def test_a_secret_under_a_customer_key(broker, secrets, database, own_key):
     secrets.create_secret(Name="app/sealed", SecretString=json.dumps(value), KmsKeyId=key)
     token = secrets.rotate_secret(SecretId="app/sealed", RotationLambdaARN=arn("postgres"))["VersionId"]
     rotated(secrets, "app/sealed", token)
-    current = json.loads(secrets.get_secret_value(SecretId="app/sealed")["SecretString"])["password"]
-    assert signs_in(database[0], current, "sealed")
+    assert signs_in(database, json.loads(secrets.get_secret_value(SecretId="app/sealed")["SecretString"]))
     (version,) = [v for v in secrets.list_secret_version_ids(SecretId="app/sealed")["Versions"] if v["VersionId"] == token]
     assert version["KmsKeyIds"] == [key]
     uses = used(broker, key)
@@ -340,8 +292,7 @@ def test_a_disabled_key_stops_a_rotation_until_it_is_enabled(broker, secrets, da
     with pytest.raises(secrets.exceptions.InvalidRequestException, match="A previous rotation isn't complete"):
         secrets.rotate_secret(SecretId="app/disabled")
     rotated(secrets, "app/disabled", token)
-    password = json.loads(secrets.get_secret_value(SecretId="app/disabled")["SecretString"])["password"]
-    assert signs_in(database[0], password, "disabled")
+    assert signs_in(database, json.loads(secrets.get_secret_value(SecretId="app/disabled")["SecretString"]))
 
 
 def used(broker, key):
@@ -363,38 +314,35 @@ class TestAlternatingUsers:
     @pytest.fixture
     def application(self, broker, secrets, database):
         value = made_user(database, "shop")
-        sql(database[0], "keeper", "kept", "CREATE TABLE orders (id int); ALTER TABLE orders OWNER TO shop")
+        sql(database, "CREATE TABLE orders (id int); ALTER TABLE orders OWNER TO shop")
         master = secrets.describe_secret(SecretId="app/superuser")["ARN"]
         secrets.create_secret(Name="app/shop", SecretString=json.dumps({**value, "masterarn": master}))
         return value
 
     def rotate(self, secrets):
         token = secrets.rotate_secret(SecretId="app/shop", RotationLambdaARN=arn("alternating"))["VersionId"]
-        rotated(secrets, "app/shop", token)
         eventually(lambda: "AWSCURRENT" in secrets.describe_secret(SecretId="app/shop")["VersionIdsToStages"][token])
         return json.loads(secrets.get_secret_value(SecretId="app/shop")["SecretString"])
 
-    def test_both_users_can_sign_in(self, broker, secrets, database, application):
-        port = database[0]
+    def test_both_users_can_sign_in(self, secrets, database, application):
         second = self.rotate(secrets)
         assert second["username"] == "shop_clone"
-        assert signs_in(port, second["password"], "shop_clone") and signs_in(port, application["password"], "shop")
+        assert signs_in(database, second) and signs_in(database, application)
         # What the first user owns, the second one can use.
-        sql(port, "shop_clone", second["password"], "INSERT INTO orders VALUES (1)")
+        sql(database, "INSERT INTO orders VALUES (1)", second)
         third = self.rotate(secrets)
         assert third["username"] == "shop" and third["password"] != application["password"]
-        assert signs_in(port, third["password"], "shop") and not signs_in(port, application["password"], "shop")
-        assert signs_in(port, second["password"], "shop_clone")
+        assert signs_in(database, third) and signs_in(database, second) and not signs_in(database, application)
         fourth = self.rotate(secrets)
-        assert fourth["username"] == "shop_clone" and not signs_in(port, second["password"], "shop_clone")
-        assert sql(port, "shop_clone", fourth["password"], "SELECT count(*) FROM orders") == "1"
+        assert fourth["username"] == "shop_clone" and not signs_in(database, second)
+        assert sql(database, "SELECT count(*) FROM orders", fourth) == "1"
 
     def test_a_secret_that_is_not_in_reads_is_not_read(self, broker, secrets, database):
         value = made_user(database, "nosy")
-        other = secrets.create_secret(Name="app/not-listed", SecretString=json.dumps({**value, "username": "keeper", "password": "kept"}))
+        other = secrets.create_secret(Name="app/not-listed", SecretString=json.dumps({**value, **postgres.KEEPER}))
         secret = secrets.create_secret(Name="app/nosy", SecretString=json.dumps({**value, "masterarn": other["ARN"]}))
         secrets.rotate_secret(SecretId="app/nosy", RotationLambdaARN=arn("alternating"))
         assert failure(broker, secret) == "setSecret: the command ended with exit status 1"
-        assert signs_in(database[0], value["password"], "nosy")
-        assert sql(database[0], "keeper", "kept", "SELECT count(*) FROM pg_roles WHERE rolname = 'nosy_clone'") == "0"
+        assert signs_in(database, value)
+        assert sql(database, "SELECT count(*) FROM pg_roles WHERE rolname = 'nosy_clone'") == "0"
         secrets.cancel_rotate_secret(SecretId="app/nosy")

@@ -1,6 +1,7 @@
 """Rotation functions behind HTTPS with an authority of their own: who is believed, and who is not."""
 
 import json
+import threading
 
 import pytest
 
@@ -8,7 +9,7 @@ import broker as brokers
 import conftest
 from broker import ACCOUNT, REGION
 from certificates import Authority
-from functions import Endpoint, eventually
+from functions import Endpoint, eventually, rotate
 from test_rotation import events, rotated
 
 # name of the function -> (authority and names of its certificate, authority in the configuration)
@@ -17,6 +18,8 @@ FUNCTIONS = {
     "one-of-two": ("ours", ["IP:127.0.0.1"], "both"),
     "other-authority": ("theirs", ["IP:127.0.0.1"], "ours"),
     "other-name": ("ours", ["DNS:functions.example", "IP:127.0.0.2"], "ours"),
+    "slow": ("ours", ["IP:127.0.0.1"], "ours"),
+    "elsewhere": ("ours", ["IP:127.0.0.1"], "ours"),
 }
 
 
@@ -31,6 +34,7 @@ def endpoints(tmp_path_factory):
     (place / "both.pem").write_text(authorities["theirs"].pem.read_text() + authorities["ours"].pem.read_text())
     made = {name: Endpoint(authorities[by].issue(name, *names)) for name, (by, names, _) in FUNCTIONS.items()}
     # HTTP where the configuration says HTTPS.
+    made["elsewhere"].url += "/elsewhere"
     made["plain"] = Endpoint()
     made["plain"].url = made["plain"].url.replace("http:", "https:")
     yield place, made
@@ -47,7 +51,7 @@ def broker(tmp_path_factory, endpoints):
     with open(directory / "sealdock.toml", "a") as file:
         for name, endpoint in made.items():
             ca = place / f"{FUNCTIONS[name][2] if name in FUNCTIONS else 'ours'}.pem"
-            file.write(f'\n[[function]]\narn = "{arn(name)}"\nurl = "{endpoint.url}"\nca = "{ca}"\ntimeout-seconds = 10\n')
+            file.write(f'\n[[function]]\narn = "{arn(name)}"\nurl = "{endpoint.url}"\nca = "{ca}"\ntimeout-seconds = {1 if name == "slow" else 10}\n')
     (directory / "policies" / "admin.json").write_text(json.dumps(ADMIN))
     broker = brokers.serve(directory)
     yield broker
@@ -89,6 +93,34 @@ def test_nobody_else_is_called(broker, secrets, endpoints, name, value, function
     stages = secrets.describe_secret(SecretId=name)["VersionIdsToStages"]
     assert stages == {secret["VersionId"]: ["AWSCURRENT"], token: ["AWSPENDING"]}
     secrets.cancel_rotate_secret(SecretId=name)
+
+
+def test_a_path_that_the_endpoint_does_not_know(broker, secrets, endpoints, name, value):
+    secret = secrets.create_secret(Name=name, SecretString=value)
+    secrets.rotate_secret(SecretId=name, RotationLambdaARN=arn("elsewhere"))
+    failed = eventually(lambda: [data for event, data in events(broker, secret["ARN"]) if event == "RotationFailed"])
+    assert failed[0]["failure"] == "createSecret: the function's endpoint answered with status 404"
+    secrets.cancel_rotate_secret(SecretId=name)
+
+
+def test_a_function_that_takes_too_long(broker, secrets, endpoints, name, value):
+    let_go = threading.Event()
+
+    def slow(event, client):
+        if event["Step"] == "setSecret":
+            assert let_go.wait(20)
+        rotate(event, client)
+
+    endpoints[1]["slow"].rotations[name] = slow
+    secret = secrets.create_secret(Name=name, SecretString=value)
+    token = secrets.rotate_secret(SecretId=name, RotationLambdaARN=arn("slow"))["VersionId"]
+    failed = eventually(lambda: [data for event, data in events(broker, secret["ARN"]) if event == "RotationFailed"])
+    assert failed[0]["failure"] == "setSecret: the function took longer than 1 seconds"
+    assert secrets.describe_secret(SecretId=name)["VersionIdsToStages"][token] == ["AWSPENDING"]
+    let_go.set()
+    with pytest.raises(secrets.exceptions.InvalidRequestException, match="That rotation will be reattempted"):
+        secrets.rotate_secret(SecretId=name)
+    rotated(secrets, name, token)
 
 
 def test_a_url_needs_an_authority(tmp_path):
