@@ -6,7 +6,8 @@
 //! | `seal.rs` | key hierarchy and sealing |
 //! | `table.rs`, `blobs.rs` | metadata records, sealed values |
 //! | `kms_record.rs`, `kms_keyring.rs`, `kms_permits.rs` | KMS keys: their rules, their material, what it takes to use one |
-//! | `kms.rs`, `kms_aliases.rs`, `kms_deletion.rs` | the operations on keys |
+//! | `kms.rs`, `kms_aliases.rs`, `kms_deletion.rs`, `kms_materials.rs` | the operations on keys |
+//! | `erasure.rs` | the traces of destroyed keys, and their end |
 //! | `secret_record.rs`, `parameter_record.rs` | AWS's rules, pure |
 //! | `parameter_labels.rs`, `parameter_tags.rs`, `parameter_sharing.rs`, `parameter_listing.rs` | what else parameters have, and lists of them |
 //! | `parameter_value.rs`, `parameter_policies.rs` | AWS's rules for values and for what time does, pure |
@@ -24,10 +25,12 @@ mod anchor;
 mod attached_policy;
 mod bindings;
 mod blobs;
+mod erasure;
 mod kms;
 mod kms_aliases;
 mod kms_deletion;
 mod kms_keyring;
+mod kms_materials;
 mod kms_permits;
 mod kms_record;
 mod parameter_due;
@@ -58,6 +61,7 @@ mod secret_listing;
 mod secret_record;
 mod secret_replication;
 mod secret_rotation;
+mod secret_suffix;
 mod secret_table;
 mod secret_versions;
 mod secrets;
@@ -68,6 +72,7 @@ pub use access_keys::{AccessKeyRecord, AccessKeys, account_of_key};
 pub use attached_policy::AttachedPolicy;
 pub use bindings::{Binding, BindingRecord, Bindings};
 pub use kms::{ChosenKey, FoundKey, Kms, KmsFailure, NewKey, OWN_KEYS, OwnKey};
+pub use kms_materials::KeyMaterial;
 pub use kms_permits::KeyPermits;
 pub use kms_record::{
     AliasRecord, CustomerKey, KeyError, KeyRecord, KeyRotation, KeyState, RotationSchedule,
@@ -95,6 +100,7 @@ pub use scope::Scope;
 pub use secret_error::SecretError;
 pub use secret_listing::{SecretOrder, SecretPage};
 pub use secret_record::{AWSCURRENT, AWSPREVIOUS, Deletion, SecretRecord, VersionRecord};
+pub use secret_suffix::SecretSuffix;
 pub use secret_versions::StageMove;
 pub use secrets::{KeyEdit, NewSecret, SecretContent, SecretFailure, SecretVersionValue, Secrets, Written};
 pub use table::Row;
@@ -167,6 +173,7 @@ struct Header {
 pub struct Vault {
     id: String,
     keys: Arc<Keys>,
+    store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     blobs: Blobs,
     keyring: Keyring,
@@ -241,8 +248,9 @@ impl Vault {
             access_keys: Table::load(Arc::clone(&store), Arc::clone(&keys))?,
             bindings: Table::load(Arc::clone(&store), Arc::clone(&keys))?,
             revocations: Table::load(Arc::clone(&store), Arc::clone(&keys))?,
-            anchor: Table::load(store, Arc::clone(&keys))?,
+            anchor: Table::load(Arc::clone(&store), Arc::clone(&keys))?,
             keys,
+            store,
             touched: Mutex::default(),
             rotations: AtomicU64::default(),
             replication: Mutex::default(),
