@@ -67,6 +67,9 @@ fn images_may_choose_where_they_are_allowed_to() {
     let started = set.sleeper("own", &[], "own:1");
     assert!(started.status.success(), "{}", errors(&started));
     assert!(set.has("own", &format!("EXTRA={TOKEN}")));
+    let label = ["--label", "sealdock.variables=OTHER"];
+    let text = refusal(&set.sleeper("listed", &label, "own:1"));
+    assert!(text.contains("not in its list"), "labels count here as well: {text}");
 }
 
 #[test]

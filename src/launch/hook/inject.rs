@@ -166,6 +166,7 @@ fn record(variables: &[Variable], values: &[ResolvedInjection], target: &Target)
 
 #[cfg(test)]
 mod tests {
+    use super::super::provenance::Provenance;
     use super::super::spec::Spec;
     use super::*;
 
@@ -179,7 +180,8 @@ mod tests {
     fn a_bare_name_needs_a_region() {
         let options = Options { execution_role: Some("r".into()), ..Options::default() };
         let spec = Spec::bundle("{}".to_owned()).unwrap();
-        let plain = Target::new(&spec, None, "c", &options).unwrap();
+        let plain =
+            Target::new(&spec, &Provenance::find(&spec, "/b".as_ref(), "c", true), "c", &options).unwrap();
         let bare = ValueFrom::parse("/p").unwrap();
         let secret = ValueFrom::parse(SECRET).unwrap();
         assert!(matches!(region(std::slice::from_ref(&bare), &plain), Err(HookError::NoRegion)));

@@ -172,9 +172,9 @@ fn create(
     if variables.is_empty() {
         return become_runc(options, line.words());
     }
-    let provenance = (!options.trust_images).then(|| Provenance::find(&spec, &bundle, id));
-    let target = Target::new(&spec, provenance.as_ref(), id, options)?;
-    target.check(&spec, provenance.as_ref(), &variables)?;
+    let provenance = Provenance::find(&spec, &bundle, id, options.trust_images);
+    let target = Target::new(&spec, &provenance, id, options)?;
+    target.check(&spec, &provenance, &variables)?;
     keep_out_of_core_files()?;
     let broker = Connection::new(options)?;
     let (values, unrecorded) = broker.values(&variables, &target)?;
@@ -217,9 +217,9 @@ fn exec(options: &Options, line: &RuncLine, process: &Path, id: &str) -> Result<
     if let Some(new) = variables.iter().find(|v| v.file.is_some() && !known.contains(v)) {
         return Err(HookError::NoNewFile(new.name.clone()));
     }
-    let provenance = (!options.trust_images).then(|| Provenance::find(&container, &bundle, id));
-    let target = Target::new(&spec, provenance.as_ref(), id, options)?;
-    target.check(&spec, provenance.as_ref(), &variables)?;
+    let provenance = Provenance::find(&container, &bundle, id, options.trust_images);
+    let target = Target::new(&spec, &provenance, id, options)?;
+    target.check(&spec, &provenance, &variables)?;
     keep_out_of_core_files()?;
     let broker = Connection::new(options)?;
     let (values, unrecorded) = broker.values(&variables, &target)?;

@@ -50,6 +50,8 @@ pub(super) struct Provenance {
     labels: Words,
     /// Whether the engine takes annotations from images.
     annotates: bool,
+    /// Whether images may say what they like.
+    trusted: bool,
 }
 
 #[derive(Debug, Default)]
@@ -60,8 +62,8 @@ struct Image {
 }
 
 impl Provenance {
-    /// Looks where the engine of this bundle keeps it.
-    pub(super) fn find(spec: &Spec, bundle: &Path, id: &str) -> Self {
+    /// Looks where the engine of this bundle keeps it. If images are `trusted`, nothing counts as theirs.
+    pub(super) fn find(spec: &Spec, bundle: &Path, id: &str, trusted: bool) -> Self {
         let is_podman = spec.annotation(PODMANS.0) == Some(PODMANS.1);
         let (image, labels) = if !is_file_name(id) {
             (Err(format!("`{id}` is not a container id")), Words::new())
@@ -75,7 +77,7 @@ impl Provenance {
         } else {
             (Err("the engine keeps no record of the image that the hook can read".to_owned()), Words::new())
         };
-        Self { image, labels, annotates: is_podman }
+        Self { image, labels, annotates: is_podman, trusted }
     }
 
     /// Of a variable of the container.
@@ -101,6 +103,9 @@ impl Provenance {
     }
 
     fn told(&self, by_image: impl FnOnce(&Image) -> bool) -> Origin {
+        if self.trusted {
+            return Origin::Starter;
+        }
         match &self.image {
             Ok(image) if by_image(image) => Origin::Image,
             Ok(_) => Origin::Starter,
@@ -252,7 +257,7 @@ mod tests {
     fn docker_knows_what_the_image_sets() {
         let data = tempfile::tempdir().unwrap();
         let spec = docker_bundle(data.path(), "c");
-        let found = Provenance::find(&spec, Path::new("/run/b"), "c");
+        let found = Provenance::find(&spec, Path::new("/run/b"), "c", false);
         assert_eq!(found.of_variable("A", "1"), Origin::Image);
         assert_eq!(
             (found.of_variable("A", "2"), found.of_variable("B", "2")),
@@ -260,6 +265,11 @@ mod tests {
         );
         assert_eq!(found.label("l"), Some(("image's", Origin::Image)));
         assert_eq!((found.label("m"), found.label("n")), (Some(("mine", Origin::Starter)), None));
+        let trusting = Provenance::find(&spec, Path::new("/run/b"), "c", true);
+        assert_eq!(
+            (trusting.of_variable("A", "1"), trusting.label("l")),
+            (Origin::Starter, Some(("image's", Origin::Starter)))
+        );
     }
 
     #[test]
@@ -267,14 +277,14 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         let spec = docker_bundle(data.path(), "another");
         for id in ["c", "../c", "gone", ""] {
-            let found = Provenance::find(&spec, Path::new("/run/b"), id);
+            let found = Provenance::find(&spec, Path::new("/run/b"), id, false);
             assert!(matches!(found.of_variable("B", "2"), Origin::Unknown(_)), "{id}");
             assert_eq!(found.of_annotation("x", "y"), Origin::Starter);
         }
         let (spec, image) = (docker_bundle(data.path(), "c"), "image/overlay2/imagedb/content/sha256/ab");
         for content in ["{", "[]", "{\"config\": {\"Env\": 5}}"] {
             fs::write(data.path().join(image), content).unwrap();
-            let found = Provenance::find(&spec, Path::new("/run/b"), "c");
+            let found = Provenance::find(&spec, Path::new("/run/b"), "c", false);
             assert!(matches!(found.of_variable("B", "2"), Origin::Unknown(_)), "{content}");
         }
     }
@@ -290,14 +300,14 @@ mod tests {
             &json!({"config": {"Env": ["A=1"]}}),
         );
         let spec = Spec::bundle(json!({"annotations": {PODMANS.0: PODMANS.1}}).to_string()).unwrap();
-        let found = Provenance::find(&spec, &at("overlay-containers/c/userdata"), "c");
+        let found = Provenance::find(&spec, &at("overlay-containers/c/userdata"), "c", false);
         assert_eq!(
             (found.of_variable("A", "1"), found.of_variable("B", "2")),
             (Origin::Image, Origin::Starter)
         );
         assert_eq!(found.of_annotation("x", "image's"), Origin::Image);
         assert_eq!(found.of_annotation("x", "mine"), Origin::Starter);
-        let lost = Provenance::find(&spec, Path::new("/elsewhere"), "c");
+        let lost = Provenance::find(&spec, Path::new("/elsewhere"), "c", false);
         assert!(matches!(lost.of_annotation("x", "mine"), Origin::Unknown(_)));
     }
 }

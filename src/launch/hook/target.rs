@@ -42,13 +42,13 @@ const FAMILY: Names = ("SEALDOCK_FAMILY", "sealdock.family");
 const CONTAINER: Names = ("SEALDOCK_CONTAINER_NAME", "sealdock.container-name");
 
 impl Target {
-    /// Reads the settings. `provenance` is `None` where images may set them.
+    /// Reads the settings.
     ///
     /// # Errors
     /// A setting of the image, or no execution role.
     pub(super) fn new(
         spec: &Spec,
-        provenance: Option<&Provenance>,
+        provenance: &Provenance,
         id: &str,
         options: &Options,
     ) -> Result<Self, HookError> {
@@ -75,7 +75,7 @@ impl Target {
     pub(super) fn check(
         &self,
         spec: &Spec,
-        provenance: Option<&Provenance>,
+        provenance: &Provenance,
         variables: &[Variable],
     ) -> Result<(), HookError> {
         if let Some(list) = &self.variables {
@@ -85,7 +85,6 @@ impl Target {
                 None => Ok(()),
             };
         }
-        let Some(provenance) = provenance else { return Ok(()) };
         for Variable { name, .. } in variables {
             match provenance.of_variable(name, spec.control(name).unwrap_or_default()) {
                 Origin::Starter => {}
@@ -101,14 +100,11 @@ impl Target {
 
 fn setting(
     spec: &Spec,
-    provenance: Option<&Provenance>,
+    provenance: &Provenance,
     (variable, label): Names,
 ) -> Result<Option<String>, HookError> {
     let variable_value = spec.control(variable);
     let annotation = spec.annotation(label);
-    let Some(provenance) = provenance else {
-        return Ok(variable_value.or(annotation).map(str::to_owned));
-    };
     let allowed = |what: String, value: &str, origin| match origin {
         Origin::Starter => Ok(Some(value.to_owned())),
         Origin::Image => Err(HookError::ImageSetting(what)),
@@ -137,8 +133,13 @@ mod tests {
         Options { execution_role: role.map(str::to_owned), ..Options::default() }
     }
 
+    fn trusting(spec: &Spec) -> Provenance {
+        Provenance::find(spec, "/b".as_ref(), "c", true)
+    }
+
     fn target(spec: &str, options: &Options) -> Result<Target, HookError> {
-        Target::new(&Spec::bundle(spec.to_owned()).unwrap(), None, "0123456789abcdef", options)
+        let (spec, id) = (Spec::bundle(spec.to_owned()).unwrap(), "0123456789abcdef");
+        Target::new(&spec, &trusting(&spec), id, options)
     }
 
     #[test]
@@ -156,18 +157,18 @@ mod tests {
         let spec = r#"{"process":{"env":["SEALDOCK_VARIABLES=A, B","A=sealdock:/a","C=sealdock:/c"]}}"#;
         let found = target(spec, &options(Some("r"))).unwrap();
         let spec = Spec::bundle(spec.to_owned()).unwrap();
-        let error = found.check(&spec, None, &spec.variables()).unwrap_err();
+        let error = found.check(&spec, &trusting(&spec), &spec.variables()).unwrap_err();
         assert!(error.to_string().contains("`C`"), "{error}");
-        assert!(found.check(&spec, None, &spec.variables()[..1]).is_ok());
+        assert!(found.check(&spec, &trusting(&spec), &spec.variables()[..1]).is_ok());
     }
 
     #[test]
     fn without_a_known_origin_only_annotations_count() {
         let find = |text: &str| {
             let spec = Spec::bundle(text.to_owned()).unwrap();
-            let provenance = Provenance::find(&spec, "/b".as_ref(), "c");
-            let target = Target::new(&spec, Some(&provenance), "c", &options(None))?;
-            target.check(&spec, Some(&provenance), &spec.variables())
+            let provenance = Provenance::find(&spec, "/b".as_ref(), "c", false);
+            let target = Target::new(&spec, &provenance, "c", &options(None))?;
+            target.check(&spec, &provenance, &spec.variables())
         };
         let role = r#""annotations":{"sealdock.execution-role":"r""#;
         let listed =
