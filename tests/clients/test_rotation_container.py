@@ -5,6 +5,7 @@ Docker under the name `BASE`, so that only the first run takes its time.
 """
 
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -18,6 +19,11 @@ import postgres
 from broker import ACCOUNT, REGION, ROOT
 from functions import eventually
 from test_rotation import events, rotated
+
+pytestmark = [
+    pytest.mark.skipif(os.geteuid() != 0, reason="only root can give this host the address of the task endpoint"),
+    pytest.mark.timeout(900),  # the first run builds the base
+]
 
 BASE = "sealdock-test/debian:bookworm"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/rotationTaskRole"
@@ -46,7 +52,7 @@ print(json.dumps({
     "describe one that does not rotate": outcome(client.describe_secret, SecretId=other),
     "read one outside app/": outcome(client.get_secret_value, SecretId=neither),
     "delete own": outcome(client.delete_secret, SecretId=own),
-    "rotate another": outcome(client.rotate_secret, SecretId=other, RotationLambdaARN=os.environ["FUNCTION"]),
+    "rotate another": outcome(client.rotate_secret, SecretId=other, RotationLambdaARN=sys.argv[2]),
     "list": outcome(client.list_secrets),
 }))
 """
@@ -86,14 +92,11 @@ def broker(tmp_path_factory):
     shipped = shipped.replace("111122223333", ACCOUNT).replace("us-east-1", REGION)
     roles = json.loads(shipped)["RoleDetailList"]
     (role,) = [role for role in roles if role["Arn"] == ROLE]
-    everything = {"Effect": "Allow", "Action": ["secretsmanager:*", "lambda:InvokeFunction", "iam:PassRole", "sts:AssumeRole"], "Resource": "*"}
+    everything = {"Effect": "Allow", "Action": ["secretsmanager:*", "lambda:InvokeFunction", "iam:PassRole"], "Resource": "*"}
     admin = {
         "UserName": "admin", "Path": "/", "Arn": f"arn:aws:iam::{ACCOUNT}:user/admin",
         "UserPolicyList": [{"PolicyName": "all", "PolicyDocument": {"Version": "2012-10-17", "Statement": [everything]}}],
     }  # fmt: skip
-    role["AssumeRolePolicyDocument"]["Statement"].append(
-        {"Effect": "Allow", "Principal": {"AWS": admin["Arn"]}, "Action": "sts:AssumeRole"}
-    )
     (directory / "policies" / "container.json").write_text(json.dumps({"UserDetailList": [admin], "RoleDetailList": [role]}))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -115,32 +118,24 @@ def secrets(broker):
 
 @pytest.fixture(scope="module")
 def function(tmp_path_factory, broker, image):
-    """The container: it has a session of its role, no capability, and nothing that it could write to."""
+    """The id of the container: docker/rotation/function.json as a task, with credentials of its role from the task endpoint."""
+    endpoint = brokers.Broker(["task", "endpoint", "--socket", broker.socket], tmp_path_factory.mktemp("endpoint") / "endpoint")
+    endpoint.wait_until(lambda text: "listening on http://169.254.170.2" in text)
     ca = tmp_path_factory.mktemp("ca") / "ca.pem"
     shutil.copy(broker.ca, ca)
-    ca.chmod(0o644)
-    sts = conftest.client("sts", broker.tls, broker.key, verify=broker.ca)
-    session = sts.assume_role(RoleArn=ROLE, RoleSessionName="rotate")["Credentials"]
-    variables = {
-        "AWS_ENDPOINT_URL": broker.tls,
-        "AWS_CA_BUNDLE": "/ca.pem",
-        "AWS_DEFAULT_REGION": REGION,
-        "AWS_ACCESS_KEY_ID": session["AccessKeyId"],
-        "AWS_SECRET_ACCESS_KEY": session["SecretAccessKey"],
-        "AWS_SESSION_TOKEN": session["SessionToken"],
-        "FUNCTION": FUNCTION,
-    }
-    name = f"sealdock-test-rotate-{uuid.uuid4().hex[:8]}"
-    file = tmp_path_factory.mktemp("environment") / "list"
-    file.write_text("".join(f"{variable}={value}\n" for variable, value in variables.items()))
-    started = docker(
-        "run", "--detach", "--name", name, "--network", "host", "--read-only", "--cap-drop", "ALL", "--env-file", file,
-        "--volume", f"{ca}:/ca.pem:ro", image, f"127.0.0.1:{broker.function}",
-    )  # fmt: skip
-    assert started.returncode == 0, started.stderr
+    values = {
+        "IMAGE": image, "ROLE": ROLE, "ADDRESS": f"127.0.0.1:{broker.function}", "ENDPOINT": broker.tls, "REGION": REGION, "CA": ca,
+    }  # fmt: skip
+    settings = [word for name, value in values.items() for word in ("--set", f"{name}={value}")]
+    definition = ROOT / "docker" / "rotation" / "function.json"
+    run = brokers.sealdock("task", "run", "--detach", "--socket", broker.socket, *settings, definition, timeout=120)
+    assert run.returncode == 0, run.stderr
+    broker.task = run.stdout.strip()
+    (container,) = docker("ps", "--quiet", "--filter", f"label=sealdock.task-id={broker.task}").stdout.split()
     eventually(lambda: listens(broker.function))
-    yield name
-    docker("rm", "--force", name)
+    yield container
+    docker("rm", "--force", "--volumes", container)
+    assert endpoint.stop() == 0
 
 
 def listens(port):
@@ -148,7 +143,6 @@ def listens(port):
         return client.connect_ex(("127.0.0.1", port)) == 0
 
 
-@pytest.mark.timeout(900)  # the first run builds the image
 def test_a_real_rotation(broker, secrets, function, database):
     value = postgres.made_user(database, "app")
     secret = secrets.create_secret(Name="app/db", SecretString=json.dumps(value))
@@ -164,10 +158,9 @@ def test_a_real_rotation(broker, secrets, function, database):
     assert done == [("RotationStarted", 1), ("RotationSucceeded", 1)]
     search = brokers.sealdock("audit", "search", "--data", broker.directory, "--event", "PutSecretValue", "--json")
     (put,) = [json.loads(line) for line in search.stdout.splitlines()]
-    assert put["userIdentity"]["arn"] == f"arn:aws:sts::{ACCOUNT}:assumed-role/rotationTaskRole/rotate"
+    assert put["userIdentity"]["arn"] == f"arn:aws:sts::{ACCOUNT}:assumed-role/rotationTaskRole/{broker.task}"
 
 
-@pytest.mark.timeout(900)
 def test_its_credentials_do_its_job_and_no_more(broker, secrets, function, value):
     own = secrets.describe_secret(SecretId="app/db")["ARN"]
     secrets.create_secret(Name="app/still", SecretString=value)
@@ -176,14 +169,16 @@ def test_its_credentials_do_its_job_and_no_more(broker, secrets, function, value
     secrets.rotate_secret(SecretId="app/others", RotationLambdaARN=OTHER)
     eventually(lambda: [name for name, _ in events(broker, others["ARN"]) if name == "RotationFailed"])
     secrets.cancel_rotate_secret(SecretId="app/others")
-    asked = docker("exec", function, "python3", "-c", PROBE, json.dumps([own, "app/others", "app/still", "elsewhere"]))
+    asked = docker("exec", function, "python3", "-c", PROBE, json.dumps([own, "app/others", "app/still", "elsewhere"]), FUNCTION)
     assert asked.returncode == 0, asked.stderr
+    # Neither is a key in its configuration.
+    variables = docker("inspect", "--format", "{{json .Config.Env}}", function).stdout
+    assert "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI" in variables and "SECRET_ACCESS_KEY" not in variables
     found = json.loads(asked.stdout)
     assert {what for what, outcome in found.items() if outcome == "ok"} == {"read own", "password"}
     assert {outcome for outcome in found.values() if outcome != "ok"} == {"AccessDeniedException"}
 
 
-@pytest.mark.timeout(900)
 def test_what_fails_in_the_container_is_told_and_tried_again(broker, secrets, function, database):
     value = postgres.made_user(database, "late", "right")
     wrong = json.dumps({**value, "password": "wrong"})
@@ -202,7 +197,6 @@ def test_what_fails_in_the_container_is_told_and_tried_again(broker, secrets, fu
     assert postgres.signs_in(database, json.loads(secrets.get_secret_value(SecretId="app/late")["SecretString"]))
 
 
-@pytest.mark.timeout(900)
 def test_a_container_that_is_not_there(broker, secrets, function, database):
     value = postgres.made_user(database, "gone")
     secret = secrets.create_secret(Name="app/gone", SecretString=json.dumps(value))
