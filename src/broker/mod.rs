@@ -22,6 +22,7 @@ mod keys;
 mod parameter_policies;
 pub mod policies;
 mod rotation;
+mod task_roles;
 mod tasks;
 
 pub use assume::{AssumeError, Assumed, NewSession};
@@ -31,6 +32,7 @@ pub use functions::{Function, Grant, Target};
 pub use keys::KeyError;
 pub use policies::{Policies, PolicyError, Watch};
 pub use rotation::RotationEvent;
+pub use task_roles::TaskCredentials;
 pub use tasks::{Injected, RoleSession, ServiceSession, SessionError};
 
 use crate::audit::{AuditError, AuditLog, Event, EventType, IdentityType, Options, UserIdentity};
@@ -86,6 +88,7 @@ pub struct Broker {
     audit: AuditLog,
     policies: Arc<Policies>,
     compiled: compiled::Compiled,
+    task_sessions: task_roles::TaskSessions,
     clock: Arc<dyn Clock>,
     metrics: Metrics,
 }
@@ -111,6 +114,7 @@ impl Broker {
             audit,
             policies,
             compiled: compiled::Compiled::default(),
+            task_sessions: task_roles::TaskSessions::default(),
             clock,
             metrics: Metrics::default(),
         };

@@ -91,11 +91,19 @@ impl Broker {
         context: &Context,
         wanted: &ServiceSession<'_>,
     ) -> Result<RoleSession, SessionError> {
-        let ServiceSession { service, role, .. } = *wanted;
-        let mut pass = Ask::new("iam:PassRole", role);
-        pass.keys.set("iam:PassedToService", service);
-        let _permit: Permit = self.authorize(context, &pass).await.map_err(SessionError::Denied)?;
+        let _permit = self.pass_role(context, wanted).await?;
         self.issue_for_service(context, wanted, context.caller.as_ref()).await
+    }
+
+    /// Whether the caller may hand the role to the service; recorded.
+    pub(super) async fn pass_role(
+        &self,
+        context: &Context,
+        wanted: &ServiceSession<'_>,
+    ) -> Result<Permit, SessionError> {
+        let mut pass = Ask::new("iam:PassRole", wanted.role);
+        pass.keys.set("iam:PassedToService", wanted.service);
+        self.authorize(context, &pass).await.map_err(SessionError::Denied)
     }
 
     /// A session that the broker itself needs, such as that of a rotation: nobody passes

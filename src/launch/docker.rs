@@ -200,8 +200,8 @@ impl ContainerRuntime for Docker {
         Ok(answer.arch.unwrap_or_default())
     }
 
-    async fn put(&self, id: &str, archive: Vec<u8>) -> Result<(), RuntimeError> {
-        let options = UploadToContainerOptionsBuilder::default().path("/").build();
+    async fn put(&self, id: &str, directory: &str, archive: Vec<u8>) -> Result<(), RuntimeError> {
+        let options = UploadToContainerOptionsBuilder::default().path(directory).build();
         let call = self.client.upload_to_container(id, Some(options), bollard::body_full(archive.into()));
         let wrap = |cause| RuntimeError::Create { container: id.to_owned(), cause };
         self.call("put files into the container", CREATE, call, wrap).await

@@ -4,6 +4,7 @@
 //! `sealdock.*`, from which `ps` and `stop` know everything that they need: no
 //! state is kept anywhere else.
 
+use crate::arn::Arn;
 use crate::ecs::plan::{ContainerPlan, TaskPlan};
 use std::collections::HashMap;
 
@@ -19,6 +20,8 @@ pub(super) const ESSENTIAL_LABEL: &str = "sealdock.essential";
 pub(super) const LEVEL_LABEL: &str = "sealdock.level";
 /// Names of volumes that go with the task.
 pub(super) const VOLUMES_LABEL: &str = "sealdock.volumes";
+/// On containers that were given credentials of the task's role.
+pub(super) const ROLE_LABEL: &str = "sealdock.task-role";
 pub(super) const DELIVERY_LABEL: &str = "sealdock.delivery";
 
 /// Who a task is.
@@ -38,8 +41,10 @@ pub(super) struct TaskIdentity {
 impl TaskIdentity {
     pub(super) fn new(plan: &TaskPlan, revision: u32, cluster: &str, region: &str) -> Self {
         let task_id = uuid::Uuid::new_v4().simple().to_string();
-        let account = plan.execution_role.as_ref().map_or("", |role| &role.account);
-        let partition = plan.execution_role.as_ref().map_or("aws", |role| &role.partition);
+        let task_role: Option<Arn> = plan.task_role.as_ref().and_then(|role| role.parse().ok());
+        let role = plan.execution_role.as_ref().or(task_role.as_ref());
+        let account = role.map_or("", |role| &role.account);
+        let partition = role.map_or("aws", |role| &role.partition);
         Self {
             task_arn: format!("arn:{partition}:ecs:{region}:{account}:task/{cluster}/{task_id}"),
             family: plan.family.clone(),

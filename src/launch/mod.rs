@@ -13,6 +13,7 @@
 
 mod daemon_config;
 mod docker;
+pub mod endpoint;
 mod error;
 mod events;
 mod fetch;

@@ -5,7 +5,7 @@ use super::error::LaunchError;
 use super::events::Event;
 use super::identity::{
     ARN_LABEL, CLUSTER_LABEL, CONTAINER_LABEL, DELIVERY_LABEL, ESSENTIAL_LABEL, FAMILY_LABEL, LEVEL_LABEL,
-    REVISION_LABEL, TASK_LABEL, VOLUMES_LABEL,
+    REVISION_LABEL, ROLE_LABEL, TASK_LABEL, VOLUMES_LABEL,
 };
 use super::logs::follow_all;
 use super::pause;
@@ -28,6 +28,8 @@ pub struct TaskSummary {
     pub task_arn: String,
     /// Name of the cluster.
     pub cluster: String,
+    /// Whether its containers were given credentials of a role.
+    pub has_role: bool,
     /// Its containers, in start order.
     pub containers: Vec<ContainerSummary>,
 }
@@ -55,6 +57,13 @@ pub struct ContainerSummary {
     volumes: Vec<String>,
 }
 
+impl ContainerSummary {
+    /// Whether it only holds the task's namespaces.
+    pub fn is_pause(&self) -> bool {
+        self.name == pause::NAME
+    }
+}
+
 /// The tasks, by id.
 ///
 /// # Errors
@@ -70,8 +79,10 @@ pub async fn list<R: ContainerRuntime>(runtime: &R) -> Result<Vec<TaskSummary>, 
             revision: label(REVISION_LABEL),
             task_arn: label(ARN_LABEL),
             cluster: label(CLUSTER_LABEL),
+            has_role: false,
             containers: Vec::new(),
         });
+        task.has_role |= listed.labels.contains_key(ROLE_LABEL);
         task.containers.push(summary(&listed));
     }
     let mut tasks: Vec<_> = tasks.into_values().collect();

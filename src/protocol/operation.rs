@@ -238,6 +238,12 @@ operations! {
     GetSessionToken: Sts reads;
     /// Credentials of a role for one task.
     CreateTaskSession: Sealdock writes;
+    /// Lets the containers of a task have credentials of a role.
+    GrantTaskRole: Sealdock writes;
+    /// Those credentials.
+    GetTaskCredentials: Sealdock reads;
+    /// Takes the roles of a task away and ends its sessions.
+    EndTask: Sealdock writes;
     /// Records which values went into which container.
     RecordInjections: Sealdock writes;
     /// What was recorded, for one container or all.

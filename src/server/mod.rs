@@ -33,6 +33,7 @@ mod parameter_filters;
 mod scrape;
 mod sealdock;
 mod sealdock_sessions;
+mod sealdock_tasks;
 mod secret_batch;
 mod secret_filters;
 mod secret_keys;

@@ -1,10 +1,10 @@
 //! Sealdock's own operations: what the launcher, the runtime hook and the command
 //! line need beyond the AWS services.
 
-use super::bindings;
 use super::exchange::{Answer, Exchange, Failure, blocking};
+use super::{bindings, sealdock_tasks};
 use crate::arn::Arn;
-use crate::broker::{KeyError, ServiceSession, SessionError};
+use crate::broker::{KeyError, ServiceSession};
 use crate::policy::IdentityKind;
 use crate::protocol::sealdock::{
     AccessKey, AccessKeyStatus, AccessKeySummary, CreateAccessKeyRequest, CreateAccessKeyResponse,
@@ -20,6 +20,9 @@ use serde_json::json;
 pub(super) async fn serve(operation: Operation, exchange: &mut Exchange<'_>, keys: &SigningKeys) -> Answer {
     match operation {
         Operation::CreateTaskSession => create_session(exchange).await,
+        Operation::GrantTaskRole => sealdock_tasks::grant(exchange).await,
+        Operation::GetTaskCredentials => sealdock_tasks::credentials(exchange).await,
+        Operation::EndTask => sealdock_tasks::end(exchange).await,
         Operation::RecordInjections => bindings::record(exchange).await,
         Operation::ListBindings => bindings::list(exchange).await,
         Operation::ForgetBindings => bindings::forget(exchange).await,
@@ -41,14 +44,7 @@ async fn create_session(exchange: &mut Exchange<'_>) -> Answer {
     }));
     let wanted = ServiceSession::task(&request.role_arn, &request.session_name);
     let session = exchange.broker.service_session(&exchange.context, &wanted).await;
-    let session = session.map_err(|e| match e {
-        SessionError::Denied(deny) => exchange.denied(deny, &request.role_arn),
-        SessionError::Untrusted { role } => Failure::Recorded(ApiError::access_denied_text(format!(
-            "ECS was unable to assume the role '{role}' that was provided for this task. Please verify that the role \
-             being passed has the proper trust relationship and permissions and that your IAM user has permissions to \
-             pass this role."
-        ))),
-    })?;
+    let session = session.map_err(|e| sealdock_tasks::no_session(exchange, e, &request.role_arn))?;
     exchange.answer(&CreateTaskSessionResponse {
         assumed_role_arn: session.caller.arn,
         assumed_role_id: session.caller.id,

@@ -13,6 +13,7 @@
 //! | `parameter_index.rs`, `parameter_due.rs` | what is due, and doing it |
 //! | `rotation.rs`, `secret_rotation.rs` | rotation of secrets: rules, operations |
 //! | `replica_record.rs`, `secret_replication.rs`, `secret_table.rs` | replicas of secrets in other Regions |
+//! | `access_keys.rs`, `tokens.rs`, `revocations.rs`, `task_roles.rs` | credentials: keys, sessions, their end, roles of tasks |
 //! | `secrets.rs`, `parameters.rs` | the operations, each behind a [`Permit`](crate::audit::Permit) |
 //!
 //! The header (store key `H`) is the one record that is not sealed: format
@@ -59,6 +60,7 @@ mod secret_table;
 mod secret_versions;
 mod secrets;
 mod table;
+mod task_roles;
 mod tokens;
 
 pub use access_keys::{AccessKeyRecord, AccessKeys, account_of_key};
@@ -93,6 +95,7 @@ pub use secret_record::{AWSCURRENT, AWSPREVIOUS, Deletion, SecretRecord, Version
 pub use secret_versions::StageMove;
 pub use secrets::{KeyEdit, NewSecret, SecretContent, SecretFailure, SecretVersionValue, Secrets, Written};
 pub use table::Row;
+pub use task_roles::{NewTaskRole, TaskRoleRecord, TaskRoles};
 pub use tokens::{SessionClaims, TokenError};
 
 use crate::clock::Clock;
@@ -174,6 +177,7 @@ pub struct Vault {
     access_keys: AccessKeyTable,
     bindings: Table<BindingRecord>,
     revocations: Table<RevocationRecord>,
+    task_roles: Table<TaskRoleRecord>,
     anchor: Table<anchor::AnchorRecord>,
     /// Ids of secrets that were read on a day that is not written down yet.
     touched: Mutex<BTreeSet<String>>,
@@ -240,6 +244,7 @@ impl Vault {
             access_keys: Table::load(Arc::clone(&store), Arc::clone(&keys))?,
             bindings: Table::load(Arc::clone(&store), Arc::clone(&keys))?,
             revocations: Table::load(Arc::clone(&store), Arc::clone(&keys))?,
+            task_roles: Table::load(Arc::clone(&store), Arc::clone(&keys))?,
             anchor: Table::load(store, Arc::clone(&keys))?,
             keys,
             touched: Mutex::default(),
@@ -286,6 +291,11 @@ impl Vault {
     /// Sessions that are over before their time.
     pub fn revocations(&self) -> Revocations<'_> {
         Revocations(self)
+    }
+
+    /// Which task may have credentials of which role.
+    pub fn task_roles(&self) -> TaskRoles<'_> {
+        TaskRoles(self)
     }
 
     /// Seed of the key that signs the audit log's checkpoints.

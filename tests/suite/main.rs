@@ -39,6 +39,7 @@ mod rotation_schedule;
 mod store_conformance;
 mod store_crash;
 mod store_files;
+mod task_roles;
 mod vault_kit;
 mod vault_replicas;
 mod vault_time;

@@ -106,6 +106,8 @@ const ACTIONS: &[(&str, &[&str])] = &[
     ("iam:UpdateAccessKey", &USERS),
     ("iam:DeleteAccessKey", &USERS),
     ("sealdock:RecordInjections", &["*"]),
+    ("sealdock:GetTaskCredentials", &ROLES),
+    ("sealdock:EndTask", &["*"]),
     ("sealdock:ListBindings", &["*"]),
     ("sealdock:ForgetBindings", &["*"]),
     ("sealdock:RevokeSessions", &["*", ROLES[0]]),
@@ -174,7 +176,7 @@ fn shipped_policies_permit_what_the_table_says() {
 fn gate(operation: Operation) -> Option<String> {
     match operation {
         Operation::WhoAmI | Operation::GetCallerIdentity | Operation::GetSessionToken => None,
-        Operation::CreateTaskSession => Some("iam:PassRole".into()),
+        Operation::CreateTaskSession | Operation::GrantTaskRole => Some("iam:PassRole".into()),
         Operation::CreateAccessKey
         | Operation::ListAccessKeys
         | Operation::UpdateAccessKey

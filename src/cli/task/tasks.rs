@@ -1,9 +1,10 @@
 //! `sealdock task ps`, `describe`, `logs` and `stop`: tasks that Docker knows.
 
 use super::{DockerArguments, DockerHost, docker_failed, write_line};
-use crate::cli::broker::block_on;
-use crate::cli::output::say;
+use crate::cli::broker::{BrokerArguments, block_on, refused};
+use crate::cli::output::{say, tell};
 use crate::cli::{Failure, table};
+use crate::client::Client;
 use crate::launch::{self, ContainerDescription, Event, Health, TaskSummary};
 use clap::Args;
 use serde_json::{Map, Value, json};
@@ -13,6 +14,8 @@ use std::process::ExitCode;
 pub(crate) struct StopArguments {
     /// Task id, or its beginning
     id: String,
+    #[command(flatten)]
+    broker: BrokerArguments,
     #[command(flatten)]
     docker: DockerHost,
 }
@@ -78,6 +81,14 @@ pub(super) fn stop(arguments: &StopArguments) -> Result<ExitCode, Failure> {
     let docker = arguments.docker.connect()?;
     let task = block_on(launch::stop(&docker, &arguments.id))?.map_err(|e| docker_failed(&e))?;
     say(format_args!("stopped {}", task.task_id));
+    if task.has_role {
+        let end = |client: Client| block_on(client.end_task(&task.task_id))?.map_err(|e| refused(&e));
+        if let Err(failure) = arguments.broker.client().and_then(end) {
+            tell(format_args!(
+                "its credentials could not be ended: {failure}; a running `sealdock task endpoint` does it by itself"
+            ));
+        }
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -5,6 +5,7 @@ mod injections;
 mod keys;
 mod revocations;
 mod sessions;
+mod task_roles;
 
 pub use injections::{
     Binding, Delivery, ForgetBindingsRequest, ForgetBindingsResponse, Injection, InjectionTarget,
@@ -21,6 +22,10 @@ pub use revocations::{
 };
 pub use sessions::{
     CreateTaskSessionRequest, CreateTaskSessionResponse, SessionCredentials, WhoAmIRequest, WhoAmIResponse,
+};
+pub use task_roles::{
+    EndTaskRequest, EndTaskResponse, GetTaskCredentialsRequest, GetTaskCredentialsResponse,
+    GrantTaskRoleRequest, GrantTaskRoleResponse,
 };
 
 use super::error::{ApiError, TextKey};
