@@ -59,6 +59,9 @@ pub struct Config {
     pub peers: Vec<PeerEntry>,
     /// Functions that rotation calls.
     pub functions: Vec<Function>,
+    /// Whether resource policies may name users and roles of the account that the policies do not
+    /// know. Not in the file: only `sealdock dev` sets it.
+    pub other_principals: bool,
 }
 
 /// Where the root key or the passphrase is found.
@@ -295,6 +298,7 @@ impl Config {
             limits: file.limits,
             peers: file.peer,
             functions,
+            other_principals: false,
             data: data.to_owned(),
         })
     }

@@ -65,6 +65,9 @@ pub struct Settings {
     pub audit_wait: Duration,
     /// Size of a segment of the audit log, in bytes.
     pub audit_segment_bytes: u64,
+    /// Whether the policies know some of the account's users and roles only, as in development,
+    /// so that a resource policy may name others.
+    pub other_principals: bool,
     /// Begin a new log although the vault remembers another; the first record says so.
     pub new_audit_log: bool,
 }

@@ -88,6 +88,8 @@ pub(crate) fn run(arguments: &DevArguments) -> Result<ExitCode, Failure> {
         }
     };
     let mut config = prepare(data, arguments)?;
+    // One user stands for everybody, so that policies written for production name roles that are not here.
+    config.other_principals = true;
     let role = format!("arn:aws:iam::{}:role/{FUNCTION_ROLE}", config.account);
     config.functions.extend(arguments.functions.iter().map(|stand| Function {
         arn: stand.arn.clone(),

@@ -33,6 +33,7 @@ pub(crate) fn open(config: &Config, new_audit_log: bool) -> Result<Arc<Broker>, 
         audit: config.audit.clone(),
         audit_wait: config.audit_wait,
         audit_segment_bytes: config.audit_segment_bytes,
+        other_principals: config.other_principals,
         new_audit_log,
     };
     let broker = Broker::open(settings, vault, clock).map_err(|e| match e {

@@ -18,6 +18,7 @@ use super::exchange::{Exchange, Failure};
 use super::kms_use::{KeyDenied, Use, permit};
 use super::named_secret::refused;
 use crate::audit::Permit;
+use crate::protocol::secretsmanager as wire;
 use crate::protocol::{ApiError, Service};
 use crate::vault::{
     ChosenKey, KeyError, KeyPermits, KeyRecord, OWN_KEYS, Row, Scope, SecretError, SecretFailure,
@@ -177,7 +178,13 @@ fn refusal(denied: KeyDenied) -> Failure {
 /// The service's own key works for the secret's account only.
 fn own_account(exchange: &Exchange<'_>, scope: &Scope) -> Result<(), Failure> {
     let own = exchange.context.caller.as_ref().is_some_and(|caller| caller.account() == scope.account);
-    if own { Ok(()) } else { Err(no_access().into()) }
+    if own {
+        return Ok(());
+    }
+    Err(wire::invalid_request(
+        "You can't access a secret from a different AWS account if you encrypt the secret with the default KMS service key.",
+    )
+    .into())
 }
 
 /// The record of a customer key; `None` for the service's own.

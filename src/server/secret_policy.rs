@@ -119,7 +119,8 @@ fn compiled(exchange: &Exchange<'_>, text: String) -> Result<AttachedPolicy, Api
         wire::malformed_policy_document(format!("This policy has invalid syntax. ({})", findings.first()))
     })?;
     let set = exchange.broker.policies();
-    match policy.compiled().and_then(|compiled| compiled.missing_principal(&set)) {
+    let missing = |compiled: &ResourcePolicy| compiled.missing_principal(&set);
+    match policy.compiled().filter(|_| !exchange.broker.settings().other_principals).and_then(missing) {
         // AWS's words, which clients wait on while a new role becomes known.
         Some(name) => Err(wire::malformed_policy_document(format!(
             "This resource policy contains an unsupported principal. ({name} does not exist)"

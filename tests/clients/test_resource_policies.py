@@ -12,6 +12,9 @@ from conftest import client, find_canary, make_key
 from expect import MARKED, NO_SECRET, Matching, body, constraint, refused
 
 OWN_KEY = "alias/shared"
+DEFAULT_KEY = (
+    "You can't access a secret from a different AWS account if you encrypt the secret with the default KMS service key."
+)
 
 
 @pytest.fixture(scope="module")
@@ -165,6 +168,12 @@ class TestChecked:
         text = policy(statement("Allow", {"AWS": "arn:aws:iam::999988887777:role/app"}))
         owner.put_resource_policy(SecretId=name, ResourcePolicy=text)
 
+    def test_development_knows_one_user_and_lets_policies_name_others(self, secrets, name, value):
+        secrets.create_secret(Name=name, SecretString=value)
+        text = policy(statement("Allow", {"AWS": f"arn:aws:iam::{ACCOUNT}:role/production"}))
+        secrets.put_resource_policy(SecretId=name, ResourcePolicy=text)
+        assert secrets.get_resource_policy(SecretId=name)["ResourcePolicy"] == text
+
     def test_its_length(self, secrets, name, value):
         secrets.create_secret(Name=name, SecretString=value)
         text = policy(statement("Deny", {"AWS": "999988887777"})).replace("\n", "")
@@ -307,10 +316,10 @@ class TestAccounts:
             lambda: guest.put_secret_value(SecretId=arn, SecretString=value),
             lambda: guest.update_secret(SecretId=arn, SecretString=value),
         ):
-            with refused("AccessDeniedException", "Access to KMS is not allowed"):
+            with refused("InvalidRequestException", DEFAULT_KEY):
                 call()
         (error,) = guest.batch_get_secret_value(SecretIdList=[arn])["Errors"]
-        assert (error["ErrorCode"], error["Message"]) == ("AccessDeniedException", "Access to KMS is not allowed")
+        assert (error["ErrorCode"], error["Message"]) == ("InvalidRequestException", DEFAULT_KEY)
 
     def test_a_name_in_each_account(self, as_user, name, value):
         made = {user: as_user(user).create_secret(Name=name, SecretString=value + user) for user in ("owner", "guest")}

@@ -38,6 +38,7 @@ fn open(kit: &Kit, clock: &Arc<ManualClock>) -> Arc<Broker> {
         audit: kit.data.join("audit"),
         audit_wait: Duration::from_secs(60),
         audit_segment_bytes: 1 << 20,
+        other_principals: false,
         new_audit_log: false,
     };
     Arc::new(Broker::open(settings, vault, Arc::clone(clock) as _).unwrap())
