@@ -222,6 +222,7 @@ impl Broker {
     pub fn close(&self) -> Result<(), AuditError> {
         // Days of reads that could not be written are only less precise metadata.
         let _ = self.vault.flush_touched(Duration::from_secs(1));
+        let _ = self.vault.flush_used_keys();
         self.note_own("StopBroker", Value::Null)?;
         // Without it the anchor is an older record of the same log, which holds as well.
         let _ = self.anchor();

@@ -13,6 +13,7 @@
 //! | 4 | the broker cannot be reached, or refused |
 //! | 120 to 124 | `task run` failed before the containers ran; see `launch` |
 
+mod agent;
 mod audit;
 mod bindings;
 mod broker;
@@ -58,6 +59,12 @@ enum Command {
     /// Run ECS task definitions on Docker
     #[command(subcommand)]
     Task(task::TaskCommand),
+    /// Serve secrets and parameters to processes beside it, in the shapes of AWS's local agents
+    ///
+    /// On 127.0.0.1:2773 unless told otherwise. It reads as --role, as the role of the task that it is a
+    /// container of, with the access key in the environment, or as the user that runs it. Values are kept
+    /// for a while; each hand-out is decided and recorded by the broker, kept or not.
+    Agent(Box<agent::AgentArguments>),
     /// Make Docker use the runtime hook
     #[command(subcommand)]
     Install(install::InstallCommand),
@@ -116,6 +123,7 @@ pub fn main() -> ExitCode {
         Command::Key(command) => key::run(command),
         Command::Session(command) => session::run(command),
         Command::Task(command) => task::run(command),
+        Command::Agent(arguments) => agent::run(&arguments),
         Command::Install(command) => install::install(&command),
         Command::Uninstall(command) => install::uninstall(&command),
         Command::Bindings(arguments) => bindings::run(&arguments),

@@ -8,9 +8,9 @@ use crate::protocol::sealdock::{
     CreateTaskSessionRequest, CreateTaskSessionResponse, DeleteAccessKeyRequest, EndTaskRequest,
     ForgetBindingsRequest, GetTaskCredentialsRequest, GetTaskCredentialsResponse, GrantTaskRoleRequest,
     GrantTaskRoleResponse, KeyOwner, ListAccessKeysRequest, ListAccessKeysResponse, ListBindingsRequest,
-    ListBindingsResponse, ListRevocationsRequest, ListRevocationsResponse, RecordInjectionsRequest,
-    Revocation, RevokeSessionsRequest, Revoked, SessionCredentials, UpdateAccessKeyRequest, WhoAmIRequest,
-    WhoAmIResponse,
+    ListBindingsResponse, ListRevocationsRequest, ListRevocationsResponse, RecordCachedReadRequest,
+    RecordInjectionsRequest, Revocation, RevokeSessionsRequest, Revoked, SessionCredentials,
+    UpdateAccessKeyRequest, WhoAmIRequest, WhoAmIResponse,
 };
 use crate::protocol::secretsmanager::{GetSecretValueRequest, GetSecretValueResponse};
 use crate::protocol::ssm::{GetParametersRequest, GetParametersResponse};
@@ -69,6 +69,11 @@ impl Client {
     pub async fn end_task(&self, task_id: &str) -> Result<(), ClientError> {
         let request = EndTaskRequest { task_id: task_id.to_owned() };
         self.typed(Operation::EndTask, &request, |_| Ok(())).await
+    }
+
+    /// Whether a value that was read before may be handed out once more; it is on record then.
+    pub async fn record_cached_read(&self, request: &RecordCachedReadRequest) -> Result<(), ClientError> {
+        self.typed(Operation::RecordCachedRead, request, |_| Ok(())).await
     }
 
     /// Puts on record what goes into a container.

@@ -27,11 +27,15 @@ use zeroize::Zeroizing;
 pub const ADDRESS: Ipv4Addr = Ipv4Addr::new(169, 254, 170, 2);
 /// Label by which the endpoint finds the container that asks for its metadata.
 pub const ENDPOINT_ID_LABEL: &str = "sealdock.endpoint-id";
+/// Label with the names of the log options that the task definition has in plain text.
+pub const LOG_OPTIONS_LABEL: &str = "sealdock.log-options";
+/// Label with the memory of the whole task in MiB, if it is limited.
+pub const TASK_MEMORY_LABEL: &str = "sealdock.task-memory";
 /// What the endpoint calls itself in its answers.
 pub const SERVER: &str = "sealdock-task-endpoint";
 
-/// Where the token is, if there is one.
-pub(super) const TOKEN_DIRECTORY: &str = "/run/sealdock";
+/// The directory in containers where the token for the endpoint is, if there is one.
+pub const TOKEN_DIRECTORY: &str = "/run/sealdock";
 pub(super) const TOKEN_NAME: &str = "credentials-token";
 
 /// An endpoint on this host does not need longer.
@@ -100,12 +104,14 @@ pub(super) struct Told {
     credentials: Option<SecretValue>,
     /// Stands for each container, by its name within the task.
     ids: HashMap<String, String>,
+    /// Memory of the whole task, in MiB.
+    memory: Option<u32>,
 }
 
 impl Told {
     pub(super) fn new(endpoint: TaskEndpoint, credentials: Option<SecretValue>, plan: &TaskPlan) -> Self {
         let id = |c: &ContainerPlan| (c.name.clone(), uuid::Uuid::new_v4().to_string());
-        Self { endpoint, credentials, ids: plan.containers.iter().map(id).collect() }
+        Self { endpoint, credentials, ids: plan.containers.iter().map(id).collect(), memory: plan.memory_mib }
     }
 
     /// The variables of a container.
@@ -139,7 +145,8 @@ impl Told {
     pub(super) fn labels(&self, container: &ContainerPlan) -> Vec<(String, String)> {
         let id = self.ids.get(&container.name).map(|id| (ENDPOINT_ID_LABEL.to_owned(), id.clone()));
         let role = self.credentials.as_ref().map(|_| (ROLE_LABEL.to_owned(), "true".to_owned()));
-        id.into_iter().chain(role).collect()
+        let memory = self.memory.map(|mib| (TASK_MEMORY_LABEL.to_owned(), mib.to_string()));
+        id.into_iter().chain(role).chain(log_options(container)).chain(memory).collect()
     }
 
     /// What goes into the token file, if there is one.
@@ -169,6 +176,15 @@ pub(super) async fn grant(
         task_definition: Some(identity.definition()),
     };
     client.grant_task_role(&request).await.map_err(|cause| LaunchError::of_role(role_arn, cause))
+}
+
+/// Docker's own record of the options has the secret ones among them.
+fn log_options(container: &ContainerPlan) -> Option<(String, String)> {
+    let log = container.log.as_ref()?;
+    let is_secret = |name: &str| log.secret_options.iter().any(|secret| secret.name == name);
+    let names: Vec<&str> =
+        log.options.iter().map(|(name, _)| name.as_str()).filter(|n| !is_secret(n)).collect();
+    (!names.is_empty()).then(|| (LOG_OPTIONS_LABEL.to_owned(), names.join(",")))
 }
 
 #[expect(
@@ -210,7 +226,7 @@ mod tests {
 
     fn plan() -> TaskPlan {
         let task = r#"{"family": "f", "networkMode": "host", "containerDefinitions": [
-          {"name": "a", "image": "i", "memory": 4}, {"name": "b", "image": "i", "memory": 4, "essential": false}]}"#;
+          {"name": "a", "image": "i", "memory": 6}, {"name": "b", "image": "i", "memory": 6, "essential": false}]}"#;
         crate::ecs::parse(task).unwrap().plan().unwrap()
     }
 

@@ -13,6 +13,7 @@
 
 mod daemon_config;
 mod docker;
+mod docker_facts;
 pub mod endpoint;
 mod error;
 mod events;

@@ -244,6 +244,8 @@ operations! {
     GetTaskCredentials: Sealdock reads;
     /// Takes the roles of a task away and ends its sessions.
     EndTask: Sealdock writes;
+    /// Decides and records a read of a value that an agent has kept.
+    RecordCachedRead: Sealdock reads;
     /// Records which values went into which container.
     RecordInjections: Sealdock writes;
     /// What was recorded, for one container or all.

@@ -32,6 +32,7 @@ mod named_secret;
 mod parameter_filters;
 mod scrape;
 mod sealdock;
+mod sealdock_reads;
 mod sealdock_sessions;
 mod sealdock_tasks;
 mod secret_batch;

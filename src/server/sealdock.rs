@@ -2,15 +2,16 @@
 //! line need beyond the AWS services.
 
 use super::exchange::{Answer, Exchange, Failure, blocking};
-use super::{bindings, sealdock_tasks};
+use super::{bindings, sealdock_reads, sealdock_tasks};
 use crate::arn::Arn;
 use crate::broker::{KeyError, ServiceSession};
 use crate::policy::IdentityKind;
 use crate::protocol::sealdock::{
-    AccessKey, AccessKeyStatus, AccessKeySummary, CreateAccessKeyRequest, CreateAccessKeyResponse,
-    CreateTaskSessionRequest, CreateTaskSessionResponse, DeleteAccessKeyRequest, DeleteAccessKeyResponse,
-    KeyOwner, ListAccessKeysRequest, ListAccessKeysResponse, SessionCredentials, UpdateAccessKeyRequest,
-    UpdateAccessKeyResponse, WhoAmIRequest, WhoAmIResponse, invalid_request, limit_exceeded, not_found,
+    AccessKey, AccessKeyLastUsed, AccessKeyStatus, AccessKeySummary, CreateAccessKeyRequest,
+    CreateAccessKeyResponse, CreateTaskSessionRequest, CreateTaskSessionResponse, DeleteAccessKeyRequest,
+    DeleteAccessKeyResponse, KeyOwner, ListAccessKeysRequest, ListAccessKeysResponse, SessionCredentials,
+    UpdateAccessKeyRequest, UpdateAccessKeyResponse, WhoAmIRequest, WhoAmIResponse, invalid_request,
+    limit_exceeded, not_found,
 };
 use crate::protocol::sigv4::SigningKeys;
 use crate::protocol::{ApiError, Operation};
@@ -23,6 +24,7 @@ pub(super) async fn serve(operation: Operation, exchange: &mut Exchange<'_>, key
         Operation::GrantTaskRole => sealdock_tasks::grant(exchange).await,
         Operation::GetTaskCredentials => sealdock_tasks::credentials(exchange).await,
         Operation::EndTask => sealdock_tasks::end(exchange).await,
+        Operation::RecordCachedRead => sealdock_reads::record(exchange).await,
         Operation::RecordInjections => bindings::record(exchange).await,
         Operation::ListBindings => bindings::list(exchange).await,
         Operation::ForgetBindings => bindings::forget(exchange).await,
@@ -66,22 +68,9 @@ async fn create_key(exchange: &mut Exchange<'_>) -> Answer {
     exchange.context.parameters = Some(json!({ "principalArn": principal }));
     enter_account_of(exchange, &principal);
     let _permit = exchange.authorize("iam:CreateAccessKey", &principal, &principal).await?;
-    let held = exchange
-        .broker
-        .vault()
-        .access_keys()
-        .list()
-        .iter()
-        .filter(|k| k.record.principal == principal)
-        .count();
-    if held >= MAX_KEYS {
-        let text = format!(
-            "Cannot exceed quota for AccessKeysPerUser: {MAX_KEYS}; delete a key of {principal} first"
-        );
-        return Err(limit_exceeded(text).into());
-    }
     let (key, secret) = blocking(|| exchange.broker.create_access_key(&principal)).map_err(|e| match e {
         KeyError::UnknownPrincipal(_) => not_found(e.to_string()),
+        KeyError::TooMany(_) => limit_exceeded(e.to_string()),
         KeyError::Vault(error) => super::internal(&error),
     })?;
     exchange.answer(&CreateAccessKeyResponse {
@@ -93,9 +82,6 @@ async fn create_key(exchange: &mut Exchange<'_>) -> Answer {
         },
     })
 }
-
-/// As in IAM: two keys, so that one can be replaced while the other is in use.
-const MAX_KEYS: usize = 2;
 
 async fn list_keys(exchange: &mut Exchange<'_>) -> Answer {
     let request = ListAccessKeysRequest::decode(exchange.body)?;
@@ -115,6 +101,11 @@ async fn list_keys(exchange: &mut Exchange<'_>) -> Answer {
                 principal_arn: key.principal.clone(),
                 status: if key.active { AccessKeyStatus::Active } else { AccessKeyStatus::Inactive },
                 create_date: key.created,
+                last_used: key.last_used.as_ref().map(|last| AccessKeyLastUsed {
+                    date: last.date,
+                    service: last.service.clone(),
+                    region: last.region.clone(),
+                }),
             })
             .collect(),
     })

@@ -63,7 +63,7 @@ mod table;
 mod task_roles;
 mod tokens;
 
-pub use access_keys::{AccessKeyRecord, AccessKeys, account_of_key};
+pub use access_keys::{AccessKeyRecord, AccessKeys, LastUse, account_of_key};
 pub use attached_policy::AttachedPolicy;
 pub use bindings::{Binding, BindingRecord, Bindings};
 pub use kms::{ChosenKey, FoundKey, Kms, KmsFailure, NewKey, OWN_KEYS, OwnKey};
@@ -181,6 +181,10 @@ pub struct Vault {
     anchor: Table<anchor::AnchorRecord>,
     /// Ids of secrets that were read on a day that is not written down yet.
     touched: Mutex<BTreeSet<String>>,
+    /// Ids of access keys whose last use is not written down yet.
+    used_keys: Mutex<BTreeSet<String>>,
+    /// Held while an access key is made.
+    new_access_keys: Mutex<()>,
     /// Grows whenever a rotation may have become due at once.
     rotations: AtomicU64,
     /// Held while replicas are brought in sync.
@@ -248,6 +252,8 @@ impl Vault {
             anchor: Table::load(store, Arc::clone(&keys))?,
             keys,
             touched: Mutex::default(),
+            used_keys: Mutex::default(),
+            new_access_keys: Mutex::default(),
             rotations: AtomicU64::default(),
             replication: Mutex::default(),
             buried: Mutex::default(),
@@ -310,6 +316,7 @@ impl Vault {
     /// [`VaultError`]; what is left over is due again the next time.
     pub fn maintain(&self) -> Result<Vec<String>, VaultError> {
         self.flush_touched(FLUSH)?;
+        self.access_keys().flush_used()?;
         self.revocations().purge()?;
         self.secrets().purge()
     }
@@ -346,6 +353,14 @@ impl Vault {
             }
         });
         self.touched.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
+    }
+
+    /// Writes down the last uses of access keys.
+    ///
+    /// # Errors
+    /// [`VaultError`]; what is left over is due again the next time.
+    pub fn flush_used_keys(&self) -> Result<(), VaultError> {
+        self.access_keys().flush_used()
     }
 
     /// Writes down the days of recent reads, for at most `patience`: each is a commit of its own, and a

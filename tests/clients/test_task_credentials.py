@@ -230,7 +230,7 @@ class TestSdk:
             "own": f"{conftest.CANARY}-own", "other": "AccessDeniedException", "injected": "AccessDeniedException",
             "method": "container-role", "arn": f"arn:aws:sts::{ACCOUNT}:assumed-role/app/{task_id}",
         }  # fmt: skip
-        found = brokers.sealdock("audit", "search", "--data", broker.directory, "--task", task_id, "--json")
+        found = brokers.sealdock("audit", "search", "--data", broker.directory, "--task", task_id, "--json", "--limit", "1000")
         assert found.returncode == 0, found.stderr
         names = [json.loads(line)["eventName"] for line in found.stdout.splitlines()]
         for name in ("AssumeRole", "GrantTaskRole", "GetTaskCredentials", "GetSecretValue", "EndTask"):
@@ -286,7 +286,7 @@ class TestLife:
         assert get(url)[0] == 400, "at once, for there is nobody to have them"
         limit = time.monotonic() + 30
         while True:
-            events = brokers.sealdock("audit", "search", "--data", broker.directory, "--task", task_id, "--json").stdout
+            events = brokers.sealdock("audit", "search", "--data", broker.directory, "--task", task_id, "--json", "--limit", "1000").stdout
             if "EndTask" in events:
                 break
             assert time.monotonic() < limit, events

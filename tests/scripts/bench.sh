@@ -4,3 +4,4 @@ set -euo pipefail
 source "$(dirname "$0")/environment.sh"
 
 .venv/bin/python tests/scripts/bench.py "$@"
+.venv/bin/python tests/scripts/bench_credentials.py

@@ -181,6 +181,7 @@ fn gate(operation: Operation) -> Option<String> {
         | Operation::ListAccessKeys
         | Operation::UpdateAccessKey
         | Operation::DeleteAccessKey => Some(format!("iam:{}", operation.name())),
+        Operation::RecordCachedRead => Some(Operation::GetSecretValue.action()),
         operation => Some(operation.action()),
     }
 }

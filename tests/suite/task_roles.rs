@@ -66,6 +66,7 @@ impl House {
             functions: Vec::new(),
             audit_wait: Duration::from_secs(5),
             audit_segment_bytes: 1 << 20,
+            other_principals: false,
             new_audit_log: false,
         };
         Broker::open(settings, vault, Arc::clone(&self.clock) as Arc<dyn Clock>).unwrap()

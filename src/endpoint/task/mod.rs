@@ -5,6 +5,7 @@
 //! GET /v2/credentials/ID               credentials of the task's role         credentials.rs
 //! GET /v1/credentials?id=ID            the same, with older texts
 //! GET /v2/credentials                  the same, with the id as `Authorization`
+//! GET /v4/ID ...                       the container's metadata               metadata.rs
 //! ```
 //!
 //! Every path has a limit of 40 requests a second and a burst of 60 for each client, and any
@@ -12,6 +13,9 @@
 
 mod address;
 mod credentials;
+mod metadata;
+mod shape;
+mod stats;
 mod watch;
 
 pub use address::{AddressError, HostAddress};
@@ -22,6 +26,7 @@ use crate::client::Client;
 use crate::launch::Docker;
 use crate::launch::endpoint::SERVER;
 use ::http::{HeaderValue, StatusCode};
+use metadata::Subject;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
@@ -76,6 +81,9 @@ impl Endpoint for TaskEndpoint {
             }
             ["v2", "credentials", _, ..] => {
                 credentials::answer(&self.client, &self.docker, credentials::v2(&asked)).await
+            }
+            ["v4", id, rest @ ..] if let Some(subject) = Subject::parse(rest) => {
+                metadata::answer(&self.docker, id, subject).await
             }
             _ => plain(StatusCode::NOT_FOUND, "text/plain; charset=utf-8", "404 page not found\n"),
         }

@@ -50,17 +50,11 @@ impl Known {
                 alive.insert(task.to_owned());
             }
         }
+        let seen = self.alive.iter().chain(&self.waning).chain(&present);
+        let waning: HashSet<String> =
+            seen.filter(|t| !alive.contains(*t) && !self.ended.contains(*t)).cloned().collect();
+        let over = waning.iter().filter(|t| self.waning.contains(*t)).cloned().collect();
         self.ended.retain(|task| present.contains(task));
-        let waning: HashSet<String> = self
-            .alive
-            .iter()
-            .chain(&self.waning)
-            .chain(&present)
-            .filter(|t| !alive.contains(*t))
-            .cloned()
-            .collect();
-        let over =
-            waning.iter().filter(|t| self.waning.contains(*t) && !self.ended.contains(*t)).cloned().collect();
         self.alive = alive;
         self.waning = waning;
         over
