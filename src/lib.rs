@@ -24,7 +24,8 @@
 //! | flow | begin at |
 //! |---|---|
 //! | a `GetSecretValue` request | `server/api.rs`, then `server/secretsmanager.rs` |
-//! | a task launch | `cli/task.rs`, then `launch/task.rs` |
+//! | a task launch | `cli/task/run.rs`, then `launch/task.rs` |
+//! | a service and its redeployments | `launch/service/mod.rs` |
 //! | a container that starts under the runtime hook | `launch/hook/mod.rs` |
 //! | a container that asks for credentials or metadata | `endpoint/task/mod.rs` |
 //! | the rotation of a secret | `rotation/mod.rs`, then `vault/rotation.rs` |

@@ -2,13 +2,17 @@
 """A rotation function: gives a PostgreSQL user a new password.
 
 The secret is JSON with `username` and `password`, and with `host`, `port` and `dbname` where they are not the usual ones.
-The user changes its own password, so nothing but the secret itself is read ("single user" in AWS's words).
+Two strategies, in AWS's words:
+
+    single user          the user changes its own password: nothing but the secret itself is read
+    alternating users    if the secret has `masterarn`, the secret of a superuser: `app` and `app_clone` take turns, and who
+                         still has the previous version can sign in until the next rotation
 
 Needs boto3 and psql (Debian: python3-boto3, postgresql-client). Three ways to run it:
 
-    rotate_postgres.py                  one event on standard input: a `command` of sealdock.toml
-    rotate_postgres.py --serve 8080     the Lambda invoke protocol over HTTP: a `url` of sealdock.toml
-    handler(event, context)             a Lambda function
+    rotate_postgres.py                          one event on standard input: a `command` of sealdock.toml
+    rotate_postgres.py --serve [ADDRESS:]PORT   the Lambda invoke protocol over HTTP: a `url` of sealdock.toml
+    handler(event, context)                     a Lambda function
 
 Each step may be repeated: what is done already is left as it is.
 """
@@ -20,6 +24,9 @@ import subprocess
 import sys
 
 import boto3
+
+INVOCATIONS = "/2015-03-31/functions/function/invocations"
+CLONE = "_clone"
 
 
 def handler(event, context=None):
@@ -45,9 +52,17 @@ def create(secrets, arn, token):
         secrets.put_secret_value(
             SecretId=arn,
             ClientRequestToken=token,
-            SecretString=json.dumps({**current, "password": password}),
+            SecretString=json.dumps({**current, "username": next_user(current), "password": password}),
             VersionStages=["AWSPENDING"],
         )
+
+
+def next_user(current):
+    """The user of the next version: the same one, or the other one of the two that take turns."""
+    user = current["username"]
+    if "masterarn" not in current:
+        return user
+    return user.removesuffix(CLONE) if user.endswith(CLONE) else user + CLONE
 
 
 def change(secrets, arn, token):
@@ -56,9 +71,32 @@ def change(secrets, arn, token):
     if works(pending):
         return
     current = read(secrets, arn, VersionStage="AWSCURRENT")
-    if pending["username"] != current["username"]:
-        raise ValueError("the new version has another username")
-    psql(current, f"ALTER ROLE {identifier(current['username'])} PASSWORD {literal(pending['password'])}")
+    if pending["username"] != next_user(current):
+        raise ValueError("the new version has a username that is not expected")
+    if place(pending) != place(current):
+        raise ValueError("the new version is for another database")
+    user, password = identifier(pending["username"]), literal(pending["password"])
+    if "masterarn" not in current:
+        psql(current, f"ALTER ROLE {user} PASSWORD {password}")
+        return
+    master = read(secrets, current["masterarn"])
+    if place(master)[:2] != place(current)[:2]:
+        raise ValueError("the superuser's secret is for another database server")
+    if not works(current):
+        # Whoever may write the secret must not get a user by it whose password he does not know: no confused deputy.
+        raise ValueError("the database does not take the current password")
+    # Until it has a password it cannot sign in; and it may do what the first one may.
+    psql(
+        {**master, "dbname": place(current)[2]},
+        f"""
+        SELECT format('CREATE ROLE %I LOGIN', {literal(pending['username'])})
+            WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {literal(pending['username'])}) \\gexec
+        GRANT {identifier(current['username'])} TO {user};
+        ALTER ROLE {user} PASSWORD {password};
+        """
+        if pending["username"].endswith(CLONE)
+        else f"ALTER ROLE {user} PASSWORD {password}",
+    )
 
 
 def test(secrets, arn, token):
@@ -80,6 +118,10 @@ def read(secrets, arn, **version):
     return json.loads(secrets.get_secret_value(SecretId=arn, **version)["SecretString"])
 
 
+def place(secret):
+    return str(secret.get("host", "localhost")), str(secret.get("port", 5432)), secret.get("dbname", "postgres")
+
+
 def works(secret):
     try:
         psql(secret, "SELECT 1")
@@ -88,20 +130,21 @@ def works(secret):
     return True
 
 
-def psql(secret, statement):
-    """Runs one statement. Neither it nor the password is on a command line, where others could read them."""
+def psql(secret, statements):
+    """Runs SQL. Neither it nor the password is on a command line, where others could read them."""
+    host, port, database = place(secret)
     environment = {
         **os.environ,
-        "PGHOST": str(secret.get("host", "localhost")),
-        "PGPORT": str(secret.get("port", 5432)),
-        "PGDATABASE": secret.get("dbname", "postgres"),
+        "PGHOST": host,
+        "PGPORT": port,
+        "PGDATABASE": database,
         "PGUSER": secret["username"],
         "PGPASSWORD": secret["password"],
         "PGCONNECT_TIMEOUT": "5",
     }
     command = ["psql", "--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1", "--file=-"]
     # An error of psql repeats the statement, with the password in it.
-    subprocess.run(command, input=statement, env=environment, text=True, check=True, capture_output=True)
+    subprocess.run(command, input=statements, env=environment, text=True, check=True, capture_output=True)
 
 
 def identifier(text):
@@ -116,25 +159,31 @@ class Invocations(http.server.BaseHTTPRequestHandler):
     """The Lambda invoke protocol: an event comes in, and a failure is an answer with X-Amz-Function-Error."""
 
     def do_POST(self):
-        event = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        event = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.path != INVOCATIONS:
+            return self.answer(404, {"Type": "User", "Message": "there is one function here, and it is called `function`"})
         try:
+            event = json.loads(event)
             handler(event)
-            answer, failed = None, False
         except Exception as error:
-            print(f"{event.get('Step')}: {type(error).__name__}: {error}", file=sys.stderr)
-            answer, failed = {"errorType": type(error).__name__, "errorMessage": str(error)}, True
-        body = json.dumps(answer).encode()
-        self.send_response(200)
-        if failed:
-            self.send_header("X-Amz-Function-Error", "Unhandled")
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
+            step = event.get("Step") if isinstance(event, dict) else None
+            print(f"{step}: {type(error).__name__}: {error}", file=sys.stderr)
+            failure = {"errorType": type(error).__name__, "errorMessage": str(error)}
+            return self.answer(200, failure, ("X-Amz-Function-Error", "Unhandled"))
+        return self.answer(200, None)
+
+    def answer(self, status, value, *headers):
+        body = json.dumps(value).encode()
+        self.send_response(status)
+        for name, text in (*headers, ("Content-Type", "application/json"), ("Content-Length", str(len(body)))):
+            self.send_header(name, text)
         self.end_headers()
         self.wfile.write(body)
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--serve"]:
-        http.server.ThreadingHTTPServer(("", int(sys.argv[2])), Invocations).serve_forever()
+        address, _, port = sys.argv[2].rpartition(":")
+        http.server.ThreadingHTTPServer((address, int(port)), Invocations).serve_forever()
     else:
         handler(json.load(sys.stdin))

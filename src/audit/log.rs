@@ -11,10 +11,11 @@ use super::queue::{Pending, Queue};
 use super::{AuditError, Event, Permit, record, recover};
 use crate::clock::{Clock, SystemClock};
 use crate::policy::Decision;
+use futures_util::future::join_all;
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::path::PathBuf;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -109,6 +110,21 @@ impl AuditLog {
     /// Records what was not decided upon: a request that failed or proved no identity, a start, a stop.
     pub fn note(&self, event: Event) -> Noting {
         Noting { pending: self.submit(event, None) }
+    }
+
+    /// Drives the parts of one request that each record something as soon as they are polled: one sync
+    /// covers these first records of all of them.
+    pub async fn together<F: Future>(&self, parts: Vec<F>) -> Vec<F::Output> {
+        let records = parts.len();
+        let mut all = pin!(join_all(parts));
+        let first = poll_fn(|context| {
+            let _held = self.queue.hold(records);
+            Poll::Ready(all.as_mut().poll(context))
+        });
+        match first.await {
+            Poll::Ready(answers) => answers,
+            Poll::Pending => all.await,
+        }
     }
 
     /// The sequence number and hash of the last durable record; 0 and 64 zeros of an empty log.

@@ -48,8 +48,12 @@ struct State {
     in_flight: Vec<Waiting>,
     head: (u64, Hash),
     failure: Option<AuditError>,
-    /// Records in the batch before.
+    /// How many have submitted: one for a lone record, one for all of a [`Queue::hold`].
+    parties: usize,
+    /// Parties of the batch before.
     last_batch: usize,
+    /// Holds that are open: the writer takes nothing.
+    held: usize,
     /// The writer sleeps: only then is there somebody to wake.
     idle: bool,
     stalled: bool,
@@ -72,7 +76,9 @@ impl Queue {
                 in_flight: Vec::new(),
                 head,
                 failure: None,
+                parties: 0,
                 last_batch: 0,
+                held: 0,
                 idle: false,
                 stalled: false,
                 finishing: false,
@@ -95,12 +101,20 @@ impl Queue {
         let (reply, receiver) = oneshot::channel();
         state.bodies.push(body);
         state.waiting.push(Waiting { since, reply });
-        let wake = mem::take(&mut state.idle);
+        state.parties += 1;
+        let wake = state.held == 0 && mem::take(&mut state.idle);
         drop(state);
         if wake {
             self.work.notify_one();
         }
         Pending(Inner::Waiting { receiver, deadline: since + self.wait })
+    }
+
+    /// Keeps the writer from what is queued until the answer is dropped, so that one sync covers the
+    /// `records` of one request that are submitted meanwhile. Nothing may be waited for until then.
+    pub(super) fn hold(&self, records: usize) -> Held<'_> {
+        self.lock().held += 1;
+        Held { queue: self, records }
     }
 
     /// For the writer: the bodies of all that is queued, in order; empty after `patience` without
@@ -111,14 +125,14 @@ impl Queue {
         // The writer is here: whatever held it up is over.
         state.stalled = false;
         loop {
-            if !state.bodies.is_empty() {
+            if !state.bodies.is_empty() && state.held == 0 {
                 state = self.gather(state);
                 let state = &mut *state;
-                state.last_batch = state.bodies.len();
+                state.last_batch = mem::take(&mut state.parties);
                 mem::swap(&mut state.waiting, &mut state.in_flight);
                 return Some(mem::take(&mut state.bodies));
             }
-            if state.finishing || state.failure.is_some() {
+            if state.held == 0 && (state.finishing || state.failure.is_some()) {
                 return None;
             }
             let left = deadline.saturating_duration_since(Instant::now());
@@ -136,14 +150,18 @@ impl Queue {
     /// A lone recorder never waits here; that clients stay away costs one bounded wait.
     fn gather<'q>(&'q self, mut state: MutexGuard<'q, State>) -> MutexGuard<'q, State> {
         for _ in 0..ROUNDS {
-            let before = state.bodies.len();
-            if state.last_batch < 2 || before >= BATCH || state.finishing || state.failure.is_some() {
+            let before = state.parties;
+            if state.last_batch < 2
+                || state.bodies.len() >= BATCH
+                || state.finishing
+                || state.failure.is_some()
+            {
                 break;
             }
             drop(state);
             thread::sleep(ROUND);
             state = self.lock();
-            let quiet = state.bodies.len() == before;
+            let quiet = state.parties == before;
             if quiet && before >= state.last_batch {
                 break;
             }
@@ -170,6 +188,7 @@ impl Queue {
         let mut refused = mem::take(&mut state.in_flight);
         refused.append(&mut state.waiting);
         state.bodies.clear();
+        state.parties = 0;
         drop(state);
         for waiting in refused {
             let _ = waiting.reply.send(Err(error.clone()));
@@ -226,6 +245,27 @@ impl Queue {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The answer of [`Queue::hold`].
+#[derive(Debug)]
+#[must_use = "the hold ends when this is dropped"]
+pub(super) struct Held<'q> {
+    queue: &'q Queue,
+    records: usize,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        let mut state = self.queue.lock();
+        state.held -= 1;
+        state.parties = state.parties.saturating_sub(self.records.saturating_sub(1));
+        let wake = state.held == 0 && !state.bodies.is_empty() && mem::take(&mut state.idle);
+        drop(state);
+        if wake {
+            self.queue.work.notify_one();
+        }
     }
 }
 

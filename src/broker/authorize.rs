@@ -9,6 +9,7 @@ use crate::policy::{
     Circumstances, ConditionKeys, Decision, Request, ResourcePolicy, Session, SessionPolicies, evaluate,
 };
 use serde_json::Value;
+use std::future::Future;
 
 /// What is known of a request when it is recorded.
 #[derive(Clone, Debug)]
@@ -84,6 +85,12 @@ impl Broker {
                 "a request without a caller cannot be decided".into(),
             ))),
         }
+    }
+
+    /// Drives the parts of one request, each of which first passes the gate or records a failure:
+    /// one sync covers these records.
+    pub async fn together<F: Future>(&self, parts: Vec<F>) -> Vec<F::Output> {
+        self.audit.together(parts).await
     }
 
     /// Whether a request would be allowed. Nothing is recorded, and nothing follows from it.

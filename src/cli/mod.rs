@@ -11,6 +11,7 @@
 //! | 2 | the command line, configuration or input file is wrong |
 //! | 3 | the vault cannot be opened: missing, wrong key, damaged, in use |
 //! | 4 | the broker cannot be reached, or refused |
+//! | 118 | a service's new tasks did not become ready |
 //! | 120 to 124 | `task run` failed before the containers ran; see `launch` |
 
 mod agent;
@@ -18,6 +19,7 @@ mod audit;
 mod bindings;
 mod broker;
 mod coverage;
+mod detach;
 mod dev;
 mod init;
 mod install;
@@ -26,6 +28,7 @@ mod output;
 mod policy;
 mod running;
 mod serve;
+mod service;
 mod session;
 mod table;
 mod task;
@@ -65,6 +68,9 @@ enum Command {
     /// container of, with the access key in the environment, or as the user that runs it. Values are kept
     /// for a while; each hand-out is decided and recorded by the broker, kept or not.
     Agent(Box<agent::AgentArguments>),
+    /// Keep tasks running, and replace them without a refused connection
+    #[command(subcommand)]
+    Service(service::ServiceCommand),
     /// Make Docker use the runtime hook
     #[command(subcommand)]
     Install(install::InstallCommand),
@@ -124,6 +130,7 @@ pub fn main() -> ExitCode {
         Command::Session(command) => session::run(command),
         Command::Task(command) => task::run(command),
         Command::Agent(arguments) => agent::run(&arguments),
+        Command::Service(command) => service::run(command),
         Command::Install(command) => install::install(&command),
         Command::Uninstall(command) => install::uninstall(&command),
         Command::Bindings(arguments) => bindings::run(&arguments),

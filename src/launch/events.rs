@@ -1,5 +1,6 @@
 //! [`Event`]: what happens during a launch, for the one who shows it.
 
+use super::outcome::Outcome;
 use super::runtime::OutputStream;
 use crate::diagnostic::Diagnostic;
 use crate::ecs::definition::Condition;
@@ -58,6 +59,8 @@ pub enum Event {
         /// The exit code it ended with.
         exit_code: i64,
     },
+    /// Every container has started.
+    Running(Outcome),
     /// A container that others do not need will never start.
     Skipped {
         /// Its name within the task.

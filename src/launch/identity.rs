@@ -1,9 +1,10 @@
 //! [`TaskIdentity`]: the names under which a task appears in Docker.
 //!
 //! Labels are those of ECS, which agents and log shippers look for, and our own
-//! `sealdock.*`, from which `ps` and `stop` know everything that they need: no
-//! state is kept anywhere else.
+//! `sealdock.*`, from which `ps` and `stop` know everything that they need, and where
+//! the supervisor of the task is.
 
+use super::task::Options;
 use crate::arn::Arn;
 use crate::ecs::plan::{ContainerPlan, TaskPlan};
 use std::collections::HashMap;
@@ -22,6 +23,10 @@ pub(super) const LEVEL_LABEL: &str = "sealdock.level";
 pub(super) const VOLUMES_LABEL: &str = "sealdock.volumes";
 /// On containers that were given credentials of the task's role.
 pub(super) const ROLE_LABEL: &str = "sealdock.task-role";
+/// Directory of the process that looks after the task.
+pub(super) const SUPERVISOR_LABEL: &str = "sealdock.supervisor";
+/// The service that the task belongs to.
+pub(super) const SERVICE_LABEL: &str = "sealdock.service";
 pub(super) const DELIVERY_LABEL: &str = "sealdock.delivery";
 
 /// Who a task is.
@@ -34,13 +39,15 @@ pub(super) struct TaskIdentity {
     family: String,
     revision: u32,
     pub(super) cluster: String,
+    supervisor: Option<String>,
+    service: Option<String>,
     /// Sets the Docker names of this task apart from those of others.
     suffix: String,
 }
 
 impl TaskIdentity {
-    pub(super) fn new(plan: &TaskPlan, revision: u32, cluster: &str, region: &str) -> Self {
-        let task_id = uuid::Uuid::new_v4().simple().to_string();
+    pub(super) fn new(plan: &TaskPlan, options: &Options) -> Self {
+        let Options { region, cluster, revision, task_id, .. } = options;
         let task_role: Option<Arn> = plan.task_role.as_ref().and_then(|role| role.parse().ok());
         let role = plan.execution_role.as_ref().or(task_role.as_ref());
         let account = role.map_or("", |role| &role.account);
@@ -48,10 +55,12 @@ impl TaskIdentity {
         Self {
             task_arn: format!("arn:{partition}:ecs:{region}:{account}:task/{cluster}/{task_id}"),
             family: plan.family.clone(),
-            revision,
-            cluster: cluster.to_owned(),
+            revision: *revision,
+            cluster: cluster.clone(),
             suffix: task_id.chars().take(20).collect(),
-            task_id,
+            task_id: task_id.clone(),
+            supervisor: options.supervisor.as_ref().map(|path| path.display().to_string()),
+            service: options.service.clone(),
         }
     }
 
@@ -96,7 +105,12 @@ impl TaskIdentity {
             (ESSENTIAL_LABEL, essential.to_string()),
             (LEVEL_LABEL, level.to_string()),
         ];
-        own.map(|(name, value)| (name.to_owned(), value)).into()
+        let named = |name: &str, value: &Option<String>| Some((name.to_owned(), value.clone()?));
+        let process = [named(SUPERVISOR_LABEL, &self.supervisor), named(SERVICE_LABEL, &self.service)];
+        own.map(|(name, value)| (name.to_owned(), value))
+            .into_iter()
+            .chain(process.into_iter().flatten())
+            .collect()
     }
 }
 

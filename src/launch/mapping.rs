@@ -413,7 +413,7 @@ mod tests {
     fn mapped(delivery: Delivery) -> NewContainer {
         let plan = crate::ecs::parse(TASK).unwrap().plan().unwrap();
         let options = Options { region: "eu-west-1".into(), revision: 3, delivery, ..Options::default() };
-        let identity = TaskIdentity::new(&plan, 3, "default", "eu-west-1");
+        let identity = TaskIdentity::new(&plan, &options);
         let mut fetched = Fetched::new("eu-west-1");
         for batch in &plan.reads.parameters {
             let answers = batch.names.iter().map(|name| {

@@ -32,7 +32,9 @@ mod pause;
 mod redaction;
 mod resolve;
 mod runtime;
+pub mod service;
 mod supervise;
+pub mod supervisor;
 mod tar;
 mod task;
 mod tasks;
@@ -50,5 +52,5 @@ pub use runtime::{
     ContainerRuntime, Health, Image, Inspection, Listed, NewContainer, NewVolume, Output, OutputStream,
     PublishedPort, RuntimeError,
 };
-pub use task::{Interrupt, Options, PullPolicy, check, run};
+pub use task::{Interrupt, Options, PullPolicy, check, new_task_id, run};
 pub use tasks::{ContainerDescription, ContainerSummary, TaskSummary, describe, find, list, logs, stop};

@@ -35,8 +35,8 @@ pub struct ContainerOutcome {
 
 impl Outcome {
     /// For the process that ran the task: the exit code of the essential
-    /// container that ended it; 130 or 143 after an interrupt; 0 if it was
-    /// detached or no container was essential.
+    /// container that ended it; 130 or 143 after an interrupt; 0 if it still runs
+    /// or no container was essential.
     pub fn exit_code(&self) -> u8 {
         self.exit_code
     }
@@ -50,9 +50,9 @@ pub(super) fn reason(ending: &Ending, plan: &TaskPlan) -> String {
             format!("Essential container in task exited: `{name}` with exit code {exit_code}")
         }
         Ending::AllEnded => "All containers in task exited".to_owned(),
-        Ending::Detached => "Detached".to_owned(),
         Ending::Interrupted(Interrupt::Interrupt) => "Task stopped by user: SIGINT".to_owned(),
         Ending::Interrupted(Interrupt::Terminate) => "Task stopped by user: SIGTERM".to_owned(),
+        Ending::Interrupted(Interrupt::Stop) => "Task stopped by user".to_owned(),
         Ending::Failed(error) => error.to_string(),
     }
 }
@@ -67,11 +67,26 @@ pub(super) fn outcome(
     let exit_code = match ending {
         // Windows codes do not fit; anything that does not is a failure.
         Ending::Essential { exit_code, .. } => u8::try_from(exit_code).unwrap_or(1),
-        Ending::AllEnded | Ending::Detached => 0,
+        Ending::AllEnded => 0,
         Ending::Interrupted(Interrupt::Interrupt) => 130,
-        Ending::Interrupted(Interrupt::Terminate) => 143,
+        Ending::Interrupted(Interrupt::Terminate | Interrupt::Stop) => 143,
         Ending::Failed(ref error) => error.exit_code(),
     };
+    let stopped_reason = Some(reason(&ending, plan));
+    Outcome { exit_code, stopped_reason, ..with_containers(identity, ids, codes, plan) }
+}
+
+/// The outcome of a task that still runs.
+pub(super) fn running(identity: &TaskIdentity, ids: &[String], plan: &TaskPlan) -> Outcome {
+    with_containers(identity, ids, vec![None; ids.len()], plan)
+}
+
+fn with_containers(
+    identity: &TaskIdentity,
+    ids: &[String],
+    codes: Vec<Option<i64>>,
+    plan: &TaskPlan,
+) -> Outcome {
     let containers =
         plan.containers.iter().zip(ids).zip(codes).map(|((container, id), exit_code)| ContainerOutcome {
             name: container.name.clone(),
@@ -82,8 +97,8 @@ pub(super) fn outcome(
     Outcome {
         task_id: identity.task_id.clone(),
         task_arn: identity.task_arn.clone(),
-        exit_code,
-        stopped_reason: (!matches!(ending, Ending::Detached)).then(|| reason(&ending, plan)),
+        exit_code: 0,
+        stopped_reason: None,
         containers: containers.collect(),
     }
 }

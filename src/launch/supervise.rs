@@ -7,8 +7,9 @@
 use super::error::LaunchError;
 use super::events::{Event, say};
 use super::gate::{Gate, State, gate};
-use super::identity;
+use super::identity::{self, TaskIdentity};
 use super::logs::Followed;
+use super::outcome;
 use super::runtime::{ContainerRuntime, Health, Inspection, RuntimeError};
 use super::task::Interrupt;
 use crate::ecs::definition::{Condition, RestartPolicy};
@@ -20,6 +21,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 const HEALTH_POLL: Duration = Duration::from_millis(250);
+const ENGINE_POLL: Duration = Duration::from_secs(1);
 const STOP_TRIES: u32 = 5;
 /// What ECS gives a container that could not start because of another one.
 const EXIT_DEPENDENCY: i64 = 143;
@@ -36,8 +38,6 @@ pub(super) enum Ending {
     },
     /// Every container ended, none of them essential.
     AllEnded,
-    /// All have been started, and the task is to be left alone.
-    Detached,
     /// It was asked to.
     Interrupted(Interrupt),
     /// Something went wrong.
@@ -57,7 +57,9 @@ pub(super) struct Supervision<'a, R> {
     /// Docker ids, in the order of the plan.
     pub(super) ids: &'a [String],
     pub(super) events: &'a mpsc::Sender<Event>,
-    pub(super) detach: bool,
+    identity: &'a TaskIdentity,
+    /// Whether it has been told that every container has started.
+    running: bool,
     states: Vec<State>,
     announced: Vec<bool>,
     /// Seconds of Unix time at which containers were started again; 0 is never.
@@ -68,10 +70,10 @@ pub(super) struct Supervision<'a, R> {
 impl<'a, R: ContainerRuntime> Supervision<'a, R> {
     pub(super) fn new(
         plan: &'a TaskPlan,
+        identity: &'a TaskIdentity,
         runtime: &'a R,
         ids: &'a [String],
         events: &'a mpsc::Sender<Event>,
-        detach: bool,
     ) -> Self {
         let states = vec![State::Created; ids.len()];
         let announced = vec![false; ids.len()];
@@ -81,7 +83,8 @@ impl<'a, R: ContainerRuntime> Supervision<'a, R> {
             runtime,
             ids,
             events,
-            detach,
+            identity,
+            running: false,
             states,
             announced,
             restarted_at,
@@ -100,8 +103,10 @@ impl<'a, R: ContainerRuntime> Supervision<'a, R> {
                 Ok(deadline) => deadline,
                 Err(error) => return Ending::Failed(error),
             };
-            if self.detach && !self.states.iter().any(|s| matches!(s, State::Created | State::Starting)) {
-                return Ending::Detached;
+            if !self.running && !self.states.iter().any(|s| matches!(s, State::Created | State::Starting)) {
+                self.running = true;
+                let outcome = outcome::running(self.identity, self.ids, self.plan);
+                say(self.events, Event::Running(outcome)).await;
             }
             if self.states.iter().all(|s| matches!(s, State::Ended { .. })) {
                 return Ending::AllEnded;
@@ -165,7 +170,7 @@ impl<'a, R: ContainerRuntime> Supervision<'a, R> {
         let _ = started.send((&container.name, id, since));
         say(self.events, Event::Started { container: container.name.clone() }).await;
         let runtime = self.runtime;
-        self.changes.push(async move { Change::Ended(index, runtime.wait(id).await) }.boxed());
+        self.changes.push(async move { Change::Ended(index, ended(runtime, id).await) }.boxed());
         let awaited = (self.plan.containers.iter().flat_map(|c| &c.depends_on))
             .any(|(name, condition)| *name == container.name && *condition == Condition::Healthy);
         if awaited {
@@ -304,6 +309,27 @@ pub(super) async fn stop<R: ContainerRuntime>(runtime: &R, id: &str) -> Result<(
             done => return done,
         }
         attempt += 1;
+    }
+}
+
+/// The exit code of a started container, once it has ended. An engine that does not answer
+/// for a while (its restart, with containers that live on) is waited for.
+async fn ended<R: ContainerRuntime>(runtime: &R, id: &str) -> Result<i64, RuntimeError> {
+    loop {
+        match runtime.wait(id).await {
+            Err(RuntimeError::Unavailable { .. }) => {}
+            done => return done,
+        }
+        let inspection = loop {
+            tokio::time::sleep(ENGINE_POLL).await;
+            match runtime.inspect(id).await {
+                Err(RuntimeError::Unavailable { .. } | RuntimeError::Timeout { .. }) => {}
+                answer => break answer?,
+            }
+        };
+        if let Some(exit_code) = inspection.exit_code.filter(|_| !inspection.running) {
+            return Ok(exit_code);
+        }
     }
 }
 

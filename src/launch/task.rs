@@ -33,6 +33,7 @@ use crate::ecs::injection::Injection;
 use crate::ecs::plan::TaskPlan;
 use crate::ecs::registry::RegistryAccount;
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -57,8 +58,12 @@ pub struct Options {
     pub oci_runtime: String,
     /// Leave the containers in Docker when the task has ended.
     pub keep: bool,
-    /// Return as soon as every container has started, and leave the task running.
-    pub detach: bool,
+    /// Id of the task: 32 hexadecimal digits.
+    pub task_id: String,
+    /// Directory of the task's supervisor, which the labels of its containers name.
+    pub supervisor: Option<PathBuf>,
+    /// The service that the task belongs to.
+    pub service: Option<String>,
     /// When images are fetched.
     pub pull: PullPolicy,
     /// Send logs of the driver `awslogs` to CloudWatch; otherwise Docker keeps them.
@@ -93,7 +98,9 @@ impl Default for Options {
             delivery: Delivery::Env,
             oci_runtime: "sealdock".to_owned(),
             keep: false,
-            detach: false,
+            task_id: new_task_id(),
+            supervisor: None,
+            service: None,
             pull: PullPolicy::Missing,
             awslogs: false,
             endpoint: format!("http://{}", endpoint::ADDRESS),
@@ -110,6 +117,13 @@ pub enum Interrupt {
     Interrupt,
     /// SIGTERM
     Terminate,
+    /// `sealdock task stop`, or another request like it.
+    Stop,
+}
+
+/// A new id for a task.
+pub fn new_task_id() -> String {
+    uuid::Uuid::new_v4().simple().to_string()
 }
 
 /// What has to be removed again.
@@ -137,7 +151,7 @@ pub async fn run<R: ContainerRuntime>(
     events: &mpsc::Sender<Event>,
     interrupts: &mut mpsc::Receiver<Interrupt>,
 ) -> Result<Outcome, LaunchError> {
-    let identity = TaskIdentity::new(plan, options.revision, &options.cluster, &options.region);
+    let identity = TaskIdentity::new(plan, options);
     let prepared = tokio::select! {
         prepared = prepare(plan, options, &identity, client, runtime, events) => prepared?,
         Some(interrupt) = interrupts.recv() => {
@@ -151,14 +165,13 @@ pub async fn run<R: ContainerRuntime>(
         Err(error) => Err(error),
     };
     let leave = match &result {
-        Ok(outcome) => options.keep || outcome.stopped_reason.is_none(),
+        Ok(_) => options.keep,
         Err(_) => false,
     };
     if !leave {
         made.remove(runtime).await;
     }
-    let detached = result.as_ref().is_ok_and(|outcome| outcome.stopped_reason.is_none());
-    if made.role && !detached {
+    if made.role {
         launch.end().await;
     }
     result
@@ -174,7 +187,7 @@ pub async fn check(
     options: &Options,
     client: &Client,
 ) -> Result<Vec<Diagnostic>, LaunchError> {
-    let identity = TaskIdentity::new(plan, options.revision, &options.cluster, &options.region);
+    let identity = TaskIdentity::new(plan, options);
     let client = client.with_region(&options.region);
     let reader = resolve::reader(plan, &identity, &client).await?;
     resolve::accounts(plan, reader.as_ref()).await?;
@@ -457,17 +470,12 @@ impl<R: ContainerRuntime> Launch<'_, R> {
         interrupts: &mut mpsc::Receiver<Interrupt>,
     ) -> Result<Outcome, LaunchError> {
         let (started, receiver) = mpsc::unbounded_channel();
-        let mut supervision =
-            Supervision::new(self.plan, self.runtime, ids, self.events, self.options.detach);
+        let mut supervision = Supervision::new(self.plan, self.identity, self.runtime, ids, self.events);
         let life = async {
             let ending = match supervision.run(&started, interrupts).await {
                 Ending::Failed(error) => Ending::Failed(redaction.apply(error)),
                 ending => ending,
             };
-            if let Ending::Detached = ending {
-                drop(started);
-                return (ending, vec![None; ids.len()]);
-            }
             say(self.events, Event::Stopping { reason: reason(&ending, self.plan) }).await;
             let codes = supervision.stop(interrupts).await;
             drop(started);
@@ -482,7 +490,7 @@ impl<R: ContainerRuntime> Launch<'_, R> {
                 () = &mut logs, if reading => reading = false,
             }
         };
-        if reading && !matches!(ending, Ending::Detached) {
+        if reading {
             // Docker may keep a log open that nobody writes to any more.
             let _ = tokio::time::timeout(LAST_LINES, logs).await;
         }

@@ -5,7 +5,7 @@ use super::error::LaunchError;
 use super::events::Event;
 use super::identity::{
     ARN_LABEL, CLUSTER_LABEL, CONTAINER_LABEL, DELIVERY_LABEL, ESSENTIAL_LABEL, FAMILY_LABEL, LEVEL_LABEL,
-    REVISION_LABEL, ROLE_LABEL, TASK_LABEL, VOLUMES_LABEL,
+    REVISION_LABEL, ROLE_LABEL, SERVICE_LABEL, SUPERVISOR_LABEL, TASK_LABEL, VOLUMES_LABEL,
 };
 use super::logs::follow_all;
 use super::pause;
@@ -13,6 +13,7 @@ use super::runtime::{ContainerRuntime, Inspection, Listed};
 use super::supervise;
 use futures_util::future::try_join_all;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use tokio::sync::mpsc;
 
 /// A task that has containers in Docker.
@@ -30,6 +31,10 @@ pub struct TaskSummary {
     pub cluster: String,
     /// Whether its containers were given credentials of a role.
     pub has_role: bool,
+    /// Directory of its supervisor.
+    pub supervisor: Option<PathBuf>,
+    /// The service that it belongs to.
+    pub service: Option<String>,
     /// Its containers, in start order.
     pub containers: Vec<ContainerSummary>,
 }
@@ -80,6 +85,8 @@ pub async fn list<R: ContainerRuntime>(runtime: &R) -> Result<Vec<TaskSummary>, 
             task_arn: label(ARN_LABEL),
             cluster: label(CLUSTER_LABEL),
             has_role: false,
+            supervisor: listed.labels.get(SUPERVISOR_LABEL).map(PathBuf::from),
+            service: listed.labels.get(SERVICE_LABEL).cloned(),
             containers: Vec::new(),
         });
         task.has_role |= listed.labels.contains_key(ROLE_LABEL);
@@ -92,14 +99,12 @@ pub async fn list<R: ContainerRuntime>(runtime: &R) -> Result<Vec<TaskSummary>, 
     Ok(tasks)
 }
 
-/// Stops a task in order and removes its containers and volumes. The beginning of
-/// an id will do if there is only one such task.
+/// Stops a task in order and removes its containers and volumes. If it has a supervisor,
+/// that has to do it: see [`super::supervisor::ask`].
 ///
 /// # Errors
-/// If there is no such task, or Docker fails.
-pub async fn stop<R: ContainerRuntime>(runtime: &R, task_id: &str) -> Result<TaskSummary, LaunchError> {
-    runtime.check().await?;
-    let task = find(runtime, task_id).await?;
+/// If Docker fails.
+pub async fn stop<R: ContainerRuntime>(runtime: &R, task: &TaskSummary) -> Result<(), LaunchError> {
     let top = task.containers.iter().map(|c| c.level).max().unwrap_or(0);
     for level in (0..=top).rev() {
         let running = task.containers.iter().filter(|c| c.level == level && c.state == "running");
@@ -114,7 +119,7 @@ pub async fn stop<R: ContainerRuntime>(runtime: &R, task_id: &str) -> Result<Tas
     for volume in volumes {
         runtime.remove_volume(volume).await?;
     }
-    Ok(task)
+    Ok(())
 }
 
 /// The task of an id, of an id's beginning if there is only one, or of an ARN.

@@ -120,6 +120,8 @@ operations! {
     GetResourcePolicy: SecretsManager reads;
     /// The value of one version.
     GetSecretValue: SecretsManager reads;
+    /// The names of the policies that are attached to a secret.
+    ListResourcePolicies: SecretsManager reads;
     /// The versions of one secret, in pages.
     ListSecretVersionIds: SecretsManager reads;
     /// Metadata of secrets that match filters, in pages.
@@ -269,16 +271,19 @@ operations! {
 }
 
 /// Every operation of AWS Secrets Manager.
-const SECRETS_MANAGER: [&str; 23] = [
+const SECRETS_MANAGER: [&str; 26] = [
+    "AssociateCrossAccountReplica",
     "BatchGetSecretValue",
     "CancelRotateSecret",
     "CreateSecret",
     "DeleteResourcePolicy",
     "DeleteSecret",
     "DescribeSecret",
+    "DisassociateCrossAccountReplica",
     "GetRandomPassword",
     "GetResourcePolicy",
     "GetSecretValue",
+    "ListResourcePolicies",
     "ListSecretVersionIds",
     "ListSecrets",
     "PutResourcePolicy",

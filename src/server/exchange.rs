@@ -6,6 +6,7 @@
 
 use crate::audit::{AuditError, Permit};
 use crate::broker::{Ask, Broker, Context, Deny};
+use crate::policy::Decision;
 use crate::protocol::ApiError;
 use crate::protocol::writer::Encode;
 use crate::vault::Scope;
@@ -66,13 +67,7 @@ impl Exchange<'_> {
     pub(super) fn denied(&self, deny: Deny, shown: &str) -> Failure {
         match deny {
             Deny::Refused(decision) => {
-                let who = self.context.caller.as_ref().map_or("unknown", |c| c.arn.as_str());
-                let (action, reason) = (decision.action(), decision.reason());
-                // An action without a resource is refused without naming one.
-                let on = if shown == "*" { String::new() } else { format!(" on resource: {shown}") };
-                Failure::Recorded(ApiError::access_denied_text(format!(
-                    "User: {who} is not authorized to perform: {action}{on} {reason}"
-                )))
+                Failure::Recorded(ApiError::access_denied_text(self.refusal(&decision, shown)))
             }
             Deny::Unrecorded(AuditError::TooLong(_)) => Failure::Unrecorded(ApiError::validation(
                 "the request is too long to be recorded in the audit log",
@@ -82,6 +77,15 @@ impl Exchange<'_> {
                 Failure::Recorded(unavailable())
             }
         }
+    }
+
+    /// A refusal in AWS's words.
+    pub(super) fn refusal(&self, decision: &Decision, shown: &str) -> String {
+        let who = self.context.caller.as_ref().map_or("unknown", |c| c.arn.as_str());
+        let (action, reason) = (decision.action(), decision.reason());
+        // An action without a resource is refused without naming one.
+        let on = if shown == "*" { String::new() } else { format!(" on resource: {shown}") };
+        format!("User: {who} is not authorized to perform: {action}{on} {reason}")
     }
 
     /// Encodes an answer.

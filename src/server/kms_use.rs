@@ -20,8 +20,9 @@ use serde_json::json;
 /// Why a key is not to be used.
 #[derive(Debug)]
 pub(super) enum KeyDenied {
-    /// The policies refuse; it is on record as an event of KMS, and not yet as one of the service.
-    Refused,
+    /// The policies refuse, in AWS's words; it is on record as an event of KMS, and not yet as one of the
+    /// service.
+    Refused(String),
     /// The gate itself failed.
     Failed(Failure),
 }
@@ -80,8 +81,14 @@ pub(super) async fn permit(
     let wait = exchange.broker.settings().audit_wait;
     match tokio::time::timeout(wait, exchange.broker.authorize(&context, &ask)).await {
         Ok(Ok(permit)) => Ok(permit),
-        Ok(Err(Deny::Refused(_))) => Err(KeyDenied::Refused),
+        Ok(Err(Deny::Refused(decision))) => Err(KeyDenied::Refused(exchange.refusal(&decision, &arn))),
         Ok(Err(deny)) => Err(KeyDenied::Failed(exchange.denied(deny, &arn))),
         Err(_) => Err(KeyDenied::Failed(unavailable().into())),
     }
+}
+
+/// The alias that a key was named by, if it was one.
+pub(super) fn alias_of(named: &str) -> Option<&str> {
+    let name = named.rsplit(':').next()?;
+    name.starts_with("alias/").then_some(name)
 }

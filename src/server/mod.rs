@@ -30,6 +30,7 @@ pub mod listener;
 mod named_parameter;
 mod named_secret;
 mod parameter_filters;
+mod parameter_kms;
 mod scrape;
 mod sealdock;
 mod sealdock_reads;

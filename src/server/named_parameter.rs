@@ -5,6 +5,7 @@
 //! whose parameter is then read if its resource policy allows it too.
 
 use super::exchange::{Exchange, Failure};
+use super::parameter_kms;
 use crate::arn::Arn;
 use crate::audit::Permit;
 use crate::broker::Ask;
@@ -12,8 +13,8 @@ use crate::policy::{ConditionKeys, PolicyKind, ResourcePolicy};
 use crate::protocol::ssm::{self as wire, Parameter, ParameterName, ParameterTier, ParameterType};
 use crate::protocol::{ApiError, Operation};
 use crate::vault::{
-    ParameterError, ParameterFailure, ParameterKind, ParameterRecord, ParameterValue, ParameterVersion, Row,
-    Scope, Selector, Tier, parameter_arn,
+    ParameterError, ParameterFailure, ParameterKind, ParameterRecord, ParameterValue, Row, Scope, Selector,
+    Tier, VaultError, parameter_arn,
 };
 use std::sync::Arc;
 
@@ -85,22 +86,33 @@ impl Named {
     }
 
     /// The value that the name asks for, for whoever has the permit for it.
-    pub(super) fn read(
+    pub(super) async fn read(
         &self,
         exchange: &Exchange<'_>,
         permit: &Permit,
         decrypt: bool,
     ) -> Result<Parameter, Failure> {
-        let parameter = self.found.as_ref().ok_or_else(|| self.not_found())?;
+        let parameters = exchange.broker.vault().parameters();
         let selector = match &self.name.selector {
             None => Selector::Latest,
             Some(wire::Selector::Version(version)) => Selector::Version(*version),
             Some(wire::Selector::Label(label)) => Selector::Label(label.clone()),
         };
-        let version = parameter.record.select(&selector).ok();
-        check_key(exchange, &parameter.record, version.filter(|_| decrypt))?;
-        let parameters = exchange.broker.vault().parameters();
-        let value = parameters.get(permit, parameter, &selector, decrypt).map_err(refused)?;
+        let mut found = Arc::clone(self.found.as_ref().ok_or_else(|| self.not_found())?);
+        let mut again = true;
+        let value = loop {
+            let version = found.record.select(&selector).ok().filter(|_| decrypt);
+            let keys = parameter_kms::to_read(exchange, &found.record, version).await?;
+            match parameters.get(permit, &keys, &found, &selector, decrypt) {
+                // It may have been made anew under another key since it was found.
+                Err(ParameterFailure::Vault(VaultError::NotPermitted)) if again => {
+                    let scope = &found.record.scope;
+                    found = parameters.find(scope, &self.name.name).ok_or_else(|| self.not_found())?;
+                    again = false;
+                }
+                read => break read.map_err(refused)?,
+            }
+        };
         // `a` and `/a` are one parameter, and the answer repeats the spelling of the request.
         let spelled = self.name.arn.is_none().then(|| self.name.name.clone());
         let mut shown = shown(value);
@@ -143,23 +155,6 @@ pub(super) fn request_tags<'t>(tags: impl Iterator<Item = (&'t str, Option<&'t s
         keys.add("aws:TagKeys", key);
     }
     keys
-}
-
-/// No account may use the default key of another: not to decrypt any of `versions`.
-pub(super) fn check_key<'v>(
-    exchange: &Exchange<'_>,
-    record: &ParameterRecord,
-    versions: impl IntoIterator<Item = &'v ParameterVersion>,
-) -> Result<(), ApiError> {
-    let foreign = record.scope.account != exchange.scope.account;
-    let mut keys = versions.into_iter().filter_map(|version| version.key_id.as_deref());
-    if foreign && keys.any(|key| key.starts_with("alias/aws/")) {
-        return Err(ApiError::access_denied_text(
-            "The ciphertext refers to a customer master key that does not exist, does not exist in this region, or you \
-             are not allowed to access.",
-        ));
-    }
-    Ok(())
 }
 
 /// A tier, as the API has it.
@@ -216,6 +211,8 @@ pub(super) fn answered(error: ParameterError) -> ApiError {
         ParameterError::OldestIsLabelled { name, version } => {
             wire::parameter_max_version_limit_exceeded(&name, version)
         }
+        ParameterError::Key(error) => parameter_kms::unusable(&error),
+        ParameterError::Concurrent => wire::too_many_updates(),
         ParameterError::TooManyLabels => wire::parameter_version_label_limit_exceeded(text),
         ParameterError::TooManyTags => wire::too_many_tags(text),
         ParameterError::TooManyPolicies => wire::policies_limit_exceeded(text),
@@ -235,6 +232,7 @@ pub(super) fn answered(error: ParameterError) -> ApiError {
         ParameterError::TypeMissing
         | ParameterError::TagsWithOverwrite
         | ParameterError::KeyWithoutSecureString
+        | ParameterError::ValueNests
         | ParameterError::TooLongForStandard
         | ParameterError::TooLongForAdvanced
         | ParameterError::Downgrade

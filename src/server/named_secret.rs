@@ -116,7 +116,8 @@ pub(super) fn metadata(exchange: &Exchange<'_>, record: &SecretRecord) -> Secret
         rotation_enabled: rotation.map(|r| r.enabled),
         rotation_lambda_arn: rotation.map(|r| r.function.clone()),
         rotation_rules: rotation.and_then(|r| rules(r, now)),
-        last_rotated_date: rotation.and_then(|r| r.last_rotated),
+        // Absent while rotation is turned off. Source: API Reference, `DescribeSecret`.
+        last_rotated_date: rotation.filter(|r| r.enabled).and_then(|r| r.last_rotated),
         next_rotation_date: rotation
             .filter(|_| record.deletion.is_none())
             .and_then(|r| next_rotation(r, now)),

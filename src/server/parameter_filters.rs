@@ -20,7 +20,7 @@ use crate::protocol::ssm::{
     ParameterStringFilter, ParameterTier, ParameterType, ParametersFilter, ParametersFilterKey,
     invalid_filter_key, invalid_filter_option, invalid_filter_value,
 };
-use crate::vault::{ParameterRecord, ParameterVersion, Within, below};
+use crate::vault::{ParameterRecord, ParameterVersion, Property, Within, below};
 
 /// Filters that have been checked.
 #[derive(Debug, Default)]
@@ -126,16 +126,21 @@ impl Criteria {
         Ok(Self(criteria))
     }
 
-    /// Where the parameters that match can be at most.
-    pub(super) fn within(&self) -> Within {
-        let names = self.0.iter().find(|c| c.key == Field::Name && c.option == Match::Equals);
-        if let Some(names) = names {
-            return Within::Names(names.values.clone());
-        }
-        match self.0.iter().find(|c| c.key == Field::Path).map(|c| (c.values.as_slice(), c.option)) {
-            Some(([path], option)) => Within::Path(path.clone(), option == Match::Recursive),
-            _ => Within::Everywhere,
-        }
+    /// Where the parameters that match can be at most: the filter decides by which the fewest are
+    /// likely to be found.
+    pub(super) fn within(&self) -> Within<'_> {
+        let places = [
+            |c: &Criterion| c.key == Field::Name && c.option == Match::Equals,
+            |c: &Criterion| c.key == Field::Path && c.values.iter().all(|path| path != "/"),
+            |c: &Criterion| matches!(c.key, Field::Tag(_)),
+            |c: &Criterion| c.key == Field::Name && c.option == Match::BeginsWith,
+            |c: &Criterion| c.key == Field::KeyId,
+            |c: &Criterion| c.key == Field::DataType,
+            |c: &Criterion| c.key == Field::Tier,
+            |c: &Criterion| c.key == Field::Type,
+        ];
+        let filters = places.iter().flat_map(|place| self.0.iter().filter(move |c| place(c)));
+        filters.into_iter().find_map(Criterion::within).unwrap_or(Within::Everywhere)
     }
 
     /// The version by which a parameter matches all filters, if it does.
@@ -150,6 +155,33 @@ impl Criteria {
 }
 
 impl Criterion {
+    /// Where the parameters can be that match this filter, if that is not everywhere.
+    fn within(&self) -> Option<Within<'_>> {
+        let property = match &self.key {
+            Field::Name if self.option == Match::Equals => return Some(Within::Names(&self.values)),
+            Field::Name if self.option == Match::BeginsWith => return Some(Within::Beginnings(&self.values)),
+            Field::Path => {
+                let [path] = self.values.as_slice() else { return None };
+                return Some(Within::Path(path, self.option == Match::Recursive));
+            }
+            Field::Name | Field::Label => return None,
+            Field::Tag(key) => Property::Tag(key),
+            Field::KeyId => Property::KeyId,
+            Field::DataType => Property::DataType,
+            Field::Tier => Property::Tier,
+            Field::Type => Property::Type,
+        };
+        if property.usual().is_some_and(|usual| self.accepts(usual)) {
+            return None;
+        }
+        let any: &[String] = const { &[String::new()] };
+        let (values, whole) = match self.values.as_slice() {
+            [] => (any, false),
+            values => (values, self.option == Match::Equals),
+        };
+        Some(Within::Having(property, values, whole))
+    }
+
     fn matches(&self, record: &ParameterRecord, version: &ParameterVersion) -> bool {
         match &self.key {
             // It has picked the version.

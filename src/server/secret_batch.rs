@@ -13,7 +13,6 @@ use crate::protocol::secretsmanager::{
 };
 use crate::protocol::{ApiError, Operation};
 use crate::vault::SecretOrder;
-use futures_util::future::join_all;
 use serde_json::json;
 use std::collections::HashSet;
 
@@ -53,8 +52,8 @@ pub(super) async fn get_values(exchange: &mut Exchange<'_>) -> Answer {
     };
     let mut response = BatchGetSecretValueResponse { next_token, ..Default::default() };
     let parts: Vec<Exchange<'_>> = ids.iter().map(|id| part(exchange, id)).collect();
-    // One record for each secret; the log writes them together.
-    let reads = join_all(ids.iter().zip(&parts).map(|(id, part)| get_value(part, id))).await;
+    let reads = ids.iter().zip(&parts).map(|(id, part)| get_value(part, id)).collect();
+    let reads = exchange.broker.together(reads).await;
     for (secret_id, read) in ids.into_iter().zip(reads) {
         match read {
             Ok(value) => response.secret_values.push(value),

@@ -15,7 +15,7 @@
 //! Secrets Manager secrets from a different account".
 
 use super::exchange::{Exchange, Failure};
-use super::kms_use::{KeyDenied, Use, permit};
+use super::kms_use::{KeyDenied, Use, alias_of, permit};
 use super::named_secret::refused;
 use crate::audit::Permit;
 use crate::protocol::secretsmanager as wire;
@@ -69,7 +69,7 @@ async fn to_read(
     let mut keys = KeyPermits::none();
     match ask(exchange, "Decrypt", &key.record, &secret.arn(), &version.id, alias(version)).await {
         Ok(permit) => keys.add(version.id.as_str(), permit),
-        Err(KeyDenied::Refused) => {
+        Err(KeyDenied::Refused(_)) => {
             let current = kms.choose(&secret.scope, OWN_KEYS[0], secret.kms_key_id.as_deref());
             let is_current = current.is_ok_and(|key| key.customer() == Some(arn));
             return Err(if is_current {
@@ -110,7 +110,7 @@ pub(super) async fn to_write(
     (secret_arn, version_id): (&str, &str),
 ) -> Result<(), Failure> {
     let Some(record) = customer(exchange, key)? else { return Ok(()) };
-    let alias = named_alias(key.shown());
+    let alias = key.shown().and_then(alias_of);
     for operation in ["GenerateDataKey", "Decrypt"] {
         let asked = ask(exchange, operation, &record.record, secret_arn, version_id, alias).await;
         keys.add(version_id, asked.map_err(refusal)?);
@@ -155,7 +155,7 @@ pub(super) async fn to_reseal(
             let Some(record) = record else { continue };
             match ask(exchange, operation, &record.record, &arn, &version.id, None).await {
                 Ok(permit) => keys.add(version.id.as_str(), permit),
-                Err(KeyDenied::Refused) => break,
+                Err(KeyDenied::Refused(_)) => break,
                 Err(KeyDenied::Failed(failure)) => return Err(failure),
             }
         }
@@ -170,7 +170,7 @@ pub(super) fn no_access() -> ApiError {
 
 fn refusal(denied: KeyDenied) -> Failure {
     match denied {
-        KeyDenied::Refused => no_access().into(),
+        KeyDenied::Refused(_) => no_access().into(),
         KeyDenied::Failed(failure) => failure,
     }
 }
@@ -208,11 +208,5 @@ async fn ask(
 }
 
 fn alias(version: &VersionRecord) -> Option<&str> {
-    named_alias(version.kms_key_id.as_deref())
-}
-
-/// The alias that a key was named by.
-fn named_alias(shown: Option<&str>) -> Option<&str> {
-    let name = shown?.rsplit(':').next()?;
-    name.starts_with("alias/").then_some(name)
+    version.kms_key_id.as_deref().and_then(alias_of)
 }

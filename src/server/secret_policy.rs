@@ -1,5 +1,5 @@
 //! The resource policies of secrets: `PutResourcePolicy`, `GetResourcePolicy`,
-//! `DeleteResourcePolicy`, `ValidateResourcePolicy`.
+//! `DeleteResourcePolicy`, `ListResourcePolicies`, `ValidateResourcePolicy`.
 //!
 //! A policy is compiled before it is stored, so that what is in force is what was
 //! accepted. The gate sees it with every request for the secret
@@ -10,9 +10,9 @@ use super::named_secret::{Named, refused};
 use crate::broker::Ask;
 use crate::policy::{ConditionKeys, ResourcePolicy};
 use crate::protocol::secretsmanager::{
-    self as wire, DeleteResourcePolicyRequest, GetResourcePolicyRequest, PolicyObjection,
-    PutResourcePolicyRequest, ResourcePolicyResponse, ValidateResourcePolicyRequest,
-    ValidateResourcePolicyResponse,
+    self as wire, DeleteResourcePolicyRequest, GetResourcePolicyRequest, ListResourcePoliciesRequest,
+    ListResourcePoliciesResponse, PolicyObjection, PutResourcePolicyRequest, ResourcePolicyResponse,
+    ValidateResourcePolicyRequest, ValidateResourcePolicyResponse,
 };
 use crate::protocol::{ApiError, Operation};
 use crate::vault::{AttachedPolicy, SecretRecord};
@@ -55,6 +55,18 @@ pub(super) async fn get(exchange: &mut Exchange<'_>) -> Answer {
     let text = secret.record.policy.as_ref().map(|policy| policy.text().to_owned());
     let named = text.is_some();
     exchange.answer(&answer(&secret.record, text, named))
+}
+
+pub(super) async fn list(exchange: &mut Exchange<'_>) -> Answer {
+    let request = ListResourcePoliciesRequest::decode(exchange.body)?;
+    exchange.context.parameters =
+        Some(json!({ "secretId": request.secret_id, "maxResults": request.max_results }));
+    let named = Named::new(exchange, request.secret_id.clone());
+    let _permit = named.authorize(exchange, Operation::ListResourcePolicies).await?;
+    let secret = named.existing()?;
+    not_marked(&secret.record)?;
+    request.require_first_page()?;
+    exchange.answer(&ListResourcePoliciesResponse { attached: secret.record.policy.is_some() })
 }
 
 pub(super) async fn delete(exchange: &mut Exchange<'_>) -> Answer {

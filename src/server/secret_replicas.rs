@@ -1,8 +1,8 @@
 //! Replicas of secrets: `ReplicateSecretToRegions`, `RemoveRegionsFromReplication`,
 //! `StopReplicationToReplica`, and how answers show where a secret is replicated to.
 //!
-//! The vault brings replicas in sync before it returns, so that answers mostly say
-//! `InSync` where AWS says `InProgress` first.
+//! As on AWS, the answer to a request says `InProgress` for what it asks for, and `DescribeSecret`
+//! says what came of it: the vault is done with it by then, or has noted why it is not.
 
 use super::exchange::Failure;
 use super::exchange::{Answer, Exchange, blocking};
@@ -28,12 +28,17 @@ pub(super) async fn replicate(exchange: &mut Exchange<'_>) -> Answer {
     replica_keys(&mut keys, &request.add_replica_regions, request.force_overwrite_replica_secret);
     let permit = named.authorize_with(exchange, Operation::ReplicateSecretToRegions, keys).await?;
     let secret = named.existing()?;
-    usable_keys(exchange, &request.add_replica_regions, &secret.record.arn()).await?;
-    secret_kms::to_replicate(exchange, &secret.record).await?;
-    let wanted = replicas(request.add_replica_regions, request.force_overwrite_replica_secret);
+    secret.record.require_changeable().map_err(|error| refused(error.into()))?;
+    let overwrite = request.force_overwrite_replica_secret;
+    let source = secret_kms::to_replicate(exchange, &secret.record).await;
+    let source = refusal(source)?;
+    let arn = secret.record.arn();
+    let wanted = replicas(exchange, request.add_replica_regions, overwrite, &arn, source.as_deref()).await?;
+    let asked: Vec<String> = wanted.iter().map(|replica| replica.region.clone()).collect();
     let vault = exchange.broker.vault();
     let primary = blocking(|| vault.secrets().replicate(&permit, &secret, wanted)).map_err(refused)?;
-    exchange.answer(&ReplicationResponse { arn: primary.arn(), replication_status: status(vault, &primary) })
+    let replication_status = accepted(vault, &primary, &asked);
+    exchange.answer(&ReplicationResponse { arn: primary.arn(), replication_status })
 }
 
 pub(super) async fn remove_regions(exchange: &mut Exchange<'_>) -> Answer {
@@ -60,23 +65,46 @@ pub(super) async fn stop(exchange: &mut Exchange<'_>) -> Answer {
     exchange.answer(&StopReplicationToReplicaResponse { arn: secret.record.arn() })
 }
 
-/// The caller may use the keys that the request names for replicas.
-pub(super) async fn usable_keys(
+/// The replicas that a request asks for. Where the caller may not use the key of the replica, or there
+/// is none such, the request succeeds and the replica fails, as on AWS. `source` is why the
+/// caller may not read the primary, if so.
+///
+/// Source: User Guide, "Troubleshoot replication".
+pub(super) async fn replicas(
     exchange: &Exchange<'_>,
-    wanted: &[ReplicaRegion],
+    wanted: Vec<ReplicaRegion>,
+    overwrite: bool,
     arn: &str,
-) -> Result<(), Failure> {
-    for replica in wanted {
-        let scope = Scope::new(exchange.scope.account.as_str(), replica.region.as_str());
-        let key = secret_kms::choose(exchange, &scope, replica.kms_key_id.as_deref())?;
-        secret_kms::to_establish(exchange, &key, arn).await?;
+    source: Option<&str>,
+) -> Result<Vec<Replica>, Failure> {
+    let mut replicas = Vec::with_capacity(wanted.len());
+    for ReplicaRegion { region, kms_key_id } in wanted {
+        let why = match source {
+            Some(why) => Some(why.to_owned()),
+            None => refusal(usable(exchange, &region, kms_key_id.as_deref(), arn).await)?,
+        };
+        replicas.push(match why {
+            Some(why) => Replica::refused(region, kms_key_id, &why),
+            None => Replica::new(region, kms_key_id, overwrite),
+        });
     }
-    Ok(())
+    Ok(replicas)
 }
 
-/// The replicas that a request asks for.
-pub(super) fn replicas(wanted: Vec<ReplicaRegion>, overwrite: bool) -> Vec<Replica> {
-    wanted.into_iter().map(|replica| Replica::new(replica.region, replica.kms_key_id, overwrite)).collect()
+/// The caller may use this key for a replica in `region`.
+async fn usable(exchange: &Exchange<'_>, region: &str, key: Option<&str>, arn: &str) -> Result<(), Failure> {
+    let scope = Scope::new(exchange.scope.account.as_str(), region);
+    let key = secret_kms::choose(exchange, &scope, key)?;
+    secret_kms::to_establish(exchange, &key, arn).await
+}
+
+/// What is wrong with the caller's side, to be told in a replica's status; a failure of ours stays one.
+fn refusal(asked: Result<(), Failure>) -> Result<Option<String>, Failure> {
+    match asked {
+        Ok(()) => Ok(None),
+        Err(Failure::Unrecorded(error)) if error.status < 500 => Ok(Some(error.message)),
+        Err(failure) => Err(failure),
+    }
 }
 
 /// The condition keys that follow from the replicas that a request asks for.
@@ -113,6 +141,15 @@ pub(super) fn status(vault: &Vault, secret: &SecretRecord) -> Vec<ReplicationSta
         }
     };
     primary.shown_replicas().map(shown).collect()
+}
+
+/// As [`status`], in the answer to a request for replicas in the Regions `asked`: these are in progress.
+pub(super) fn accepted(vault: &Vault, secret: &SecretRecord, asked: &[String]) -> Vec<ReplicationStatus> {
+    let mut all = status(vault, secret);
+    for replica in all.iter_mut().filter(|replica| asked.contains(&replica.region)) {
+        (replica.status, replica.status_message) = ("InProgress".to_owned(), None);
+    }
+    all
 }
 
 /// The secret of the same name in another Region of its account.

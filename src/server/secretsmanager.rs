@@ -36,6 +36,7 @@ pub(super) async fn serve(operation: Operation, exchange: &mut Exchange<'_>) -> 
         Operation::GetRandomPassword => random_password(exchange).await,
         Operation::GetResourcePolicy => secret_policy::get(exchange).await,
         Operation::GetSecretValue => get_value(exchange).await,
+        Operation::ListResourcePolicies => secret_policy::list(exchange).await,
         Operation::ListSecretVersionIds => secret_versions::list(exchange).await,
         Operation::ListSecrets => list_secrets::list(exchange).await,
         Operation::PutResourcePolicy => secret_policy::put(exchange).await,
@@ -96,7 +97,7 @@ async fn create(exchange: &mut Exchange<'_>) -> Answer {
     let mut keys = ConditionKeys::new();
     keys.set("secretsmanager:Name", request.name.clone());
     keys.set_some("secretsmanager:Description", request.description.as_deref());
-    keys.set_some("secretsmanager:KmsKeyId", request.kms_key_id.as_deref());
+    secret_keys::of_key(&mut keys, exchange, request.kms_key_id.as_deref());
     secret_keys::of_tags(&mut keys, &tags);
     let regions = request.add_replica_regions.unwrap_or_default();
     let overwrite = request.force_overwrite_replica_secret;
@@ -119,7 +120,8 @@ async fn create(exchange: &mut Exchange<'_>) -> Answer {
     }
     let key = secret_kms::choose(exchange, &exchange.scope, request.kms_key_id.as_deref())?;
     secret_kms::to_establish(exchange, &key, &arn).await?;
-    secret_replicas::usable_keys(exchange, &regions, &arn).await?;
+    let replicas = secret_replicas::replicas(exchange, regions, overwrite, &arn, None).await?;
+    let asked: Vec<String> = replicas.iter().map(|replica| replica.region.clone()).collect();
     let mut key_permits = KeyPermits::none();
     if request.content.is_some() {
         secret_kms::to_write(exchange, &mut key_permits, &key, (&arn, &token)).await?;
@@ -131,15 +133,16 @@ async fn create(exchange: &mut Exchange<'_>) -> Answer {
         key,
         tags,
         content: request.content.map(content),
-        replicas: secret_replicas::replicas(regions, overwrite),
+        replicas,
     };
     let secrets = exchange.broker.vault().secrets();
     let written =
         blocking(|| secrets.create(&permit, &key_permits, &arn, &exchange.scope, new)).map_err(refused)?;
     let vault = exchange.broker.vault();
     let made = vault.secrets().find(&exchange.scope, &written.secret.name);
-    let replication_status =
-        made.map(|row| secret_replicas::status(vault, &row.record)).filter(|status| !status.is_empty());
+    let replication_status = made
+        .map(|row| secret_replicas::accepted(vault, &row.record, &asked))
+        .filter(|status| !status.is_empty());
     exchange.answer(&CreateSecretResponse {
         arn: written.secret.arn(),
         name: written.secret.name,
@@ -191,7 +194,7 @@ async fn update(exchange: &mut Exchange<'_>) -> Answer {
     let named = Named::new(exchange, request.secret_id);
     let mut keys = ConditionKeys::new();
     keys.set_some("secretsmanager:Description", request.description.as_deref());
-    keys.set_some("secretsmanager:KmsKeyId", request.kms_key_id.as_deref());
+    secret_keys::of_key(&mut keys, exchange, request.kms_key_id.as_deref());
     let permit = named.authorize_with(exchange, Operation::UpdateSecret, keys).await?;
     no_partner(request.secret_type.as_deref())?;
     let secret = named.existing()?;

@@ -6,14 +6,14 @@
 use super::exchange::{Answer, Exchange, Failure, blocking};
 use super::named_parameter::{Named, answered, refused, request_tags, shown_tier, with_resource_tags};
 use super::ssm_tags::checked_tags;
-use super::{ssm_labels, ssm_listing, ssm_references, ssm_sharing, ssm_tags};
+use super::{parameter_kms, ssm_labels, ssm_listing, ssm_references, ssm_sharing, ssm_tags};
 use crate::audit::Permit;
 use crate::broker::Ask;
 use crate::protocol::ssm::{
     DeleteParameterRequest, DeleteParameterResponse, DeleteParametersRequest, DeleteParametersResponse,
     GetParameterRequest, GetParameterResponse, GetParametersRequest, GetParametersResponse, Parameter,
     ParameterTier, ParameterType, PutParameterRequest, PutParameterResponse, SecretReference,
-    check_name_length, check_new_name,
+    check_name_length, check_new_name, check_not_reserved,
 };
 use crate::protocol::{ApiError, Operation};
 use crate::vault::{InlinePolicy, NewParameter, ParameterFailure, ParameterKind, WantedTier, parameter_arn};
@@ -58,7 +58,7 @@ pub(super) async fn read(exchange: &Exchange<'_>, name: String, decrypt: bool) -
     }
     let named = Named::new(exchange, name)?;
     let permit = named.authorize(exchange, operation).await?;
-    named.read(exchange, &permit, decrypt)
+    named.read(exchange, &permit, decrypt).await
 }
 
 /// Answers in order of name; a name that is given twice counts once.
@@ -72,7 +72,7 @@ async fn get_several(exchange: &mut Exchange<'_>) -> Answer {
         names.into_iter().partition(|name| SecretReference::parse(name).is_some());
     let mut read: Vec<(String, Result<Parameter, Failure>)> = Vec::new();
     for (one, permit) in authorize_each(exchange, operation, names).await? {
-        let parameter = one.read(exchange, &permit, decrypt);
+        let parameter = one.read(exchange, &permit, decrypt).await;
         read.push((one.text, parameter));
     }
     for name in secrets {
@@ -112,9 +112,8 @@ async fn authorize_each(
         _ => Named::new(exchange, name),
     };
     let named = names.into_iter().map(one).collect::<Result<Vec<Named>, _>>()?;
-    // One record for each parameter; the log writes them together.
-    let gates = named.iter().map(|n| n.authorize(exchange, operation));
-    let permits = futures_util::future::join_all(gates).await.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let gates = named.iter().map(|n| n.authorize(exchange, operation)).collect();
+    let permits = exchange.broker.together(gates).await.into_iter().collect::<Result<Vec<_>, _>>()?;
     Ok(named.into_iter().zip(permits).collect())
 }
 
@@ -133,8 +132,7 @@ async fn put(exchange: &mut Exchange<'_>) -> Answer {
     keys.set("ssm:Policies", request.policies.is_some().to_string());
     let scope = exchange.scope.clone();
     let arn = parameter_arn(&scope, &name);
-    let parameters = exchange.broker.vault().parameters();
-    if let Some(row) = parameters.find(&scope, &name) {
+    if let Some(row) = exchange.broker.vault().parameters().find(&scope, &name) {
         keys = with_resource_tags(keys, &row.record);
     }
     let ask = Ask { keys, ..Ask::new("ssm:PutParameter", &arn) };
@@ -164,7 +162,7 @@ async fn put(exchange: &mut Exchange<'_>) -> Answer {
         data_type: request.data_type.filter(|data_type| !data_type.is_empty()),
         user: exchange.context.caller.as_ref().map(|c| c.arn.clone()).unwrap_or_default(),
     };
-    let (version, tier) = blocking(|| parameters.put(&permit, &arn, &scope, new)).map_err(refused)?;
+    let (version, tier) = parameter_kms::put(exchange, &permit, &new).await?;
     exchange.answer(&PutParameterResponse { version, tier: shown_tier(tier) })
 }
 
@@ -173,6 +171,7 @@ async fn delete(exchange: &mut Exchange<'_>) -> Answer {
     exchange.context.parameters = Some(json!({ "name": request.name }));
     let named = Named::by_name(exchange, request.name)?;
     let permit = named.authorize(exchange, Operation::DeleteParameter).await?;
+    check_not_reserved(&named.name.name)?;
     let parameter = named.require()?;
     let parameters = exchange.broker.vault().parameters();
     blocking(|| parameters.delete(&permit, parameter)).map_err(refused)?;

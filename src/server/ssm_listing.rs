@@ -11,9 +11,10 @@
 
 use super::exchange::{Answer, Exchange, Failure, blocking};
 use super::named_parameter::{
-    Named, check_key, refused, resource_policy, shown, shown_tier, shown_type, with_resource_tags,
+    Named, refused, resource_policy, shown, shown_tier, shown_type, with_resource_tags,
 };
 use super::parameter_filters::{Criteria, check_path};
+use super::parameter_kms;
 use crate::arn::Arn;
 use crate::audit::Permit;
 use crate::broker::Ask;
@@ -24,7 +25,9 @@ use crate::protocol::ssm::{
     ParameterInlinePolicy, ParameterMetadata, ParameterStringFilter, VersionMetadata, invalid_next_token,
 };
 use crate::protocol::{ApiError, Operation};
-use crate::vault::{InlinePolicy, Listed, Page, ParameterRecord, ParameterVersion, Row, parameter_arn};
+use crate::vault::{
+    InlinePolicy, KeyPermits, Listed, Page, ParameterRecord, ParameterVersion, Row, Selector, parameter_arn,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -64,12 +67,25 @@ pub(super) async fn by_path(exchange: &mut Exchange<'_>) -> Answer {
     let select = |record: &ParameterRecord| criteria.select(record).map(|version| version.version);
     let path = (request.path.as_str(), request.recursive);
     let parameters = exchange.broker.vault().parameters();
-    let decrypt = request.with_decryption;
-    let found = blocking(|| parameters.by_path(&permit, &exchange.scope, path, select, page, decrypt))
-        .map_err(refused)?;
+    let scope = &exchange.scope;
+    let found = blocking(|| parameters.by_path(&permit, scope, path, select, page)).map_err(refused)?;
+    let mut keys = KeyPermits::none();
+    if request.with_decryption {
+        // Records of their uses are written together.
+        let uses = found.entries.iter().map(|(row, number)| {
+            let version = row.record.select(&Selector::Version(*number)).ok();
+            parameter_kms::to_read(exchange, &row.record, version)
+        });
+        for permits in futures_util::future::join_all(uses).await {
+            keys.join(permits?);
+        }
+    }
+    let (picked, decrypt) = (&found.entries, request.with_decryption);
+    let read = || parameters.values_by_path(&permit, &keys, scope, &request.path, picked, decrypt);
+    let values = blocking(read).map_err(refused)?;
     exchange.answer(&GetParametersByPathResponse {
         next_token: found.next.map(|after| sealed(exchange, list, after)),
-        parameters: found.entries.into_iter().map(shown).collect(),
+        parameters: values.into_iter().map(shown).collect(),
     })
 }
 
@@ -93,7 +109,7 @@ pub(super) async fn describe(exchange: &mut Exchange<'_>) -> Answer {
         shared_with(exchange, &permit, &all, matches, page)?
     } else {
         let within = criteria.within();
-        let describe = || parameters.describe(&permit, &all, &exchange.scope, &within, matches, page);
+        let describe = || parameters.describe(&permit, &all, &exchange.scope, within, matches, page);
         blocking(describe).map_err(refused)?
     };
     let shown = found.entries.iter().filter_map(|row| {
@@ -168,11 +184,10 @@ pub(super) async fn history(exchange: &mut Exchange<'_>) -> Answer {
     let limit = request.max_results.unwrap_or(ENTRIES);
     let parameters = exchange.broker.vault().parameters();
     let decrypt = request.with_decryption;
-    if decrypt {
-        check_key(exchange, &parameter.record, &parameter.record.versions)?;
-    }
+    let opened = if decrypt { parameter.record.later(after, limit).0 } else { &[] };
+    let keys = parameter_kms::to_read(exchange, &parameter.record, opened).await?;
     let found =
-        blocking(|| parameters.history(&permit, parameter, after, limit, decrypt)).map_err(refused)?;
+        blocking(|| parameters.history(&permit, &keys, parameter, after, limit, decrypt)).map_err(refused)?;
     let shown = found.entries.into_iter().map(|(version, value)| ParameterHistory {
         metadata: metadata(name, &version),
         value,

@@ -24,6 +24,11 @@ impl KeyPermits {
         self.0.push((value.into(), permit));
     }
 
+    /// Takes over those of `other`.
+    pub fn join(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
     /// Whether one of them is for one of `actions` with the key `arn` on `value`.
     pub fn cover(&self, actions: &[&str], arn: &str, value: &str) -> bool {
         let covers = |permit: &Permit| actions.iter().any(|action| permit.covers(action, arn));

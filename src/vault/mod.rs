@@ -10,7 +10,7 @@
 //! | `secret_record.rs`, `parameter_record.rs` | AWS's rules, pure |
 //! | `parameter_labels.rs`, `parameter_tags.rs`, `parameter_sharing.rs`, `parameter_listing.rs` | what else parameters have, and lists of them |
 //! | `parameter_value.rs`, `parameter_policies.rs` | AWS's rules for values and for what time does, pure |
-//! | `parameter_index.rs`, `parameter_due.rs` | what is due, and doing it |
+//! | `parameter_places.rs`, `parameter_walk.rs`, `parameter_due.rs` | orders of parameters, and the way along them; doing what is due |
 //! | `rotation.rs`, `secret_rotation.rs` | rotation of secrets: rules, operations |
 //! | `replica_record.rs`, `secret_replication.rs`, `secret_table.rs` | replicas of secrets in other Regions |
 //! | `access_keys.rs`, `tokens.rs`, `revocations.rs`, `task_roles.rs` | credentials: keys, sessions, their end, roles of tasks |
@@ -32,14 +32,17 @@ mod kms_keyring;
 mod kms_permits;
 mod kms_record;
 mod parameter_due;
-mod parameter_index;
+mod parameter_error;
 mod parameter_labels;
 mod parameter_listing;
+mod parameter_places;
 mod parameter_policies;
+mod parameter_put;
 mod parameter_record;
 mod parameter_sharing;
 mod parameter_tags;
 mod parameter_value;
+mod parameter_walk;
 mod parameters;
 mod password;
 mod replica_record;
@@ -72,15 +75,17 @@ pub use kms_record::{
     AliasRecord, CustomerKey, KeyError, KeyRecord, KeyRotation, KeyState, RotationSchedule,
 };
 pub use parameter_due::DuePolicy;
+pub use parameter_error::ParameterError;
 pub use parameter_labels::{Labelled, Unlabelled};
-pub use parameter_listing::{Listed, Page, Within, below};
+pub use parameter_places::Property;
 pub use parameter_policies::{InlinePolicy, InlineRule};
+pub use parameter_put::{NewParameter, Sealing};
 pub use parameter_record::{
-    ParameterError, ParameterKind, ParameterRecord, ParameterVersion, Selector, Tier, WantedTier,
-    parameter_arn,
+    ParameterKind, ParameterRecord, ParameterVersion, Selector, Tier, WantedTier, parameter_arn,
 };
 pub use parameter_sharing::Sharing;
-pub use parameters::{NewParameter, ParameterFailure, ParameterValue, Parameters};
+pub use parameter_walk::{Listed, Page, Picked, Within, below};
+pub use parameters::{ParameterFailure, ParameterValue, Parameters};
 pub use password::{PasswordError, PasswordRules};
 pub use replica_record::{Replica, ReplicaState};
 pub use revocations::{RevocationRecord, Revocations, Subject};
@@ -104,7 +109,6 @@ use access_keys::AccessKeyTable;
 use blobs::Blobs;
 use jiff::Timestamp;
 use kms_keyring::Keyring;
-use parameter_index::ParameterIndex;
 use seal::{Keys, random};
 use secret_table::SecretTable;
 use serde::{Deserialize, Serialize};
@@ -171,7 +175,6 @@ pub struct Vault {
     keyring: Keyring,
     secrets: SecretTable,
     parameters: Table<ParameterRecord>,
-    parameter_index: ParameterIndex,
     /// Held while a parameter with one level is written.
     one_level_names: Mutex<()>,
     access_keys: AccessKeyTable,
@@ -235,16 +238,14 @@ impl Vault {
         {
             return Err(VaultError::WrongKey);
         }
-        let parameters = Table::load(Arc::clone(&store), Arc::clone(&keys))?;
         let vault = Self {
             id: header.vault_id,
             clock,
             blobs: Blobs::new(Arc::clone(&store)),
             keyring: Keyring::load(&store, &keys)?,
             secrets: SecretTable::load(Arc::clone(&store), Arc::clone(&keys))?,
-            parameter_index: ParameterIndex::load(&parameters),
             one_level_names: Mutex::default(),
-            parameters,
+            parameters: Table::load(Arc::clone(&store), Arc::clone(&keys))?,
             access_keys: Table::load(Arc::clone(&store), Arc::clone(&keys))?,
             bindings: Table::load(Arc::clone(&store), Arc::clone(&keys))?,
             revocations: Table::load(Arc::clone(&store), Arc::clone(&keys))?,

@@ -5,12 +5,17 @@
 //! leaves no deletion without one. What changed in the meantime is not touched.
 
 use super::VaultError;
+use super::parameter_places::DUE;
 use super::parameter_policies::{InlinePolicy, InlineRule};
 use super::parameter_record::{ParameterKind, ParameterRecord, ParameterVersion};
 use super::parameters::Parameters;
-use super::table::Change;
+use super::table::{By, Change, Row, Stretch};
 use super::{Scope, Vault};
 use jiff::Timestamp;
+use std::sync::Arc;
+
+/// Parameters that are looked at in one go.
+const STRIDE: usize = 256;
 
 /// Something that a parameter policy asks for now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +47,11 @@ impl ParameterRecord {
         self.pending().map(|(_, _, at)| at).min()
     }
 
+    /// Whether a policy is due.
+    fn is_due(&self, now: Timestamp) -> bool {
+        self.next_due().is_some_and(|at| at <= now)
+    }
+
     /// Whether the parameter has expired. It is gone for every reader then, although
     /// maintenance may not have removed it yet.
     pub(super) fn is_expired(&self, now: Timestamp) -> bool {
@@ -52,7 +62,9 @@ impl ParameterRecord {
 impl Vault {
     /// Whether a parameter policy is due.
     pub fn parameter_policy_is_due(&self) -> bool {
-        self.parameter_index.next_due().is_some_and(|at| at <= self.now())
+        let stretch = Stretch { by: By::Place, prefix: DUE, after: None, descending: false };
+        let first = self.parameters.stretch(stretch, 1).into_iter().next();
+        first.is_some_and(|(_, row)| row.record.is_due(self.now()))
     }
 }
 
@@ -61,8 +73,7 @@ impl Parameters<'_> {
     pub fn due(&self) -> Vec<DuePolicy> {
         let now = self.0.now();
         let mut due = Vec::new();
-        for id in self.0.parameter_index.due(now) {
-            let Some(row) = self.0.parameters.get(&id) else { continue };
+        for row in self.rows_due(now) {
             let record = &row.record;
             let mut now_due: Vec<_> = record.pending().filter(|(_, _, at)| *at <= now).collect();
             now_due.sort_by_key(|(_, policy, _)| matches!(policy.rule, InlineRule::Expiration { .. }));
@@ -78,12 +89,29 @@ impl Parameters<'_> {
         due
     }
 
+    /// The parameters of which something is due, earliest first.
+    fn rows_due(&self, now: Timestamp) -> Vec<Arc<Row<ParameterRecord>>> {
+        let mut due: Vec<Arc<Row<ParameterRecord>>> = Vec::new();
+        let mut after: Option<String> = None;
+        loop {
+            let stretch = Stretch { by: By::Place, prefix: DUE, after: after.as_deref(), descending: false };
+            let rows = self.0.parameters.stretch(stretch, STRIDE);
+            after = rows.last().map(|(place, _)| place.clone());
+            let looked_at = rows.len();
+            let before = due.len();
+            due.extend(rows.into_iter().map(|(_, row)| row).take_while(|row| row.record.is_due(now)));
+            if due.len() - before < looked_at || looked_at == 0 {
+                return due;
+            }
+        }
+    }
+
     /// Carries one out: deletes the parameter, or notes that it was notified.
     ///
     /// # Errors
     /// [`VaultError`]; it stays due then.
     pub fn enforce(&self, due: &DuePolicy) -> Result<(), VaultError> {
-        let blobs = self.change(&due.scope.id(&due.name), |current| {
+        let blobs = self.0.parameters.change(&due.scope.id(&due.name), |current| {
             let keep = Ok::<_, VaultError>((Change::Keep, Vec::new()));
             let Some(mut record) = current.cloned() else { return keep };
             let Some(version) = record.versions.last_mut().filter(|v| v.version == due.version) else {

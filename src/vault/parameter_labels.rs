@@ -10,7 +10,8 @@
 //!
 //! Source: Systems Manager API Reference, `LabelParameterVersion`.
 
-use super::parameter_record::{ParameterError, ParameterRecord, ParameterVersion};
+use super::parameter_error::ParameterError;
+use super::parameter_record::{ParameterRecord, ParameterVersion};
 use super::parameters::{ParameterFailure, Parameters};
 use super::secrets::permitted;
 use super::table::{Change, Row};
@@ -136,7 +137,7 @@ impl Parameters<'_> {
         edit: impl FnOnce(&mut ParameterRecord) -> Result<T, ParameterError>,
     ) -> Result<T, ParameterFailure> {
         let found = &parameter.record;
-        self.change(&found.scope.id(&found.name), |current| {
+        self.0.parameters.change(&found.scope.id(&found.name), |current| {
             let current = current.ok_or_else(|| ParameterError::NotFound(found.name.clone()))?;
             let mut record = current.clone();
             let answer = edit(&mut record)?;

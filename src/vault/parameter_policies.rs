@@ -12,7 +12,8 @@
 //!
 //! Source: Systems Manager User Guide, "Assigning parameter policies in Parameter Store".
 
-use super::parameter_record::{ParameterError, ParameterVersion};
+use super::parameter_error::ParameterError;
+use super::parameter_record::ParameterVersion;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

@@ -7,11 +7,13 @@
 //! Source: Systems Manager API Reference, `PutResourcePolicy`; User Guide, "Working with shared
 //! parameters".
 
-use super::parameter_listing::Listed;
-use super::parameter_record::{ParameterError, ParameterRecord, Tier};
+use super::parameter_error::ParameterError;
+use super::parameter_places::SHARED;
+use super::parameter_record::{ParameterRecord, Tier};
+use super::parameter_walk::Listed;
 use super::parameters::{ParameterFailure, Parameters};
 use super::secrets::permitted;
-use super::table::Row;
+use super::table::{By, Row, Stretch};
 use crate::audit::Permit;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -103,9 +105,11 @@ impl Parameters<'_> {
     ) -> Result<Listed<Arc<Row<ParameterRecord>>>, ParameterFailure> {
         permitted(permit, &["ssm:DescribeParameters"], resource)?;
         let now = self.0.now();
-        let ids = self.0.parameter_index.shared(after, limit);
-        let next = ids.last().filter(|_| ids.len() == limit).cloned();
-        let rows = ids.iter().filter_map(|id| self.0.parameters.get(id));
+        let after = after.map(|identity| format!("{SHARED}{identity}"));
+        let stretch = Stretch { by: By::Place, prefix: SHARED, after: after.as_deref(), descending: false };
+        let rows = self.0.parameters.stretch(stretch, limit);
+        let next = rows.last().filter(|_| rows.len() == limit).map(|(_, row)| row.record.identity());
+        let rows = rows.into_iter().map(|(_, row)| row);
         Ok(Listed { entries: rows.filter(|row| !row.record.is_expired(now)).collect(), next })
     }
 }

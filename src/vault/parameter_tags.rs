@@ -2,7 +2,8 @@
 //!
 //! Source: Systems Manager API Reference, `AddTagsToResource`.
 
-use super::parameter_record::{ParameterError, ParameterRecord};
+use super::parameter_error::ParameterError;
+use super::parameter_record::ParameterRecord;
 use super::parameters::{ParameterFailure, Parameters};
 use super::secrets::permitted;
 use super::table::Row;

@@ -10,7 +10,8 @@
 //! Source: Systems Manager User Guide, "Parameter data types in Parameter Store". AWS does not
 //! publish the expressions behind the data types; these follow the standards that it names.
 
-use super::parameter_record::{ParameterError, ParameterKind, Tier};
+use super::parameter_error::ParameterError;
+use super::parameter_record::{ParameterKind, Tier};
 use crate::secret::SecretValue;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use zeroize::Zeroizing;
@@ -20,6 +21,12 @@ const STEPS: usize = 100_000;
 
 /// Most memory of a compiled pattern, in bytes.
 const COMPILED: usize = 1 << 20;
+
+/// A value holds no reference to a parameter: `{{ssm:name}}`, or anything else in double braces.
+pub(crate) fn check_value(value: &SecretValue) -> Result<(), ParameterError> {
+    let nests = text(value).split_once("{{").is_some_and(|(_, rest)| rest.contains("}}"));
+    if nests { Err(ParameterError::ValueNests) } else { Ok(()) }
+}
 
 /// The value must match the whole pattern; an empty one is none.
 pub(crate) fn check_pattern(pattern: &str, value: &SecretValue) -> Result<(), ParameterError> {
@@ -235,6 +242,17 @@ mod tests {
         assert!(matched(strong, "abcdefg1").is_err() && matched(strong, "Abc defg1").is_err());
         assert_eq!(matched(r"(a|b)\1", "aa"), Ok(()));
         assert!(matched(r"(a|b)\1", "ab").is_err());
+    }
+
+    #[test]
+    fn values_nest_nothing() {
+        let check = |text: &str| check_value(&SecretValue::from(text.to_owned()));
+        for good in ["", "{}", "{{", "}}{{", r#"{"a":{"b":{}}}"#, "${a}"] {
+            assert_eq!(check(good), Ok(()), "{good}");
+        }
+        for bad in ["{{}}", "a{{ssm:b}}", "{{ .x\n }}"] {
+            assert_eq!(check(bad), Err(ParameterError::ValueNests), "{bad}");
+        }
     }
 
     #[test]

@@ -6,7 +6,9 @@
 //!
 //! ```text
 //! asked for, or primary changed -> InProgress -> InSync
-//!                                             -> Failed (name taken, key not usable)
+//!                                             -> Failed (name taken, key not usable); tried again
+//!                                                with the next change
+//! asked for without permission for a key      -> Failed, and left alone until it is asked for again
 //! removed                       -> Removing   -> not listed
 //! promoted                                    -> not listed; the replica has no primary any more
 //! ```
@@ -29,6 +31,10 @@ pub struct Replica {
     pub state: ReplicaState,
     /// Whether it may take the place of another secret of its name.
     pub(crate) overwrite: bool,
+    /// Whether whoever asked for it may not use its key or that of the primary. It is not made, nor
+    /// kept in sync, until somebody asks who may: changes of the primary ask nobody for these keys.
+    #[serde(default)]
+    pub(crate) refused: bool,
 }
 
 /// How a replica stands.
@@ -47,7 +53,13 @@ pub enum ReplicaState {
 impl Replica {
     /// A replica that is asked for.
     pub fn new(region: String, kms_key_id: Option<String>, overwrite: bool) -> Self {
-        Self { region, kms_key_id, state: ReplicaState::InProgress, overwrite }
+        Self { region, kms_key_id, state: ReplicaState::InProgress, overwrite, refused: false }
+    }
+
+    /// A replica that is asked for, and whose keys the caller may not use: it is listed as failed.
+    pub fn refused(region: String, kms_key_id: Option<String>, why: &str) -> Self {
+        let state = failed(why);
+        Self { region, kms_key_id, state, overwrite: false, refused: true }
     }
 
     /// Whether something is left to do.
@@ -146,7 +158,7 @@ impl SecretRecord {
     pub(crate) fn replication_due(&mut self) {
         self.generation += 1;
         for replica in &mut self.replicas {
-            if replica.state != ReplicaState::Removing {
+            if replica.state != ReplicaState::Removing && !replica.refused {
                 replica.state = ReplicaState::InProgress;
             }
         }
@@ -195,9 +207,20 @@ fn partition(region: &str) -> &str {
         .unwrap_or("")
 }
 
-/// Why a replica cannot be made. Source: recorded answers of AWS.
+/// Why a replica cannot be made, in the form that AWS's status messages have.
+pub(crate) fn failed(why: &str) -> ReplicaState {
+    ReplicaState::Failed(format!("Replication failed: {why}"))
+}
+
+/// Another secret has its name. Source: recorded answers of AWS.
 pub(crate) fn name_taken(name: &str, region: &str) -> ReplicaState {
-    ReplicaState::Failed(format!("Replication failed: Secret name {name} already exists in region {region}."))
+    failed(&format!("Secret name {name} already exists in region {region}."))
+}
+
+/// Another secret has its name, and is not to be overwritten because it is a replica or has some.
+/// Source: recorded answers of AWS.
+pub(crate) fn name_replicated(name: &str, region: &str) -> ReplicaState {
+    failed(&format!("Secret name {name} is currently replicated to {region} with a different arn."))
 }
 
 #[cfg(test)]
@@ -235,6 +258,20 @@ mod tests {
         assert_eq!(states, [&ReplicaState::InProgress, &ReplicaState::InProgress, &ReplicaState::Removing]);
         assert_eq!(r.generation, before + 1);
         assert_eq!(r.shown_replicas().count(), 2);
+    }
+
+    #[test]
+    fn what_nobody_had_the_keys_for_waits_to_be_asked_for_again() {
+        let mut r = primary(&["eu-west-1"]);
+        let refused =
+            Replica::refused("eu-west-1".into(), Some("alias/x".into()), "Access to KMS is not allowed");
+        r.add_replicas(vec![refused]).unwrap();
+        r.replication_due();
+        let message = "Replication failed: Access to KMS is not allowed";
+        assert_eq!(r.replicas[0].state, ReplicaState::Failed(message.into()));
+        assert!(!r.replicas[0].is_due());
+        r.add_replicas(vec![Replica::new("eu-west-1".into(), None, false)]).unwrap();
+        assert!(r.replicas[0].is_due());
     }
 
     #[test]

@@ -154,7 +154,7 @@ impl Rotation {
 
     /// When something is to be done about this secret.
     pub(crate) fn due(&self, now: Timestamp) -> Option<Timestamp> {
-        let attempt = self.run.as_ref().and_then(|run| run.next_attempt);
+        let attempt = self.run.as_ref().and_then(|run| run.due(now));
         let report = (!self.abandoned.is_empty()).then_some(now);
         report.or(attempt).or_else(|| self.next_window(now).map(|window| window.opens))
     }
@@ -163,12 +163,26 @@ impl Rotation {
         History { set: self.set, rotated: self.counted_from, given_up: self.given_up }
     }
 
+    fn succeed(&mut self, now: Timestamp) {
+        (self.last_rotated, self.counted_from) = (Some(now), now);
+        (self.given_up, self.run) = (None, None);
+    }
+
     fn abandon(&mut self) -> Option<RotationRun> {
         let run = self.run.take()?;
         if self.abandoned.len() < UNREPORTED {
             self.abandoned.push(run.token.clone());
         }
         Some(run)
+    }
+}
+
+impl RotationRun {
+    /// When the next attempt is due: at once, if it is further off than its pause is long, because
+    /// then the clock has been put back.
+    fn due(&self, now: Timestamp) -> Option<Timestamp> {
+        let due = self.next_attempt?;
+        Some(if due > now + pause(self.attempts) { now } else { due })
     }
 }
 
@@ -186,6 +200,7 @@ impl SecretRecord {
             // A repeated request: the version is there, whatever has become of it.
             return Ok(wanted.token);
         }
+        self.settle(now);
         if self.staged(AWSPENDING).is_some_and(|version| !version.has(AWSCURRENT)) {
             if let Some(run) = self.rotation.as_mut().and_then(|r| r.run.as_mut()) {
                 *run = RotationRun {
@@ -226,6 +241,21 @@ impl SecretRecord {
         Ok(wanted.token)
     }
 
+    /// Ends a run that is over while its last attempt has yet to say so: its version is current, or has
+    /// lost AWSPENDING.
+    fn settle(&mut self, now: Timestamp) {
+        let Some(rotation) = &self.rotation else { return };
+        let Some(run) = rotation.run.as_ref().filter(|run| !run.test_only) else { return };
+        let version = self.version(&run.token);
+        if version.is_none_or(|version| !version.has(AWSPENDING) && !version.has(AWSCURRENT)) {
+            self.abandon_rotation();
+        } else if version.is_some_and(|version| version.has(AWSCURRENT))
+            && let Some(rotation) = &mut self.rotation
+        {
+            rotation.succeed(now);
+        }
+    }
+
     /// `CancelRotateSecret`: no more rotations, by the schedule or of the run in progress.
     /// Returns the id of the version that the run leaves behind.
     pub(crate) fn cancel_rotation(&mut self, now: Timestamp) -> Result<Option<String>, SecretError> {
@@ -259,7 +289,7 @@ impl SecretRecord {
         if let Some(run) = rotation.run.as_mut().filter(|run| run.until <= now) {
             run.next_attempt = None;
         }
-        let due = rotation.run.as_ref().and_then(|run| run.next_attempt);
+        let due = rotation.run.as_ref().and_then(|run| run.due(now));
         if due.is_none_or(|due| due > now) {
             let window = rotation.next_window(now).filter(|w| w.opens <= now && due.is_none())?;
             let token = match rotation.run.as_ref() {
@@ -302,7 +332,8 @@ impl SecretRecord {
         let Some(rotation) = &mut self.rotation else { return AttemptEnd::Abandoned };
         rotation.abandoned.retain(|abandoned| abandoned != token);
         let Some(run) = rotation.run.as_mut().filter(|run| run.token == token) else {
-            return AttemptEnd::Abandoned;
+            // It may have been the last step before the run was over: the version is current then.
+            return if outcome.is_ok() { AttemptEnd::Succeeded } else { AttemptEnd::Abandoned };
         };
         let end = if outcome.is_ok() { AttemptEnd::Succeeded } else { AttemptEnd::Failed };
         run.running = false;
@@ -312,10 +343,7 @@ impl SecretRecord {
             return end;
         }
         match outcome {
-            Ok(()) => {
-                (rotation.last_rotated, rotation.counted_from) = (Some(now), now);
-                (rotation.given_up, rotation.run) = (None, None);
-            }
+            Ok(()) => rotation.succeed(now),
             Err(failure) => {
                 run.failure = Some(failure);
                 let next = now + pause(run.attempts);
@@ -340,7 +368,9 @@ impl SecretRecord {
     /// Ends the rotation in progress because the secret has changed under it.
     pub(super) fn abandon_rotation(&mut self) {
         let Some(run) = self.rotation.as_mut().and_then(Rotation::abandon) else { return };
-        self.detach(AWSPENDING);
+        if self.version(&run.token).is_some_and(|version| version.has(AWSPENDING)) {
+            self.detach(AWSPENDING);
+        }
         if self.version(&run.token).is_some_and(|version| run.test_only || !version.has_value()) {
             self.remove_version(&run.token);
         }

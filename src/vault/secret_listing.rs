@@ -23,7 +23,7 @@ use super::replica_record::Replica;
 use super::scope::Scope;
 use super::secret_record::SecretRecord;
 use super::secrets::{Secrets, permitted};
-use super::table::{By, Row, Stored, Stretch, Table};
+use super::table::{By, Row, Stored, Stretch, Table, disjoint, sortable};
 use crate::audit::Permit;
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -76,7 +76,7 @@ impl SecretOrder {
             Self::Changed => Some(record.changed),
             Self::Accessed => record.accessed,
         };
-        format!("{}{}/{}", self.prefix(&record.scope), time.map(digits).unwrap_or_default(), record.name)
+        format!("{}{}/{}", self.prefix(&record.scope), time.map(sortable).unwrap_or_default(), record.name)
     }
 
     /// What the places of a scope's secrets begin with.
@@ -100,10 +100,6 @@ impl SecretOrder {
     }
 }
 
-fn digits(time: Timestamp) -> String {
-    format!("{:020}", time.as_nanosecond().max(0))
-}
-
 /// What the places of secrets that wait for their deletion begin with.
 const DUE: &str = "d/";
 
@@ -116,7 +112,7 @@ const ROTATED: &str = "t/";
 /// All places of a secret but that of its id.
 pub(super) fn places(record: &SecretRecord) -> Vec<String> {
     let orders = [SecretOrder::Created, SecretOrder::Changed, SecretOrder::Accessed];
-    let due = record.deletion.as_ref().map(|d| format!("{DUE}{}/{}", digits(d.due), record.id()));
+    let due = record.deletion.as_ref().map(|d| format!("{DUE}{}/{}", sortable(d.due), record.id()));
     let replicated = record.is_replica() || record.replicas.iter().any(Replica::is_due);
     let replicated = replicated.then(|| format!("{REPLICATED}{}", record.id()));
     let rotated = record.rotation.as_ref().map(|_| format!("{ROTATED}{}", record.id()));
@@ -208,10 +204,7 @@ fn list(
 
 /// Ids that begin like these names do, in order, none of them inside another.
 fn ranges(scope: &Scope, prefixes: &[String]) -> Vec<String> {
-    let mut sorted: Vec<String> = prefixes.iter().map(|prefix| scope.id(prefix)).collect();
-    sorted.sort();
-    sorted.dedup_by(|longer, shorter| longer.starts_with(shorter.as_str()));
-    sorted
+    disjoint(prefixes.iter().map(|prefix| scope.id(prefix)).collect())
 }
 
 /// A secret and its place.

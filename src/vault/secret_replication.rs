@@ -20,7 +20,7 @@
 use super::VaultError;
 use super::kms::{ChosenKey, Kms, OWN_KEYS};
 use super::kms_keyring::KeyRefusal;
-use super::replica_record::{Replica, ReplicaState, name_taken};
+use super::replica_record::{Replica, ReplicaState, failed, name_replicated, name_taken};
 use super::scope::Scope;
 use super::secret_error::SecretError;
 use super::secret_record::{SecretRecord, VersionRecord};
@@ -28,6 +28,19 @@ use super::secrets::{DEFAULT_KEY, SecretFailure, Secrets, key_of, permitted, sam
 use super::table::{Change, Row};
 use crate::audit::Permit;
 use std::sync::{MutexGuard, PoisonError};
+
+/// Why the versions of a replica cannot be made.
+enum NotCopied {
+    /// A key refuses, in AWS's words.
+    Refused(SecretError),
+    Vault(VaultError),
+}
+
+impl From<VaultError> for NotCopied {
+    fn from(error: VaultError) -> Self {
+        Self::Vault(error)
+    }
+}
 
 /// What became of one replica.
 enum Outcome {
@@ -225,24 +238,27 @@ impl Secrets<'_> {
         if let Some(other) = current.take_if(|row| !row.record.is_replica_of(primary)) {
             // Neither a replica of another secret nor one that has replicas is overwritten.
             let plain = !other.record.is_replica() && other.record.replicas.is_empty();
+            let why = if replica.overwrite && !plain { name_replicated } else { name_taken };
             if !(replica.overwrite && plain) {
-                return Ok(Outcome::Stands(name_taken(&primary.name, &replica.region)));
+                return Ok(Outcome::Stands(why(&primary.name, &replica.region)));
             }
             self.destroy(&id, |record| Ok::<_, VaultError>(record.suffix == other.record.suffix))?;
         }
         let current = current.as_ref().map(|row| &row.record);
         let key = match Kms(self.0).choose(&scope, OWN_KEYS[0], replica.kms_key_id.as_deref()) {
             Ok(key) => key,
-            Err(cause) => return Ok(Outcome::Stands(ReplicaState::Failed(cause.to_string()))),
+            Err(cause) => {
+                return Ok(Outcome::Stands(failed(&SecretError::EncryptionFailure(cause).to_string())));
+            }
         };
         let mut fresh = Vec::new();
         let versions = self.versions_for(primary, &key, &scope, current, &mut fresh);
         let outcome = match versions {
             Ok(versions) => self.write_replica(&id, primary, replica, versions),
-            Err(KeyRefusal::Unusable(cause)) => Ok(Outcome::Stands(ReplicaState::Failed(cause.to_string()))),
+            Err(NotCopied::Refused(cause)) => Ok(Outcome::Stands(failed(&cause.to_string()))),
             // A version that was pruned since the primary was read has no blob any more.
-            Err(KeyRefusal::Vault(VaultError::Unreadable)) if self.has_changed(primary) => Ok(Outcome::Stale),
-            Err(KeyRefusal::Vault(error)) => Err(error),
+            Err(NotCopied::Vault(VaultError::Unreadable)) if self.has_changed(primary) => Ok(Outcome::Stale),
+            Err(NotCopied::Vault(error)) => Err(error),
         };
         if !matches!(outcome, Ok(Outcome::Stands(ReplicaState::InSync))) {
             for blob in &fresh {
@@ -252,8 +268,11 @@ impl Secrets<'_> {
         outcome
     }
 
-    /// The versions of the replica: those that it has, and the others sealed under its key. A version
-    /// whose own key does not open it is left out. `fresh` takes the names of the blobs that are made.
+    /// The versions of the replica: those that it has, and the others sealed under its key. `fresh`
+    /// takes the names of the blobs that are made.
+    ///
+    /// A labelled version whose own key does not open it fails the replica, one without labels is left
+    /// out. Source: User Guide, "Troubleshoot replication", "The KMS key is disabled or not found".
     fn versions_for(
         &self,
         primary: &SecretRecord,
@@ -261,7 +280,7 @@ impl Secrets<'_> {
         scope: &Scope,
         current: Option<&SecretRecord>,
         fresh: &mut Vec<String>,
-    ) -> Result<Vec<VersionRecord>, KeyRefusal> {
+    ) -> Result<Vec<VersionRecord>, NotCopied> {
         let mut versions = Vec::with_capacity(primary.versions.len());
         for version in &primary.versions {
             let kept = current
@@ -272,10 +291,20 @@ impl Secrets<'_> {
                 Some(kept) => (kept.blob.clone(), kept.accessed),
                 None => {
                     let from = match self.0.keyring.to_copy(&primary.scope, key_of(version)) {
-                        Err(KeyRefusal::Unusable(_)) => continue,
-                        from => from?,
+                        Ok(from) => from,
+                        Err(KeyRefusal::Unusable(_)) if version.stages.is_empty() => continue,
+                        Err(KeyRefusal::Unusable(cause)) => {
+                            return Err(NotCopied::Refused(SecretError::DecryptionFailure(cause)));
+                        }
+                        Err(KeyRefusal::Vault(error)) => return Err(error.into()),
                     };
-                    let to = self.0.keyring.to_copy(scope, key.key(DEFAULT_KEY))?;
+                    let to = match self.0.keyring.to_copy(scope, key.key(DEFAULT_KEY)) {
+                        Ok(to) => to,
+                        Err(KeyRefusal::Unusable(cause)) => {
+                            return Err(NotCopied::Refused(SecretError::EncryptionFailure(cause)));
+                        }
+                        Err(KeyRefusal::Vault(error)) => return Err(error.into()),
+                    };
                     let value = self.0.blobs.get(&from, &version.blob)?;
                     let blob = self.0.blobs.put(&to, &value)?;
                     fresh.push(blob.clone());

@@ -15,6 +15,7 @@
 use super::VaultError;
 use super::seal::Keys;
 use crate::store::{Store, StoreError};
+use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
@@ -80,6 +81,18 @@ pub(crate) struct Stretch<'a> {
     pub(crate) prefix: &'a str,
     pub(crate) after: Option<&'a str>,
     pub(crate) descending: bool,
+}
+
+/// These prefixes in order, without those that another one covers.
+pub(crate) fn disjoint(mut prefixes: Vec<String>) -> Vec<String> {
+    prefixes.sort();
+    prefixes.dedup_by(|longer, shorter| longer.starts_with(shorter.as_str()));
+    prefixes
+}
+
+/// A time as part of a key, so that keys are in the order of their times.
+pub(crate) fn sortable(time: Timestamp) -> String {
+    format!("{:020}", time.as_nanosecond().max(0))
 }
 
 type Ordered<R> = BTreeMap<String, Arc<Row<R>>>;

@@ -10,6 +10,7 @@
 import json
 
 import broker as brokers
+import policies
 from broker import ACCOUNT
 
 OTHER = "444455556666"
@@ -25,25 +26,11 @@ def arn(user):
     return f"arn:aws:iam::{ACCOUNTS[user]}:user/{user}"
 
 
-def _user(name):
-    statement = {"Effect": "Allow", "Action": _MAY.get(name), "Resource": "*"}
-    document = {"Version": "2012-10-17", "Statement": [statement]}
-    return {
-        "Path": "/",
-        "UserName": name,
-        "UserId": "AIDATEST" + name.upper().ljust(13, "X"),
-        "Arn": arn(name),
-        "CreateDate": "2026-01-01T00:00:00+00:00",
-        "GroupList": [],
-        "AttachedManagedPolicies": [],
-        "UserPolicyList": [{"PolicyName": "Test", "PolicyDocument": document}] if name in _MAY else [],
-    }
-
-
 def export(account):
     """The export of one account."""
-    users = [_user(name) for name, of in ACCOUNTS.items() if of == account]
-    return json.dumps({"UserDetailList": users, "GroupDetailList": [], "RoleDetailList": [], "Policies": []}, indent=2)
+    may = {name: [policies.statement("Allow", actions)] for name, actions in _MAY.items()}
+    users = [name for name, of in ACCOUNTS.items() if of == account]
+    return policies.export([policies.user(name, *may.get(name, []), account=account) for name in users])
 
 
 def served(directory):

@@ -6,6 +6,7 @@ What an invocation does is set for each secret: `Endpoint.rotations[name] = func
 
 import http.server
 import json
+import ssl
 import threading
 import time
 import uuid
@@ -14,9 +15,12 @@ INVOCATIONS = "/2015-03-31/functions/function/invocations"
 
 
 class Endpoint:
-    """An HTTP endpoint on a free port; `events` are those that it was called with."""
+    """An HTTP endpoint on a free port; `events` are those that it was called with.
 
-    def __init__(self):
+    With `tls`, a certificate and its key as PEM files, it is an HTTPS endpoint.
+    """
+
+    def __init__(self, tls=None):
         self.rotations = {}
         self.events = []
         self.secrets = None
@@ -48,7 +52,12 @@ class Endpoint:
                 pass
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Invocations)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*tls)
+            # The handshake belongs to the connection's thread, not to the one that accepts.
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def call(self, event):

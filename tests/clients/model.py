@@ -18,7 +18,8 @@ OPERATIONS = {
     "secretsmanager": (
         "CreateSecret", "PutSecretValue", "UpdateSecret", "GetSecretValue", "DescribeSecret", "ListSecrets",
         "RestoreSecret", "TagResource", "UntagResource", "ListSecretVersionIds", "UpdateSecretVersionStage",
-        "GetRandomPassword", "GetResourcePolicy", "PutResourcePolicy", "ValidateResourcePolicy", "DeleteResourcePolicy",
+        "GetRandomPassword", "GetResourcePolicy", "ListResourcePolicies", "PutResourcePolicy", "ValidateResourcePolicy",
+        "DeleteResourcePolicy",
         "BatchGetSecretValue", "ReplicateSecretToRegions", "RemoveRegionsFromReplication", "StopReplicationToReplica",
         "RotateSecret", "CancelRotateSecret", "DeleteSecret",
     ),

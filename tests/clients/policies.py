@@ -14,13 +14,14 @@ from broker import ACCOUNT
 USERS = ("admin", "reader", "careful", "lister", "nobody")
 
 
-def _user(name, *statements):
+def user(name, *statements, account=ACCOUNT):
+    """A user with one inline policy, or with none."""
     document = {"Version": "2012-10-17", "Statement": list(statements)}
     return {
         "Path": "/",
         "UserName": name,
         "UserId": "AIDATEST" + name.upper().ljust(13, "X"),
-        "Arn": f"arn:aws:iam::{ACCOUNT}:user/{name}",
+        "Arn": f"arn:aws:iam::{account}:user/{name}",
         "CreateDate": "2026-01-01T00:00:00+00:00",
         "GroupList": [],
         "AttachedManagedPolicies": [],
@@ -28,43 +29,48 @@ def _user(name, *statements):
     }
 
 
+def export(users):
+    """The export of an account that has these users."""
+    return json.dumps({"UserDetailList": users, "GroupDetailList": [], "RoleDetailList": [], "Policies": []}, indent=2)
+
+
+def statement(effect, actions, condition=None):
+    """A statement about every resource."""
+    more = {"Condition": condition} if condition else {}
+    return {"Effect": effect, "Action": actions, "Resource": "*"} | more
+
+
 def _allow(actions, resources="*"):
     return {"Effect": "Allow", "Action": actions, "Resource": resources}
 
 
-DOCUMENT = json.dumps(
-    {
-        "UserDetailList": [
-            _user("admin", _allow(["secretsmanager:*", "ssm:*"])),
-            _user(
-                "reader",
-                _allow(["secretsmanager:GetSecretValue"], f"arn:aws:secretsmanager:*:{ACCOUNT}:secret:allowed/*"),
-                _allow(["ssm:GetParameter", "ssm:GetParameters"], f"arn:aws:ssm:*:{ACCOUNT}:parameter/allowed/*"),
+DOCUMENT = export(
+    [
+        user("admin", _allow(["secretsmanager:*", "ssm:*"])),
+        user(
+            "reader",
+            _allow(["secretsmanager:GetSecretValue"], f"arn:aws:secretsmanager:*:{ACCOUNT}:secret:allowed/*"),
+            _allow(["ssm:GetParameter", "ssm:GetParameters"], f"arn:aws:ssm:*:{ACCOUNT}:parameter/allowed/*"),
+        ),
+        user(
+            "careful",
+            _allow(["secretsmanager:*", "ssm:*"]),
+            {
+                "Effect": "Deny",
+                "Action": ["secretsmanager:GetSecretValue", "ssm:GetParameter", "ssm:GetParameters"],
+                "Resource": [
+                    f"arn:aws:secretsmanager:*:{ACCOUNT}:secret:denied/*",
+                    f"arn:aws:ssm:*:{ACCOUNT}:parameter/denied/*",
+                ],
+            },
+        ),
+        user(
+            "lister",
+            _allow(
+                ["ssm:GetParametersByPath", "ssm:DeleteParameters"],
+                [f"arn:aws:ssm:*:{ACCOUNT}:parameter/paths/open", f"arn:aws:ssm:*:{ACCOUNT}:parameter/paths/open/*"],
             ),
-            _user(
-                "careful",
-                _allow(["secretsmanager:*", "ssm:*"]),
-                {
-                    "Effect": "Deny",
-                    "Action": ["secretsmanager:GetSecretValue", "ssm:GetParameter", "ssm:GetParameters"],
-                    "Resource": [
-                        f"arn:aws:secretsmanager:*:{ACCOUNT}:secret:denied/*",
-                        f"arn:aws:ssm:*:{ACCOUNT}:parameter/denied/*",
-                    ],
-                },
-            ),
-            _user(
-                "lister",
-                _allow(
-                    ["ssm:GetParametersByPath", "ssm:DeleteParameters"],
-                    [f"arn:aws:ssm:*:{ACCOUNT}:parameter/paths/open", f"arn:aws:ssm:*:{ACCOUNT}:parameter/paths/open/*"],
-                ),
-            ),
-            _user("nobody"),
-        ],
-        "GroupDetailList": [],
-        "RoleDetailList": [],
-        "Policies": [],
-    },
-    indent=2,
+        ),
+        user("nobody"),
+    ]
 )

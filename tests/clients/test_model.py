@@ -50,7 +50,9 @@ def right_request(operation, existing, service="secretsmanager"):
             return {"SecretId": existing, "SecretString": "canary-8f1d", "ClientRequestToken": token}
         case "UpdateSecret":
             return {"SecretId": existing, "Description": "d", "ClientRequestToken": token}
-        case "GetSecretValue" | "DescribeSecret" | "ListSecretVersionIds" | "GetResourcePolicy" | "RestoreSecret":
+        case "GetSecretValue" | "DescribeSecret" | "ListSecretVersionIds" | "RestoreSecret":
+            return {"SecretId": existing}
+        case "GetResourcePolicy" | "ListResourcePolicies":
             return {"SecretId": existing}
         case "ReplicateSecretToRegions":
             return {"SecretId": existing, "AddReplicaRegions": [{"Region": "eu-west-1"}]}

@@ -1,70 +1,49 @@
 """Condition keys of Parameter Store: ssm:Overwrite, ssm:Policies, ssm:Recursive, and tags of requests and parameters."""
 
-import json
-
 import pytest
 
 import broker as brokers
-from broker import ACCOUNT
 from conftest import client
 from expect import Matching, refused
+from policies import export, statement, user
 
 POLICIES = '[{"Type":"NoChangeNotification","Version":"1.0","Attributes":{"After":"1","Unit":"Days"}}]'
 
 
-def _user(name, *statements):
-    document = {"Version": "2012-10-17", "Statement": list(statements)}
-    return {
-        "Path": "/",
-        "UserName": name,
-        "UserId": "AIDATEST" + name.upper().ljust(13, "X"),
-        "Arn": f"arn:aws:iam::{ACCOUNT}:user/{name}",
-        "CreateDate": "2026-01-01T00:00:00+00:00",
-        "GroupList": [],
-        "AttachedManagedPolicies": [],
-        "UserPolicyList": [{"PolicyName": "Test", "PolicyDocument": document}],
-    }
-
-
-def _statement(effect, actions, condition=None):
-    more = {"Condition": condition} if condition else {}
-    return {"Effect": effect, "Action": actions, "Resource": "*"} | more
-
-
 USERS = [
-    _user("admin", _statement("Allow", "ssm:*")),
+    user("admin", statement("Allow", "ssm:*")),
     # The examples of the User Guide.
-    _user(
+    user(
         "creator",
-        _statement("Allow", "ssm:*"),
-        _statement("Deny", "ssm:PutParameter", {"StringEquals": {"ssm:Overwrite": ["true"]}}),
+        statement("Allow", "ssm:*"),
+        statement("Deny", "ssm:PutParameter", {"StringEquals": {"ssm:Overwrite": ["true"]}}),
     ),
-    _user(
+    user(
         "plain",
-        _statement("Allow", "ssm:*"),
-        _statement("Deny", "ssm:PutParameter", {"StringEquals": {"ssm:Policies": ["true"]}}),
+        statement("Allow", "ssm:*"),
+        statement("Deny", "ssm:PutParameter", {"StringEquals": {"ssm:Policies": ["true"]}}),
     ),
-    _user(
+    user(
         "flat",
-        _statement("Allow", "ssm:*"),
-        _statement("Deny", "ssm:GetParametersByPath", {"StringEquals": {"ssm:Recursive": ["true"]}}),
+        statement("Allow", "ssm:*"),
+        statement("Deny", "ssm:GetParametersByPath", {"StringEquals": {"ssm:Recursive": ["true"]}}),
     ),
-    _user(
+    user(
         "shop",
-        _statement("Allow", ["ssm:Get*", "ssm:PutParameter"], {"StringEquals": {"ssm:resourceTag/team": "shop"}}),
-        _statement("Allow", "ssm:DeleteParameter", {"StringEquals": {"aws:ResourceTag/team": "shop"}}),
+        statement("Allow", ["ssm:Get*", "ssm:PutParameter"], {"StringEquals": {"ssm:resourceTag/team": "shop"}}),
+        statement("Allow", "ssm:DeleteParameter", {"StringEquals": {"aws:ResourceTag/team": "shop"}}),
     ),
-    _user(
+    user(
         "tagger",
-        _statement("Allow", "ssm:PutParameter"),
-        _statement(
+        statement("Allow", "ssm:PutParameter"),
+        statement(
             "Allow",
             ["ssm:AddTagsToResource", "ssm:RemoveTagsFromResource"],
             {"ForAllValues:StringEquals": {"aws:TagKeys": ["team"]}, "StringEqualsIfExists": {"aws:RequestTag/team": "shop"}},
         ),
     ),
 ]
-DOCUMENT = json.dumps({"UserDetailList": USERS, "GroupDetailList": [], "RoleDetailList": [], "Policies": []}, indent=2)
+DOCUMENT = export(USERS)
 
 
 @pytest.fixture(scope="module")

@@ -243,6 +243,64 @@ class TestDescribe:
         under = {"Key": "Path", "Option": "Recursive", "Values": [tree]}
         assert self.found(parameters, under, filter) == [tree + name for name in below]
 
+    @pytest.mark.parametrize("size", [1, 2, 50])
+    def test_orders_of_their_own(self, parameters, name, size):
+        """Without a path, a list goes by the values that were asked for: each parameter once, whatever the page's size."""
+        key = name.replace("/", "-")
+        of = {"blue": ["/z", "/a"], "blueish": ["/m"], "green": ["/b"]}
+        for value, tails in of.items():
+            for tail in tails:
+                parameters.put_parameter(
+                    Name=f"/{name}{tail}", Value="v", Type="String", Tags=[{"Key": key, "Value": value}]
+                )
+        parameters.put_parameter(Name=f"/{name}/none", Value="v", Type="String", Tags=[{"Key": key + "2", "Value": "blue"}])
+
+        def found(**more):
+            listed = self.found(parameters, {"Key": f"tag:{key}"} | more, MaxResults=size)
+            return sorted(entry.removeprefix(f"/{name}") for entry in listed)
+
+        assert found() == ["/a", "/b", "/m", "/z"]
+        assert found(Values=["blue"]) == ["/a", "/z"]
+        assert found(Option="BeginsWith", Values=["blue"]) == ["/a", "/m", "/z"]
+        assert found(Option="BeginsWith", Values=["blue", "bluei", "g"]) == ["/a", "/b", "/m", "/z"]
+        assert found(Values=["green", "blueish", "red"]) == ["/b", "/m"]
+
+    def test_what_goes_between_pages_of_another_order(self, parameters, name):
+        key = name.replace("/", "-")
+        path = [f"/{name}/{number}" for number in range(6)]
+        for entry in path:
+            parameters.put_parameter(Name=entry, Value="v", Type="String", Tags=[{"Key": key, "Value": "v"}])
+        by_tag = {"ParameterFilters": [{"Key": f"tag:{key}", "Values": ["v"]}], "MaxResults": 2}
+        first = parameters.describe_parameters(**by_tag)
+        assert [entry["Name"] for entry in first["Parameters"]] == path[:2]
+        parameters.delete_parameter(Name=path[1])
+        parameters.remove_tags_from_resource(ResourceType="Parameter", ResourceId=path[2], TagKeys=[key])
+        new = f"/{name}/4a"
+        parameters.put_parameter(Name=new, Value="v", Type="String", Tags=[{"Key": key, "Value": "v"}])
+        second = parameters.describe_parameters(NextToken=first["NextToken"], **by_tag)
+        third = parameters.describe_parameters(NextToken=second["NextToken"], **by_tag)
+        assert [entry["Name"] for page in (second, third) for entry in page["Parameters"]] == [*path[3:5], new, path[5]]
+        assert "NextToken" not in third
+        other = by_tag | {"ParameterFilters": [{"Key": f"tag:{key}", "Option": "BeginsWith", "Values": ["v"]}]}
+        with refused("InvalidNextToken", BAD_TOKEN):
+            parameters.describe_parameters(NextToken=first["NextToken"], **other)
+
+    def test_the_order_follows_changes(self, parameters, path):
+        parameters.put_parameter(Name=path, Value="v", Type="String")
+        prefix = {"Key": "Name", "Option": "BeginsWith", "Values": [path]}
+
+        def is_listed(key, value):
+            return self.found(parameters, {"Key": key, "Values": [value]}, prefix) == [path]
+
+        assert is_listed("Type", "String") and is_listed("Tier", "Standard") and is_listed("DataType", "text")
+        parameters.put_parameter(Name=path, Value="7", Type="SecureString", Tier="Advanced", DataType="integer", Overwrite=True)
+        for key, value in (("Type", "SecureString"), ("Tier", "Advanced"), ("DataType", "integer"), ("KeyId", "alias/aws/ssm")):
+            assert is_listed(key, value), key
+        for key, value in (("Type", "String"), ("Tier", "Standard"), ("DataType", "text")):
+            assert not is_listed(key, value), key
+        parameters.delete_parameter(Name=path)
+        assert not is_listed("Type", "SecureString")
+
     def test_the_older_filters(self, parameters, tree):
         older = [{"Key": "Name", "Values": [tree + "/b", tree + "/f"]}, {"Key": "Type", "Values": ["String"]}]
         assert names(parameters.describe_parameters, Filters=older) == [tree + "/b/d/e", tree + "/f"]

@@ -7,7 +7,7 @@ import pytest
 import accounts
 from accounts import OTHER, arn
 from broker import ACCOUNT, REGION
-from conftest import client, find_canary
+from conftest import client, find_canary, make_key
 from expect import Matching, body, parameter_arn, refused
 
 NO_PARAMETER = "The specified parameter to be shared could not be found."
@@ -33,11 +33,13 @@ def vault(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def as_user(vault):
-    made = {
-        user: client("ssm", vault.tls, accounts.access_key(vault, arn(user)), verify=vault.ca)
-        for user in accounts.ACCOUNTS
-    }
+def access(vault):
+    return {user: accounts.access_key(vault, arn(user)) for user in accounts.ACCOUNTS}
+
+
+@pytest.fixture(scope="module")
+def as_user(vault, access):
+    made = {user: client("ssm", vault.tls, key, verify=vault.ca) for user, key in access.items()}
     return made.__getitem__
 
 
@@ -249,3 +251,27 @@ class TestBetweenAccounts:
         ):
             with refused("AccessDeniedException", Matching("The ciphertext refers to a customer master key .+")):
                 call()
+
+    @pytest.mark.parametrize("allowed", [True, False])
+    def test_a_key_of_ones_own_is_shared_by_its_policy(self, vault, access, as_user, path, value, allowed):
+        """As AWS has it for shared SecureStrings: the parameter and the key are shared separately."""
+        owner, guest = as_user("owner"), as_user("guest")
+        principals = [ACCOUNT, OTHER] if allowed else [ACCOUNT]
+        trusted = {"Effect": "Allow", "Principal": {"AWS": principals}, "Action": "kms:*", "Resource": "*"}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [trusted]})
+        keys = client("kms", vault.tls, access["owner"], verify=vault.ca)
+        key = make_key(keys, Policy=document)
+        owner.put_parameter(Name=path, Value=value, Type="SecureString", Tier="Advanced", KeyId=key)
+        shared = parameter_arn(path)
+        owner.put_resource_policy(ResourceArn=shared, Policy=policy(shared))
+        for call, shown in (
+            (guest.get_parameter, lambda answer: answer["Parameter"]),
+            (guest.get_parameters, lambda answer: answer["Parameters"][0]),
+            (guest.get_parameter_history, lambda answer: answer["Parameters"][0]),
+        ):
+            named = {"Names": [shared]} if call == guest.get_parameters else {"Name": shared}
+            if allowed:
+                assert shown(call(WithDecryption=True, **named))["Value"] == value
+            else:
+                with refused("AccessDeniedException", Matching(".+ kms:Decrypt on resource: .+ resource-based policy .+")):
+                    call(WithDecryption=True, **named)

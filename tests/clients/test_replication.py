@@ -22,6 +22,15 @@ def in_sync(region, key=DEFAULT_KEY, **more):
     return {"Region": region, "KmsKeyId": key, "Status": "InSync", "StatusMessage": "Replication succeeded"} | more
 
 
+def in_progress(region, key=DEFAULT_KEY, **more):
+    return {"Region": region, "KmsKeyId": key, "Status": "InProgress"} | more
+
+
+def statuses(secrets, name):
+    """How the replicas stand, as a client finds out that polls until none is in progress."""
+    return secrets.describe_secret(SecretId=name)["ReplicationStatus"]
+
+
 def taken(name, region):
     message = f"Replication failed: Secret name {name} already exists in region {region}."
     return {"Region": region, "KmsKeyId": DEFAULT_KEY, "Status": "Failed", "StatusMessage": message}
@@ -65,8 +74,8 @@ class TestMaking:
                 AddReplicaRegions=[{"Region": NEAR}, {"Region": FAR, "KmsKeyId": "alias/far"}],
             )
         )
-        statuses = [in_sync(NEAR), in_sync(FAR, "alias/far")]
-        assert answer == {"ARN": secret_arn(name), "Name": name, "VersionId": UUID, "ReplicationStatus": statuses}
+        began = [in_progress(NEAR), in_progress(FAR, "alias/far")]
+        assert answer == {"ARN": secret_arn(name), "Name": name, "VersionId": UUID, "ReplicationStatus": began}
         primary = body(secrets.describe_secret(SecretId=name))
         assert primary == {
             "ARN": answer["ARN"],
@@ -77,7 +86,7 @@ class TestMaking:
             "VersionIdsToStages": {answer["VersionId"]: ["AWSCURRENT"]},
             "CreatedDate": RECENTLY,
             "PrimaryRegion": REGION,
-            "ReplicationStatus": statuses,
+            "ReplicationStatus": [in_sync(NEAR), in_sync(FAR, "alias/far")],
         }
         near, far = (body(at(region).describe_secret(SecretId=name)) for region in (NEAR, FAR))
         assert near == primary | {"ARN": elsewhere(answer["ARN"], NEAR)}
@@ -97,9 +106,10 @@ class TestMaking:
         arn = secrets.create_secret(Name=name, SecretBinary=value.encode())["ARN"]
         assert "PrimaryRegion" not in secrets.describe_secret(SecretId=name)
         answer = secrets.replicate_secret_to_regions(SecretId=name, AddReplicaRegions=[{"Region": NEAR}])
-        assert body(answer) == {"ARN": arn, "ReplicationStatus": [in_sync(NEAR)]}
+        assert body(answer) == {"ARN": arn, "ReplicationStatus": [in_progress(NEAR)]}
         answer = secrets.replicate_secret_to_regions(SecretId=arn, AddReplicaRegions=[{"Region": FAR}])
-        assert body(answer) == {"ARN": arn, "ReplicationStatus": [in_sync(NEAR), in_sync(FAR)]}
+        assert body(answer) == {"ARN": arn, "ReplicationStatus": [in_sync(NEAR), in_progress(FAR)]}
+        assert statuses(secrets, name) == [in_sync(NEAR), in_sync(FAR)]
         assert at(FAR).get_secret_value(SecretId=name)["SecretBinary"] == value.encode()
 
     def test_without_a_value(self, secrets, at, name, value):
@@ -145,7 +155,7 @@ class TestNamesThatAreTaken:
     def test_it_fails_and_leaves_the_other_alone(self, secrets, at, name, value):
         there = at(NEAR).create_secret(Name=name, SecretString=value + "there")["ARN"]
         made = secrets.create_secret(Name=name, SecretString=value, AddReplicaRegions=[{"Region": NEAR}, {"Region": FAR}])
-        assert made["ReplicationStatus"] == [taken(name, NEAR), in_sync(FAR)]
+        assert made["ReplicationStatus"] == [in_progress(NEAR), in_progress(FAR)]
         assert secrets.describe_secret(SecretId=name)["ReplicationStatus"] == [taken(name, NEAR), in_sync(FAR)]
         read = at(NEAR).get_secret_value(SecretId=name)
         assert (read["ARN"], read["SecretString"]) == (there, value + "there")
@@ -155,7 +165,8 @@ class TestNamesThatAreTaken:
         assert at(FAR).get_secret_value(SecretId=name)["SecretString"] == value + "2"
         # ... nor trying again without force.
         again = secrets.replicate_secret_to_regions(SecretId=name, AddReplicaRegions=[{"Region": NEAR}])
-        assert again["ReplicationStatus"] == [taken(name, NEAR), in_sync(FAR, LastAccessedDate=TODAY)]
+        assert again["ReplicationStatus"] == [in_progress(NEAR), in_sync(FAR, LastAccessedDate=TODAY)]
+        assert statuses(secrets, name) == [taken(name, NEAR), in_sync(FAR, LastAccessedDate=TODAY)]
 
     def test_by_force(self, secrets, at, name, value):
         there = at(NEAR).create_secret(Name=name, SecretString=value + "there")["ARN"]
@@ -163,7 +174,8 @@ class TestNamesThatAreTaken:
         answer = secrets.replicate_secret_to_regions(
             SecretId=name, AddReplicaRegions=[{"Region": NEAR}], ForceOverwriteReplicaSecret=True
         )
-        assert answer["ReplicationStatus"] == [in_sync(NEAR)]
+        assert answer["ReplicationStatus"] == [in_progress(NEAR)]
+        assert statuses(secrets, name) == [in_sync(NEAR)]
         read = at(NEAR).get_secret_value(SecretId=name)
         assert (read["ARN"], read["SecretString"]) == (elsewhere(arn, NEAR), value)
         with refused("ResourceNotFoundException", NO_SECRET):
@@ -179,13 +191,15 @@ class TestNamesThatAreTaken:
 
     def test_a_replica_and_a_primary_are_not_overwritten(self, secrets, at, name, replicated, value):
         # Another primary in FAR wants the Regions where the first one and its replica are.
-        made = at(FAR).create_secret(
+        at(FAR).create_secret(
             Name=name,
             SecretString=value + "far",
             AddReplicaRegions=[{"Region": NEAR}, {"Region": REGION}],
             ForceOverwriteReplicaSecret=True,
         )
-        assert made["ReplicationStatus"] == [taken(name, NEAR), taken(name, REGION)]
+        message = "Replication failed: Secret name {} is currently replicated to {} with a different arn."
+        found = [(s["Region"], s["Status"], s["StatusMessage"]) for s in statuses(at(FAR), name)]
+        assert found == [(region, "Failed", message.format(name, region)) for region in (NEAR, REGION)]
         for region in (REGION, NEAR):
             assert at(region).get_secret_value(SecretId=name)["SecretString"] == value
 
@@ -329,7 +343,8 @@ class TestRemoving:
         at(NEAR).create_secret(Name=name, SecretString=value + "new")
         assert secrets.replicate_secret_to_regions(SecretId=name, AddReplicaRegions=[{"Region": FAR}])[
             "ReplicationStatus"
-        ] == [in_sync(FAR)]
+        ] == [in_progress(FAR)]
+        assert statuses(secrets, name) == [in_sync(FAR)]
 
     def test_a_secret_that_was_in_the_way_stays(self, secrets, at, name, value):
         at(NEAR).create_secret(Name=name, SecretString=value + "there")
@@ -373,9 +388,9 @@ class TestPromoting:
         # It can have replicas of its own, and the old primary's Regions are taken.
         assert near.replicate_secret_to_regions(SecretId=name, AddReplicaRegions=[{"Region": FAR}])[
             "ReplicationStatus"
-        ] == [in_sync(FAR)]
-        again = secrets.replicate_secret_to_regions(SecretId=name, AddReplicaRegions=[{"Region": NEAR}])
-        assert again["ReplicationStatus"] == [taken(name, NEAR)]
+        ] == [in_progress(FAR)]
+        secrets.replicate_secret_to_regions(SecretId=name, AddReplicaRegions=[{"Region": NEAR}])
+        assert statuses(secrets, name) == [taken(name, NEAR)]
 
     def test_only_a_replica(self, secrets, name, replicated):
         with refused("InvalidParameterException", PRIMARY):

@@ -1,10 +1,6 @@
 """Rotation functions that are commands: the PostgreSQL example against a real database, and what bounds a command."""
 
 import json
-import os
-import shutil
-import socket
-import subprocess
 import sys
 from pathlib import Path
 
@@ -12,12 +8,15 @@ import pytest
 
 import broker as brokers
 import conftest
+import postgres
 from broker import ACCOUNT, REGION, ROOT
 from functions import eventually
+from postgres import made_user, signs_in, sql
 from test_rotation import events, rotated
 
 EXAMPLE = ROOT / "docker" / "rotation" / "rotate_postgres.py"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/rotationFunctionRole"
+WITHOUT_KMS = f"arn:aws:iam::{ACCOUNT}:role/withoutKeys"
 
 # What a command can do with its credentials and sees of its surroundings, written to the file that it is given.
 PROBE = """
@@ -59,31 +58,9 @@ def arn(name):
 
 @pytest.fixture(scope="module")
 def database(tmp_path_factory):
-    """A PostgreSQL of its own on a free port: (port, password of the user `app`)."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    assert found or shutil.which("initdb"), "PostgreSQL is not installed; run tests/scripts/setup.sh"
-    bin = found[-1].parent if found else Path(shutil.which("initdb")).parent
-    place = tmp_path_factory.mktemp("postgres")
-    # PostgreSQL does not run as root.
-    user = "postgres" if os.geteuid() == 0 else None
-    if user:
-        for directory in (place, *place.parents[:3]):
-            directory.chmod(0o755)
-        shutil.chown(place, user)
-    run = {"user": user, "cwd": place, "check": True, "capture_output": True, "timeout": 60}
-    secret = place / "superuser"
-    secret.write_text("first-password")
-    if user:
-        shutil.chown(secret, user)
-    subprocess.run([bin / "initdb", "-D", "data", "-U", "app", "-A", "scram-sha-256", f"--pwfile={secret}"], **run)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off"
-    control = [bin / "pg_ctl", "-D", "data", "-w", "-l", "log"]
-    subprocess.run([*control, "-o", options, "start"], **{**run, "capture_output": False, "stdout": subprocess.DEVNULL})
-    yield port, "first-password"
-    subprocess.run([*control, "-m", "immediate", "stop"], **run)
+    """The port of a PostgreSQL."""
+    with postgres.running(tmp_path_factory.mktemp("postgres")) as port:
+        yield port
 
 
 @pytest.fixture(scope="module")
@@ -93,8 +70,16 @@ def probe(tmp_path_factory):
     return place
 
 
+def started(directory):
+    broker = brokers.Broker(["serve", "--data", directory, "--tls", "127.0.0.1:0"], directory)
+    broker.socket, broker.ca = directory / "sealdock.sock", directory / "tls" / "ca.pem"
+    find = lambda text: [line.split()[-1] for line in text.splitlines() if line.startswith("listening on https")]
+    (broker.tls,) = broker.wait_until(lambda text: broker.socket.exists() and find(text))
+    return broker
+
+
 @pytest.fixture(scope="module")
-def broker(tmp_path_factory, probe):
+def broker(tmp_path_factory, probe, database):
     """A broker with TLS only beside its socket, and commands in its configuration."""
     directory = tmp_path_factory.mktemp("commands") / "data"
     made = brokers.sealdock("init", "--data", directory, "--account", ACCOUNT, "--region", REGION)
@@ -114,10 +99,18 @@ def broker(tmp_path_factory, probe):
         file.write(function("slow", ["/bin/sh", "-c", slow], "timeout-seconds = 1"))
         file.write(function("untrusted", ["/bin/true"]).replace(ROLE, f"arn:aws:iam::{ACCOUNT}:role/ecsTaskExecutionRole"))
         file.write(function("missing", ["/no/such/program"]))
-    broker = brokers.Broker(["serve", "--data", directory, "--tls", "127.0.0.1:0"], directory)
-    broker.socket, broker.ca = directory / "sealdock.sock", directory / "tls" / "ca.pem"
-    find = lambda text: [line.split()[-1] for line in text.splitlines() if line.startswith("listening on https")]
-    (broker.tls,) = broker.wait_until(lambda text: broker.socket.exists() and find(text))
+        keyless = function("keyless", [sys.executable, str(EXAMPLE)], 'log = "functions.log"')
+        file.write(keyless.replace(ROLE, WITHOUT_KMS))
+    # `reads` takes whole ARNs, so the superuser's secret is made first.
+    broker = started(directory)
+    keeper = {"host": "127.0.0.1", "port": database, **postgres.KEEPER}
+    operator = conftest.client("secretsmanager", broker.tls, brokers.access_key(broker, "operator"), verify=broker.ca)
+    made = operator.create_secret(Name="app/superuser", SecretString=json.dumps(keeper))
+    assert broker.stop() == 0
+    with open(directory / "sealdock.toml", "a") as file:
+        reads = f'reads = ["{made["ARN"]}"]'
+        file.write(function("alternating", [sys.executable, str(EXAMPLE)], 'log = "functions.log"', reads))
+    broker = started(directory)
     yield broker
     assert broker.stop() == 0
     assert conftest.find_canary(broker) == []
@@ -129,11 +122,22 @@ def secrets(broker):
         json.dumps({"UserDetailList": [{
             "UserName": "admin", "Path": "/", "Arn": f"arn:aws:iam::{ACCOUNT}:user/admin",
             "UserPolicyList": [{"PolicyName": "all", "PolicyDocument": {"Version": "2012-10-17", "Statement": [
-                {"Effect": "Allow", "Action": ["secretsmanager:*", "lambda:InvokeFunction"], "Resource": "*"}]}}],
-        }]})
+                {"Effect": "Allow", "Action": ["secretsmanager:*", "lambda:InvokeFunction", "kms:*"], "Resource": "*"}]}}],
+        }], "RoleDetailList": [without_kms()]})
     )  # fmt: skip
-    key = eventually(lambda: _key(broker))
-    return conftest.client("secretsmanager", broker.tls, key, verify=broker.ca)
+    broker.key = eventually(lambda: _key(broker))
+    return conftest.client("secretsmanager", broker.tls, broker.key, verify=broker.ca)
+
+
+def without_kms():
+    """A role of a rotation function that may do everything with secrets and nothing with keys."""
+    return {
+        "RoleName": "withoutKeys", "Path": "/", "Arn": WITHOUT_KMS,
+        "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]},
+        "RolePolicyList": [{"PolicyName": "secrets", "PolicyDocument": {"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Action": "secretsmanager:*", "Resource": "*"}]}}],
+    }  # fmt: skip
 
 
 def _key(broker):
@@ -143,21 +147,14 @@ def _key(broker):
         return None  # The policies have not been reloaded yet.
 
 
-def signs_in(port, password):
-    environment = {**os.environ, "PGPASSWORD": password}
-    command = ["psql", "-X", "-w", "-h", "127.0.0.1", "-p", str(port), "-U", "app", "-d", "postgres", "-c", "SELECT 1"]
-    return subprocess.run(command, env=environment, capture_output=True, timeout=30).returncode == 0
-
-
 def failure(broker, secret):
     return eventually(lambda: [data for name, data in events(broker, secret["ARN"]) if name == "RotationFailed"])[0]["failure"]
 
 
 def test_the_example_rotates_the_password_of_a_postgresql_user(broker, secrets, database):
-    port, first = database
-    value = {"engine": "postgres", "host": "127.0.0.1", "port": port, "username": "app", "password": first, "dbname": "postgres"}
+    value = made_user(database, "app")
     secret = secrets.create_secret(Name="app/postgres", SecretString=json.dumps(value))
-    assert signs_in(port, first)
+    assert signs_in(database, value)
     token = secrets.rotate_secret(
         SecretId="app/postgres",
         RotationLambdaARN=arn("postgres"),
@@ -166,12 +163,12 @@ def test_the_example_rotates_the_password_of_a_postgresql_user(broker, secrets, 
     rotated(secrets, "app/postgres", token)
     current = json.loads(secrets.get_secret_value(SecretId="app/postgres")["SecretString"])
     assert current == {**value, "password": current["password"]} and len(current["password"]) == 32
-    assert signs_in(port, current["password"]) and not signs_in(port, first)
+    assert signs_in(database, current) and not signs_in(database, value)
     previous = json.loads(secrets.get_secret_value(SecretId="app/postgres", VersionStage="AWSPREVIOUS")["SecretString"])
-    assert previous["password"] == first
+    assert previous == value
     second = secrets.rotate_secret(SecretId="app/postgres")["VersionId"]
     eventually(lambda: "AWSCURRENT" in secrets.describe_secret(SecretId="app/postgres")["VersionIdsToStages"][second])
-    assert not signs_in(port, current["password"])
+    assert not signs_in(database, current)
     names = [name for name, _ in events(broker, secret["ARN"])]
     assert names[:2] == ["RotationStarted", "RotationSucceeded"] and "RotationFailed" not in names
     # Whatever the function did, it did as its role, in a session of its own.
@@ -181,7 +178,7 @@ def test_the_example_rotates_the_password_of_a_postgresql_user(broker, secrets, 
 
 
 def test_a_failing_database_leaves_pending(broker, secrets, database):
-    value = {"host": "127.0.0.1", "port": database[0], "username": "app", "password": "wrong"}
+    value = {"host": "127.0.0.1", "port": database, "username": "app", "password": "wrong"}
     secret = secrets.create_secret(Name="app/broken", SecretString=json.dumps(value))
     token = secrets.rotate_secret(SecretId="app/broken", RotationLambdaARN=arn("postgres"))["VersionId"]
     assert failure(broker, secret) == "setSecret: the command ended with exit status 1"
@@ -244,3 +241,108 @@ def test_a_program_that_is_not_there(broker, secrets, value):
     secrets.rotate_secret(SecretId="missing", RotationLambdaARN=arn("missing"))
     assert failure(broker, secret) == "createSecret: the command cannot be started"
     secrets.cancel_rotate_secret(SecretId="missing")
+
+
+@pytest.fixture
+def own_key(broker, secrets):
+    """A KMS client, and a customer key."""
+    kms = conftest.client("kms", broker.tls, broker.key, verify=broker.ca)
+    return kms, conftest.make_key(kms)
+
+
+def test_a_secret_under_a_customer_key(broker, secrets, database, own_key):
+    """The function's role needs kms:Decrypt and kms:GenerateDataKey, as on AWS; both uses are on record as its own."""
+    kms, key = own_key
+    value = made_user(database, "sealed")
+    secrets.create_secret(Name="app/sealed", SecretString=json.dumps(value), KmsKeyId=key)
+    token = secrets.rotate_secret(SecretId="app/sealed", RotationLambdaARN=arn("postgres"))["VersionId"]
+    rotated(secrets, "app/sealed", token)
+    assert signs_in(database, json.loads(secrets.get_secret_value(SecretId="app/sealed")["SecretString"]))
+    (version,) = [v for v in secrets.list_secret_version_ids(SecretId="app/sealed")["Versions"] if v["VersionId"] == token]
+    assert version["KmsKeyIds"] == [key]
+    uses = used(broker, key)
+    by_function = {event["eventName"] for event in uses if event["userIdentity"]["arn"].endswith("rotationFunctionRole/postgres")}
+    assert by_function == {"Decrypt", "GenerateDataKey"}
+    assert not [event for event in uses if "errorCode" in event]
+
+
+def test_a_role_without_the_key(broker, secrets, database, own_key):
+    kms, key = own_key
+    secret = secrets.create_secret(Name="app/keyless", SecretString=json.dumps(made_user(database, "keyless")), KmsKeyId=key)
+    token = secrets.rotate_secret(SecretId="app/keyless", RotationLambdaARN=arn("keyless"))["VersionId"]
+    assert failure(broker, secret) == "createSecret: the command ended with exit status 1"
+    stages = secrets.describe_secret(SecretId="app/keyless")["VersionIdsToStages"]
+    assert stages == {secret["VersionId"]: ["AWSCURRENT"], token: ["AWSPENDING"]}
+    said = (broker.directory / "functions.log").read_text()
+    assert "keyless createSecret: " in said and "Access to KMS is not allowed" in said
+    who = {event["userIdentity"]["arn"].rsplit(":", 1)[1] for event in used(broker, key) if "errorCode" in event}
+    assert who == {"assumed-role/withoutKeys/keyless"}
+    secrets.cancel_rotate_secret(SecretId="app/keyless")
+
+
+def test_a_disabled_key_stops_a_rotation_until_it_is_enabled(broker, secrets, database, own_key):
+    kms, key = own_key
+    secret = secrets.create_secret(Name="app/disabled", SecretString=json.dumps(made_user(database, "disabled")), KmsKeyId=key)
+    kms.disable_key(KeyId=key)
+    token = secrets.rotate_secret(SecretId="app/disabled", RotationLambdaARN=arn("postgres"))["VersionId"]
+    assert failure(broker, secret) == "createSecret: the command ended with exit status 1"
+    assert "DecryptionFailure" in (broker.directory / "functions.log").read_text()
+    kms.enable_key(KeyId=key)
+    # The refusal makes the attempt that it speaks of.
+    with pytest.raises(secrets.exceptions.InvalidRequestException, match="A previous rotation isn't complete"):
+        secrets.rotate_secret(SecretId="app/disabled")
+    rotated(secrets, "app/disabled", token)
+    assert signs_in(database, json.loads(secrets.get_secret_value(SecretId="app/disabled")["SecretString"]))
+
+
+def used(broker, key):
+    """The recorded uses of a KMS key."""
+    lines = [line for path in sorted((broker.directory / "audit").glob("*.jsonl")) for line in path.read_text().splitlines()]
+    records = [record.get("event", record) for record in map(json.loads, lines)]
+    return [
+        event
+        for event in records
+        if event.get("eventSource") == "kms.amazonaws.com"
+        and event["eventName"] in ("Decrypt", "GenerateDataKey", "Encrypt")
+        and (event.get("requestParameters") or {}).get("keyId") == key
+    ]
+
+
+class TestAlternatingUsers:
+    """Two users take turns, with a superuser's secret that the configuration lets the function read."""
+
+    @pytest.fixture
+    def application(self, broker, secrets, database):
+        value = made_user(database, "shop")
+        sql(database, "CREATE TABLE orders (id int); ALTER TABLE orders OWNER TO shop")
+        master = secrets.describe_secret(SecretId="app/superuser")["ARN"]
+        secrets.create_secret(Name="app/shop", SecretString=json.dumps({**value, "masterarn": master}))
+        return value
+
+    def rotate(self, secrets):
+        token = secrets.rotate_secret(SecretId="app/shop", RotationLambdaARN=arn("alternating"))["VersionId"]
+        eventually(lambda: "AWSCURRENT" in secrets.describe_secret(SecretId="app/shop")["VersionIdsToStages"][token])
+        return json.loads(secrets.get_secret_value(SecretId="app/shop")["SecretString"])
+
+    def test_both_users_can_sign_in(self, secrets, database, application):
+        second = self.rotate(secrets)
+        assert second["username"] == "shop_clone"
+        assert signs_in(database, second) and signs_in(database, application)
+        # What the first user owns, the second one can use.
+        sql(database, "INSERT INTO orders VALUES (1)", second)
+        third = self.rotate(secrets)
+        assert third["username"] == "shop" and third["password"] != application["password"]
+        assert signs_in(database, third) and signs_in(database, second) and not signs_in(database, application)
+        fourth = self.rotate(secrets)
+        assert fourth["username"] == "shop_clone" and not signs_in(database, second)
+        assert sql(database, "SELECT count(*) FROM orders", fourth) == "1"
+
+    def test_a_secret_that_is_not_in_reads_is_not_read(self, broker, secrets, database):
+        value = made_user(database, "nosy")
+        other = secrets.create_secret(Name="app/not-listed", SecretString=json.dumps({**value, **postgres.KEEPER}))
+        secret = secrets.create_secret(Name="app/nosy", SecretString=json.dumps({**value, "masterarn": other["ARN"]}))
+        secrets.rotate_secret(SecretId="app/nosy", RotationLambdaARN=arn("alternating"))
+        assert failure(broker, secret) == "setSecret: the command ended with exit status 1"
+        assert signs_in(database, value)
+        assert sql(database, "SELECT count(*) FROM pg_roles WHERE rolname = 'nosy_clone'") == "0"
+        secrets.cancel_rotate_secret(SecretId="app/nosy")

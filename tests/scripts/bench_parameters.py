@@ -1,9 +1,9 @@
-"""What lists of parameters cost as the vault grows: the same few entries among few parameters and among many.
+"""What requests to Parameter Store cost as the vault grows: the same answer among few parameters and among many.
 
-    python tests/scripts/bench_parameters.py [FEW MANY]        100 and 100000 unless said otherwise
+    python tests/scripts/bench_parameters.py [COUNT ...]        100, 1000, 10000 and 100000 unless said otherwise
 
-Times are medians of one connection's requests, one after another. What counts is the last column: the cost among many
-over the cost among few. It needs no quiet machine for that, since both vaults are asked in turn.
+Times are medians of one connection's requests, one after another. What counts is the last column: the cost among the
+most over the cost among the fewest. It needs no quiet machine for that, since all vaults are asked in turn.
 """
 
 import statistics
@@ -13,7 +13,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from bench import ROOT, Session
+from bench import ROOT, Session, resident_kib
 
 import broker as brokers
 
@@ -25,23 +25,24 @@ def ssm(session, operation, request):
     return session.call(operation, request, service="ssm", prefix="AmazonSSM")
 
 
-def put(session, name):
-    ssm(session, "PutParameter", {"Name": name, "Value": "v", "Type": "String", "Overwrite": True})
+def put(session, name, **more):
+    ssm(session, "PutParameter", {"Name": name, "Value": "v", "Type": "String"} | more)
 
 
 def fill(broker, count):
-    """Ten parameters under /here, and the others under a hundred paths before and behind it."""
+    """Ten parameters under /here, and the others under a hundred paths before and behind it, half of them SecureStrings."""
 
     def share(writer):
         session = Session(broker)
         for number in range(writer, count - 10, WRITERS):
-            put(session, f"/{'az'[number % 2]}{number % 100:02}/p{number:06}")
+            kind = ("String", "SecureString")[number // 2 % 2]
+            put(session, f"/{'az'[number % 2]}{number % 100:02}/p{number:06}", Type=kind)
 
     with ThreadPoolExecutor(WRITERS) as pool:
         list(pool.map(share, range(WRITERS)))
     session = Session(broker)
     for number in range(10):
-        put(session, f"/here/p{number}")
+        put(session, f"/here/p{number}", Type="SecureString", Tier="Advanced", Tags=[{"Key": "team", "Value": "shop"}])
 
 
 def middle(session):
@@ -59,13 +60,22 @@ def requests(session):
     describe = {"MaxResults": 10}
     named = [{"Key": "Name", "Option": "Equals", "Values": ["/here/p1"]}]
     under = [{"Key": "Path", "Option": "OneLevel", "Values": ["/here"]}]
+    begins = [{"Key": "Name", "Option": "BeginsWith", "Values": ["/here"]}]
+    tagged = [{"Key": "tag:team", "Values": ["shop"]}]
+    advanced = [{"Key": "Tier", "Values": ["Advanced"]}]
+    written = {"Name": "/here/written", "Value": "v", "Type": "SecureString", "Overwrite": True}
     return {
-        "GetParametersByPath, 10 entries": ("GetParametersByPath", {"Path": "/here"}),
-        "the same, recursive": ("GetParametersByPath", {"Path": "/here", "Recursive": True}),
+        "GetParameter, decrypted": ("GetParameter", {"Name": "/here/p1", "WithDecryption": True}),
+        "PutParameter": ("PutParameter", written),
+        "GetParametersByPath, 10 entries": ("GetParametersByPath", {"Path": "/here", "WithDecryption": True}),
+        "the same, recursive": ("GetParametersByPath", {"Path": "/here", "Recursive": True, "WithDecryption": True}),
         "DescribeParameters, first 10": ("DescribeParameters", describe),
         "the same, in the middle": ("DescribeParameters", describe | {"NextToken": middle(session)}),
         "the same, by name": ("DescribeParameters", {"ParameterFilters": named}),
         "the same, by path": ("DescribeParameters", {"ParameterFilters": under}),
+        "the same, by beginning": ("DescribeParameters", {"ParameterFilters": begins}),
+        "the same, by tag": ("DescribeParameters", {"ParameterFilters": tagged}),
+        "the same, by tier": ("DescribeParameters", {"ParameterFilters": advanced}),
     }
 
 
@@ -76,16 +86,18 @@ def once(session, operation, request):
 
 
 def main():
-    counts = [int(argument) for argument in sys.argv[1:]] or [100, 100_000]
+    counts = [int(argument) for argument in sys.argv[1:]] or [100, 1000, 10_000, 100_000]
     with tempfile.TemporaryDirectory(prefix="bench-", dir=ROOT / "target") as scratch:
         running = []
         for count in counts:
             broker = brokers.dev(Path(scratch) / str(count))
             begun = time.perf_counter()
             fill(broker, count)
-            print(f"filled with {count} parameters in {time.perf_counter() - begun:.0f} s", flush=True)
+            took = time.perf_counter() - begun
+            print(f"filled with {count} parameters in {took:.0f} s, {resident_kib(broker.process) / 1024:.0f} MiB resident", flush=True)
             running.append((broker, Session(broker)))
         asked = [requests(session) for _, session in running]
+        print(" " * 34 + "".join(f"{count:>9}   " for count in counts))
         for kind in asked[0]:
             taken = [[] for _ in running]
             for _ in range(ROUNDS):

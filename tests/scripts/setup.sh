@@ -14,7 +14,7 @@ as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 
 missing_packages() {
     local wanted=(gcc libc6-dev make python3 python3-venv busybox-static jq curl ca-certificates postgresql
-        docker-registry apache2-utils) package
+        docker-registry apache2-utils mmdebstrap openssl) package
     for package in "${wanted[@]}"; do
         dpkg-query -W -f '${Status}\n' "$package" 2>/dev/null | grep -q '^install ok installed$' || echo "$package"
     done

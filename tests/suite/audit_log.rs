@@ -115,6 +115,28 @@ fn many_recorders_share_syncs_and_one_chain() {
 }
 
 #[test]
+fn the_records_of_one_request_share_one_sync() {
+    let dir = scratch();
+    let disk = Arc::new(FaultyDisk::default());
+    let log = AuditLog::open(Options { disk: disk.clone(), ..options(dir.path()) }).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let before = disk.syncs.load(Ordering::SeqCst);
+    for request in 0..30_usize {
+        let part = |number| {
+            let log = &log;
+            async move { log.record(event(request * 100 + number), allowed()).await.unwrap().sequence() }
+        };
+        let alone = runtime.block_on(part(0));
+        let together = runtime.block_on(log.together((1..=20).map(part).collect()));
+        assert_eq!(together, (alone + 1..=alone + 20).collect::<Vec<_>>());
+    }
+    assert_eq!(disk.syncs.load(Ordering::SeqCst) - before, 60);
+    assert!(runtime.block_on(log.together(Vec::<std::future::Ready<()>>::new())).is_empty());
+    log.close();
+    assert_eq!(intact(dir.path()).records, 630);
+}
+
+#[test]
 fn answers_can_be_awaited_without_any_runtime() {
     use std::future::Future;
     use std::task::{Context, Poll, Waker};

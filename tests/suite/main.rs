@@ -41,5 +41,6 @@ mod store_crash;
 mod store_files;
 mod task_roles;
 mod vault_kit;
+mod vault_parameter_keys;
 mod vault_replicas;
 mod vault_time;

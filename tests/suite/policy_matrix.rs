@@ -47,6 +47,7 @@ const ACTIONS: &[(&str, &[&str])] = &[
     ("secretsmanager:ListSecretVersionIds", &SECRETS),
     ("secretsmanager:UpdateSecretVersionStage", &SECRETS),
     ("secretsmanager:GetResourcePolicy", &SECRETS),
+    ("secretsmanager:ListResourcePolicies", &SECRETS),
     ("secretsmanager:PutResourcePolicy", &SECRETS),
     ("secretsmanager:DeleteResourcePolicy", &SECRETS),
     ("secretsmanager:ValidateResourcePolicy", &SECRETS),
@@ -131,6 +132,20 @@ fn shipped() -> PolicySet {
     PolicySet::load(&paths.iter().map(source).collect::<Vec<_>>()).unwrap_or_else(|errors| panic!("{errors}"))
 }
 
+/// What is known of the secret and of the use of its key: it rotates by the function, and Secrets
+/// Manager asks for the key on the caller's behalf.
+fn keys(action: &str) -> ConditionKeys {
+    match action.split_once(':').map(|(service, _)| service) {
+        Some("secretsmanager") => {
+            ConditionKeys::new().with("secretsmanager:resource/AllowRotationLambdaArn", FUNCTIONS[0])
+        }
+        Some("kms") => ConditionKeys::new()
+            .with("kms:ViaService", "secretsmanager.us-east-1.amazonaws.com")
+            .with("kms:EncryptionContext:SecretARN", SECRETS[0]),
+        _ => ConditionKeys::new(),
+    }
+}
+
 fn table(set: &PolicySet) -> String {
     let mut principals: Vec<Arn> = set.identities().map(|identity| identity.arn.clone()).collect();
     principals.push("arn:aws:iam::111122223333:root".parse().unwrap());
@@ -140,7 +155,9 @@ fn table(set: &PolicySet) -> String {
         writeln!(table, "{principal}").unwrap();
         for &(action, resources) in ACTIONS {
             for resource in resources {
-                let decision = evaluate(set, &Request::new(principal, action, resource));
+                let keys = keys(action);
+                let request = Request { keys: &keys, ..Request::new(principal, action, resource) };
+                let decision = evaluate(set, &request);
                 let word = match decision.outcome() {
                     Outcome::Allow => "allow",
                     Outcome::ExplicitDeny => "DENY",
@@ -200,10 +217,12 @@ fn shipped_policies_have_no_warnings_and_one_role_for_each_service() {
     assert!(set.warnings().is_empty(), "{}", set.summary());
     let role: Arn = ROLES[0].parse().unwrap();
     let function: Arn = "arn:aws:iam::111122223333:role/rotationFunctionRole".parse().unwrap();
+    let container: Arn = "arn:aws:iam::111122223333:role/rotationTaskRole".parse().unwrap();
     let trusts = |role, service| evaluate_trust(&set, role, service, &ConditionKeys::new()).is_allowed();
     assert!(trusts(&role, "ecs-tasks.amazonaws.com") && !trusts(&role, "lambda.amazonaws.com"));
     assert!(trusts(&function, "lambda.amazonaws.com") && !trusts(&function, "ecs-tasks.amazonaws.com"));
+    assert!(trusts(&container, "ecs-tasks.amazonaws.com") && !trusts(&container, "lambda.amazonaws.com"));
     let summary = set.summary();
-    assert!(summary.starts_with("5 identities\n"), "{summary}");
+    assert!(summary.starts_with("6 identities\n"), "{summary}");
     assert!(summary.contains("4 statements in 2 policies, trusts ecs-tasks.amazonaws.com"), "{summary}");
 }

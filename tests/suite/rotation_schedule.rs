@@ -132,3 +132,58 @@ fn windows_open_attempts_pause_and_the_next_window_begins_anew() {
     assert_eq!(events, expected);
     kit.audit_intact();
 }
+
+#[test]
+fn a_window_is_kept_whatever_the_clock_and_the_broker_do() {
+    let kit = Kit::with(&["--account", ACCOUNT, "--region", REGION]);
+    let broker = kit.start();
+    broker.root().create("app/db", &kit.canary("db"));
+    broker.stop();
+    let hour = SignedDuration::from_hours(1);
+    let start = Timestamp::from_second(Timestamp::now().as_second() / 3600 * 3600).unwrap() + hour;
+    let opens = start + hour * 2;
+    let clock = Arc::new(ManualClock::new(start));
+    let at = |time: Timestamp| clock.advance(time.duration_since(sealdock::clock::Clock::now(&*clock)));
+    let still = |broker: &Broker, attempts: Option<u32>| {
+        std::thread::sleep(Duration::from_millis(500));
+        assert_eq!(run(broker, "app/db").map(|run| run.attempts), attempts);
+    };
+    let broker = open(&kit, &clock);
+    let rotator = block_on(async { Rotator::start(Arc::clone(&broker), Reach::default()) });
+    let rules = RotationRules {
+        schedule_expression: Some(format!(
+            "cron(0 {} * * ? *)",
+            opens.to_zoned(jiff::tz::TimeZone::UTC).hour()
+        )),
+        duration: Some("1h".into()),
+        ..RotationRules::default()
+    };
+    let (token, function) = ("0".repeat(32), Some(FUNCTION.to_owned()));
+    rotate(&broker, "app/db", RotationWanted { token, function, rules: Some(rules), immediately: false });
+    until("the test of the function", || run(&broker, "app/db").is_none());
+    at(opens - MINUTE);
+    still(&broker, None);
+    block_on(rotator.stop());
+    broker.close().unwrap();
+    drop(broker);
+
+    // The window opens while the broker is away, and is open when it is back.
+    at(opens + MINUTE * 30);
+    let broker = open(&kit, &clock);
+    let rotator = block_on(async { Rotator::start(Arc::clone(&broker), Reach::default()) });
+    let first = failed(&broker, "app/db", 1);
+    assert_eq!(first.until, opens + hour);
+    // The clock is put back, to before the window: the pause of a minute does not last for hours.
+    at(opens - hour);
+    failed(&broker, "app/db", 2);
+    // And far ahead, to where no window is open: nothing until the next one, which tries the same version.
+    at(opens + hour * 34);
+    until("the end of the run", || run(&broker, "app/db").is_some_and(|run| run.next_attempt.is_none()));
+    still(&broker, Some(2));
+    at(opens + hour * 48);
+    let again = failed(&broker, "app/db", 1);
+    assert_eq!((again.token, again.until), (first.token, opens + hour * 49));
+    block_on(rotator.stop());
+    broker.close().unwrap();
+    kit.audit_intact();
+}

@@ -7,8 +7,9 @@ use sealdock::policy::{PolicySet, Request, evaluate};
 use sealdock::secret::SecretValue;
 use sealdock::store::{EmbeddedStore, Store};
 use sealdock::vault::{
-    ChosenKey, KeyPermits, Kms, KmsFailure, NewKey, NewSecret, Row, Scope, SecretContent, SecretFailure,
-    SecretRecord, Secrets, Unlock, Vault, VersionRecord, create_key_file,
+    ChosenKey, KeyPermits, Kms, KmsFailure, NewKey, NewParameter, NewSecret, ParameterFailure, ParameterKind,
+    Row, Scope, SecretContent, SecretFailure, SecretRecord, Secrets, Unlock, Vault, VersionRecord,
+    create_key_file, parameter_arn,
 };
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -114,6 +115,19 @@ impl House {
             .unwrap();
     }
 
+    /// Puts a parameter, with permits for its own key and no other; its version.
+    pub(crate) fn put_parameter(&self, vault: &Vault, new: &NewParameter) -> Result<i64, ParameterFailure> {
+        let arn = parameter_arn(&self.scope, &new.name);
+        let sealing = vault.parameters().sealing(&self.scope, new)?;
+        let mut keys = KeyPermits::none();
+        if let Some(key) = sealing.key.customer() {
+            keys.add(arn.as_str(), self.permit("kms:Encrypt", key));
+        }
+        let permit = self.permit("ssm:PutParameter", &arn);
+        let put = vault.parameters().put(&permit, &keys, &arn, &self.scope, new, &sealing)?;
+        Ok(put.0)
+    }
+
     pub(crate) fn read(&self, vault: &Vault, name: &str) -> Result<usize, SecretFailure> {
         let row = self.row(vault, name);
         let permit = self.permit("secretsmanager:GetSecretValue", &row.record.arn());
@@ -129,6 +143,24 @@ impl House {
 
 pub(crate) fn text(value: &str) -> SecretContent {
     SecretContent::String(SecretValue::from(value.to_owned()))
+}
+
+/// A SecureString under the service's own key, to be made or written again.
+pub(crate) fn secure_string(name: &str) -> NewParameter {
+    NewParameter {
+        name: name.into(),
+        value: SecretValue::from("value".to_owned()),
+        kind: Some(ParameterKind::SecureString),
+        key_id: None,
+        description: None,
+        overwrite: true,
+        allowed_pattern: None,
+        tags: Vec::new(),
+        tier: None,
+        policies: None,
+        data_type: None,
+        user: String::new(),
+    }
 }
 
 /// How many sealed values the store holds.

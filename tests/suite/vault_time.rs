@@ -1,14 +1,13 @@
 //! What time does to a vault, with a clock that the test moves: recovery windows, days of
 //! access, sessions, old versions; and that nothing stays in the store that no version names.
 
-use crate::vault_kit::{House, blobs};
+use crate::vault_kit::{House, blobs, secure_string};
 use jiff::{SignedDuration, Timestamp};
 use sealdock::clock::Clock as _;
-use sealdock::secret::SecretValue;
 use sealdock::store::{EmbeddedStore, Record, Store, StoreError};
 use sealdock::vault::{
-    InlinePolicy, NewParameter, ParameterKind, Row, SecretError, SecretFailure, SecretRecord, SessionClaims,
-    TokenError, Vault, VaultError, WantedTier, parameter_arn,
+    InlinePolicy, NewParameter, Row, SecretError, SecretFailure, SecretRecord, SessionClaims, TokenError,
+    Vault, VaultError, WantedTier, parameter_arn,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -121,22 +120,7 @@ fn deletion_leaves_no_value_in_the_store() {
     }
     let arn = parameter_arn(&house.scope, "p");
     for version in 1..=3 {
-        let new = NewParameter {
-            name: "p".into(),
-            value: SecretValue::from("value".to_owned()),
-            kind: Some(ParameterKind::SecureString),
-            key_id: None,
-            description: None,
-            overwrite: version > 1,
-            allowed_pattern: None,
-            tags: Vec::new(),
-            tier: None,
-            policies: None,
-            data_type: None,
-            user: String::new(),
-        };
-        let permit = house.permit("ssm:PutParameter", &arn);
-        assert_eq!(vault.parameters().put(&permit, &arn, &house.scope, new).unwrap().0, version);
+        assert_eq!(house.put_parameter(&vault, &secure_string("p")).unwrap(), version);
     }
     let (key, _) = vault.access_keys().create("arn:aws:iam::111122223333:root").unwrap();
     assert_eq!(blobs(store.as_ref()), 4 + 3 + 1, "a repeated request leaves no second value");
@@ -261,22 +245,9 @@ fn a_value_that_a_crash_left_without_metadata_is_swept_at_the_next_start() {
 }
 
 fn put_with_policies(house: &House, vault: &Vault, name: &str, policies: Option<&str>) {
-    let new = NewParameter {
-        name: name.into(),
-        value: SecretValue::from("value".to_owned()),
-        kind: Some(ParameterKind::SecureString),
-        key_id: None,
-        description: None,
-        overwrite: true,
-        allowed_pattern: None,
-        tags: Vec::new(),
-        tier: Some(WantedTier::Advanced),
-        policies: policies.map(|text| InlinePolicy::parse_list(text).unwrap()),
-        data_type: None,
-        user: String::new(),
-    };
-    let arn = parameter_arn(&house.scope, name);
-    vault.parameters().put(&house.permit("ssm:PutParameter", &arn), &arn, &house.scope, new).unwrap();
+    let policies = policies.map(|text| InlinePolicy::parse_list(text).unwrap());
+    let new = NewParameter { tier: Some(WantedTier::Advanced), policies, ..secure_string(name) };
+    house.put_parameter(vault, &new).unwrap();
 }
 
 /// Carries out what is due; says which parameter and which kind of policy.

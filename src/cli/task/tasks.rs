@@ -1,13 +1,16 @@
 //! `sealdock task ps`, `describe`, `logs` and `stop`: tasks that Docker knows.
 
-use super::{DockerArguments, DockerHost, docker_failed, write_line};
+use super::show::write_line;
+use super::{DockerArguments, DockerHost, docker_failed};
 use crate::cli::broker::{BrokerArguments, block_on, refused};
 use crate::cli::output::{say, tell};
 use crate::cli::{Failure, table};
 use crate::client::Client;
-use crate::launch::{self, ContainerDescription, Event, Health, TaskSummary};
+use crate::launch::supervisor::{self, AskError, Liveness, Request};
+use crate::launch::{self, ContainerDescription, Docker, Event, Health, LaunchError, TaskSummary};
 use clap::Args;
 use serde_json::{Map, Value, json};
+use std::path::Path;
 use std::process::ExitCode;
 
 #[derive(Debug, Args)]
@@ -54,7 +57,8 @@ pub(super) fn list(arguments: &DockerArguments) -> Result<ExitCode, Failure> {
                 })
             });
             json!({
-                "taskId": t.task_id, "family": t.family, "revision": t.revision,
+                "taskId": t.task_id, "family": t.family, "revision": t.revision, "service": t.service,
+                "supervisor": supervision(t).0, "supervisorPid": supervision(t).1,
                 "containers": containers.collect::<Vec<_>>(),
             })
         });
@@ -68,20 +72,37 @@ pub(super) fn list(arguments: &DockerArguments) -> Result<ExitCode, Failure> {
                 t.family.clone(),
                 c.name.clone(),
                 c.delivery.clone(),
+                supervision_text(t),
                 c.status.clone(),
                 c.docker_name.clone(),
             ]
         })
     });
-    say(table::render(["TASK ID", "FAMILY", "CONTAINER", "DELIVERY", "STATUS", "DOCKER NAME"], rows));
+    let header = ["TASK ID", "FAMILY", "CONTAINER", "DELIVERY", "SUPERVISOR", "STATUS", "DOCKER NAME"];
+    say(table::render(header, rows));
+    tell_lost(&tasks);
     Ok(ExitCode::SUCCESS)
 }
 
 pub(super) fn stop(arguments: &StopArguments) -> Result<ExitCode, Failure> {
     let docker = arguments.docker.connect()?;
-    let task = block_on(launch::stop(&docker, &arguments.id))?.map_err(|e| docker_failed(&e))?;
+    let (task, supervised) = block_on(async {
+        let task = launch::find(&docker, &arguments.id).await.map_err(|e| docker_failed(&e))?;
+        let supervised = match &task.supervisor {
+            Some(directory) if matches!(supervisor::liveness(directory), Liveness::Alive { .. }) => {
+                by_supervisor(directory, &task, &docker).await?;
+                true
+            }
+            _ => {
+                by_hand(&task, &docker).await?;
+                false
+            }
+        };
+        Ok::<_, Failure>((task, supervised))
+    })??;
     say(format_args!("stopped {}", task.task_id));
-    if task.has_role {
+    // A supervisor ends the credentials as well.
+    if task.has_role && !supervised {
         let end = |client: Client| block_on(client.end_task(&task.task_id))?.map_err(|e| refused(&e));
         if let Err(failure) = arguments.broker.client().and_then(end) {
             tell(format_args!(
@@ -90,6 +111,65 @@ pub(super) fn stop(arguments: &StopArguments) -> Result<ExitCode, Failure> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The supervisor of a task stops it; that of a service puts another one in its place.
+async fn by_supervisor(directory: &Path, task: &TaskSummary, docker: &Docker) -> Result<(), Failure> {
+    let request = match &task.service {
+        Some(_) => Request::StopTask { task_id: task.task_id.clone() },
+        None => Request::Stop,
+    };
+    match supervisor::ask(directory, &request, |text| tell(text)).await {
+        Ok(_) => Ok(()),
+        Err(AskError::Failed { code, text }) => Err(Failure::new(code, text)),
+        // It ended meanwhile, of itself or by force.
+        Err(AskError::Gone(_)) => match launch::find(docker, &task.task_id).await {
+            Ok(task) => by_hand(&task, docker).await,
+            Err(LaunchError::NoSuchTask { .. }) => Ok(()),
+            Err(error) => Err(docker_failed(&error)),
+        },
+    }
+}
+
+async fn by_hand(task: &TaskSummary, docker: &Docker) -> Result<(), Failure> {
+    launch::stop(docker, task).await.map_err(|e| docker_failed(&e))?;
+    if let Some(directory) = task.supervisor.as_ref().filter(|_| task.service.is_none()) {
+        supervisor::forget(directory);
+    }
+    Ok(())
+}
+
+/// Who looks after a task: a process, nobody any more though it runs, or nobody because it has ended.
+pub(crate) fn supervision(task: &TaskSummary) -> (&'static str, Option<u32>) {
+    let runs = task.containers.iter().any(|c| c.state == "running");
+    match task.supervisor.as_deref().map(supervisor::liveness) {
+        Some(Liveness::Alive { pid }) => ("ALIVE", Some(pid)),
+        Some(Liveness::Unknown) => ("UNKNOWN", None),
+        Some(Liveness::Gone) | None if runs => ("LOST", None),
+        Some(Liveness::Gone) | None => ("ENDED", None),
+    }
+}
+
+fn supervision_text(task: &TaskSummary) -> String {
+    let (status, pid) = supervision(task);
+    pid.map_or_else(|| status.to_lowercase(), |pid| pid.to_string())
+}
+
+/// What nobody looks after has to be known: restart policies and essential containers do nothing there.
+fn tell_lost(tasks: &[TaskSummary]) {
+    for task in tasks.iter().filter(|task| supervision(task).0 == "LOST") {
+        let remedy = match &task.service {
+            Some(name) => format!(
+                "`sealdock service run --name {name} FILE` takes it over, `sealdock service stop {name}` ends it"
+            ),
+            None => format!("`sealdock task stop {}` ends it", task.task_id),
+        };
+        tell(format_args!(
+            "warning: task {} runs without a supervisor (the process was killed): its restart policies and \
+             essential containers have no effect; {remedy}",
+            task.task_id
+        ));
+    }
 }
 
 pub(super) fn describe(arguments: &DescribeArguments) -> Result<ExitCode, Failure> {
@@ -105,12 +185,17 @@ pub(super) fn describe(arguments: &DescribeArguments) -> Result<ExitCode, Failur
         return Ok(ExitCode::SUCCESS);
     }
     say(format_args!(
-        "task {} ({}:{}), {}",
+        "task {} ({}:{}), {}, supervisor {}",
         task.task_id,
         task.family,
         task.revision,
-        last_status(&containers)
+        last_status(&containers),
+        supervision_text(&task)
     ));
+    if let Some(reason) = stopped_reason(&task) {
+        say(format_args!("stopped: {reason}"));
+    }
+    tell_lost(std::slice::from_ref(&task));
     let rows = containers.iter().map(|c| {
         let ports = c
             .inspection
@@ -143,15 +228,21 @@ fn task_json(task: &TaskSummary, containers: &[ContainerDescription]) -> Value {
         "group": format!("family:{}", task.family),
         "launchType": "EXTERNAL",
         "lastStatus": last_status(containers),
-        "desiredStatus": "RUNNING",
+        "desiredStatus": if stopped_reason(task).is_some() { "STOPPED" } else { "RUNNING" },
         "healthStatus": worst_health(essential),
         "containers": containers.iter().map(|c| container_json(task, c)).collect::<Vec<_>>(),
     });
     if let Some(answer) = answer.as_object_mut() {
         insert(answer, "createdAt", earliest(|c| Some(c.inspection.created_at.clone())));
         insert(answer, "startedAt", earliest(|c| c.inspection.started_at.clone()));
+        insert(answer, "stoppedReason", stopped_reason(task));
     }
     json!({ "tasks": [answer], "failures": [] })
+}
+
+/// Why the task ended, as its supervisor has it.
+fn stopped_reason(task: &TaskSummary) -> Option<String> {
+    supervisor::stopped_reason(task.supervisor.as_deref().filter(|_| task.service.is_none())?)
 }
 
 fn container_json(task: &TaskSummary, container: &ContainerDescription) -> Value {

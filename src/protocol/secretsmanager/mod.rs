@@ -26,8 +26,9 @@ pub use replication::{
     StopReplicationToReplicaRequest, StopReplicationToReplicaResponse,
 };
 pub use resource_policy::{
-    DeleteResourcePolicyRequest, GetResourcePolicyRequest, PolicyObjection, PutResourcePolicyRequest,
-    ResourcePolicyResponse, ValidateResourcePolicyRequest, ValidateResourcePolicyResponse,
+    DeleteResourcePolicyRequest, GetResourcePolicyRequest, ListResourcePoliciesRequest,
+    ListResourcePoliciesResponse, PolicyObjection, PutResourcePolicyRequest, ResourcePolicyResponse,
+    ValidateResourcePolicyRequest, ValidateResourcePolicyResponse,
 };
 pub use rotation::{CancelRotateSecretRequest, RotateSecretRequest, RotationResponse};
 pub use secrets::{

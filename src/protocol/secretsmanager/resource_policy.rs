@@ -1,7 +1,7 @@
 //! The policy that is attached to a secret: `PutResourcePolicy`, `GetResourcePolicy`,
-//! `DeleteResourcePolicy`, `ValidateResourcePolicy`.
+//! `DeleteResourcePolicy`, `ListResourcePolicies`, `ValidateResourcePolicy`.
 
-use super::{SECRET_ID, invalid_parameter, resource_not_found};
+use super::{SECRET_ID, invalid_next_token, invalid_parameter, resource_not_found};
 use crate::protocol::error::ApiError;
 use crate::protocol::fields::Fields;
 use crate::protocol::rules::{POLICY_NAME, Text};
@@ -75,6 +75,62 @@ impl GetResourcePolicyRequest {
                 "Secrets Manager can't find the resource policy {other}: a secret has the policy {DEFAULT} only."
             ))),
         }
+    }
+}
+
+/// Asks which policies are attached to a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListResourcePoliciesRequest {
+    /// Name, ARN or partial ARN.
+    pub secret_id: String,
+    /// 1 to 100.
+    pub max_results: Option<i64>,
+    next_token: Option<String>,
+}
+
+impl ListResourcePoliciesRequest {
+    /// Reads the request body.
+    ///
+    /// # Errors
+    /// `SerializationException`, `ValidationException`.
+    pub fn decode(body: &[u8]) -> Result<Self, ApiError> {
+        let mut fields = Fields::parse(body)?;
+        let request = Self {
+            secret_id: fields.required_text("SecretId", SECRET_ID)?,
+            max_results: fields.integer("MaxResults", 1, 100)?,
+            next_token: fields.text("NextToken", Text::length(1, 4096))?,
+        };
+        fields.finish(request)
+    }
+
+    /// There is at most one policy, so that no page is followed by another and no token is good.
+    ///
+    /// # Errors
+    /// `InvalidNextTokenException`.
+    pub fn require_first_page(&self) -> Result<(), ApiError> {
+        if self.next_token.is_some() { Err(invalid_next_token()) } else { Ok(()) }
+    }
+}
+
+/// The policies that are attached to a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListResourcePoliciesResponse {
+    /// Whether there is one; it is called `default`.
+    pub attached: bool,
+}
+
+impl Encode for ListResourcePoliciesResponse {
+    fn members<S: Sink>(&self, object: &mut Object<'_, S>) {
+        let attached = [PolicyName];
+        object.structures("ResourcePolicies", if self.attached { &attached } else { &[] });
+    }
+}
+
+struct PolicyName;
+
+impl Encode for PolicyName {
+    fn members<S: Sink>(&self, object: &mut Object<'_, S>) {
+        object.text("PolicyName", DEFAULT);
     }
 }
 

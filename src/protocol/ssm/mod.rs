@@ -26,7 +26,7 @@ pub use listing::{
     GetParametersByPathResponse, ParameterMetadata, ParameterStringFilter, ParametersFilter,
     ParametersFilterKey,
 };
-pub use name::{ParameterName, Selector, check_name_length, check_new_name};
+pub use name::{ParameterName, Selector, check_name_length, check_new_name, check_not_reserved};
 pub use parameters::{
     DeleteParameterRequest, DeleteParameterResponse, DeleteParametersRequest, DeleteParametersResponse,
     GetParameterRequest, GetParameterResponse, GetParametersRequest, GetParametersResponse, Parameter,

@@ -102,13 +102,13 @@ pub fn check_new_name(name: &str) -> Result<(), ApiError> {
     let bare = name.trim_start_matches('/');
     let lower = bare.to_ascii_lowercase();
     if lower.starts_with("aws") || lower.starts_with("ssm") {
-        return Err(if !bare.contains('/') {
-            ApiError::validation(PREFIX_RULE)
-        } else if lower.starts_with("aws") && name.starts_with('/') {
-            ApiError::access_denied_text(format!("No access to reserved parameter name: {bare}."))
-        } else {
-            ApiError::validation(NAME_RULE)
-        });
+        if !bare.contains('/') {
+            return Err(ApiError::validation(PREFIX_RULE));
+        }
+        if name.starts_with('/') {
+            check_not_reserved(name)?;
+        }
+        return Err(ApiError::validation(NAME_RULE));
     }
     if !well_formed(name) {
         return Err(ApiError::validation(NAME_RULE));
@@ -118,6 +118,18 @@ pub fn check_new_name(name: &str) -> Result<(), ApiError> {
     }
     if name.matches('/').count() > MAX_LEVELS {
         return Err(errors::hierarchy_level_limit_exceeded());
+    }
+    Ok(())
+}
+
+/// Checks that the parameter of this name is not one of AWS's own, which nobody else writes or deletes.
+///
+/// # Errors
+/// `AccessDeniedException`.
+pub fn check_not_reserved(name: &str) -> Result<(), ApiError> {
+    let bare = name.trim_start_matches('/');
+    if bare.to_ascii_lowercase().starts_with("aws") {
+        return Err(ApiError::access_denied_text(format!("No access to reserved parameter name: {bare}.")));
     }
     Ok(())
 }

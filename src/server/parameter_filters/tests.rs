@@ -180,3 +180,33 @@ proptest! {
         prop_assert!(!described(&name, &[("Path", "OneLevel", &["/a"])]) || described(&name, &[("Path", "Recursive", &["/a"])]));
     }
 }
+
+#[test]
+fn a_list_is_looked_for_where_it_is_shortest() {
+    type Filters<'a> = &'a [(&'a str, &'a str, &'a [&'a str])];
+    let within = |filters: Filters<'_>| {
+        let filters = filters.iter().map(|(key, option, values)| filter(key, option, values)).collect();
+        format!("{:?}", Criteria::describe(Vec::new(), filters).unwrap().within())
+    };
+    assert_eq!(within(&[]), "Everywhere");
+    assert_eq!(within(&[("Name", "", &["/a"]), ("tag:k", "", &["v"])]), r#"Names(["/a"])"#);
+    assert_eq!(within(&[("Type", "", &["SecureString"]), ("Path", "", &["/a"])]), r#"Path("/a", false)"#);
+    assert_eq!(
+        within(&[("Path", "Recursive", &["/"]), ("tag:k", "BeginsWith", &["v"])]),
+        r#"Having(Tag("k"), ["v"], false)"#
+    );
+    assert_eq!(within(&[("tag:k", "", &[])]), r#"Having(Tag("k"), [""], false)"#);
+    assert_eq!(within(&[("Name", "BeginsWith", &["/a", "b"])]), r#"Beginnings(["/a", "b"])"#);
+    assert_eq!(within(&[("Name", "Contains", &["a"])]), "Everywhere");
+    assert_eq!(within(&[("Tier", "", &["Advanced"])]), r#"Having(Tier, ["Advanced"], true)"#);
+    assert_eq!(within(&[("KeyId", "", &["alias/k"])]), r#"Having(KeyId, ["alias/k"], true)"#);
+    // Most parameters are like that.
+    for usual in [
+        ("Tier", "", &["Advanced", "Standard"] as &[&str]),
+        ("KeyId", "BeginsWith", &["alias/"]),
+        ("DataType", "", &["text"]),
+        ("Type", "", &["String"]),
+    ] {
+        assert_eq!(within(&[usual]), "Everywhere", "{usual:?}");
+    }
+}

@@ -241,6 +241,65 @@ fn taking_the_label_away_ends_the_rotation() {
 }
 
 #[test]
+fn a_request_right_after_the_last_step_finds_the_rotation_done() {
+    let (mut r, now) = (secret(), start());
+    r.rotate(RotationWanted { rules: after_days(1), ..wanted("2") }, now).unwrap();
+    r.begin_attempt("fresh", now).unwrap();
+    fill(&mut r, "2", now);
+    finish(&mut r, "2", now);
+    // The function has yet to return.
+    assert_eq!(r.rotate(wanted("3"), now + MINUTE), Ok("3".into()));
+    let rotation = r.rotation.as_ref().unwrap();
+    assert_eq!((rotation.last_rotated, rotation.abandoned.len()), (Some(now + MINUTE), 0));
+    assert_eq!((at(&r, AWSCURRENT), at(&r, AWSPENDING)), (Some("2"), Some("3")));
+    assert_eq!(r.end_attempt("2", Ok(()), now + MINUTE), AttemptEnd::Succeeded);
+    assert_eq!(run(&r).token, "3");
+    assert_eq!(r.begin_attempt("fresh", now + MINUTE).unwrap().token, "3");
+}
+
+#[test]
+fn a_request_after_the_label_was_taken_away_abandons_the_rotation() {
+    let (mut r, now) = (secret(), start());
+    r.rotate(wanted("2"), now).unwrap();
+    r.begin_attempt("fresh", now).unwrap();
+    fill(&mut r, "2", now);
+    r.move_stage(StageMove { stage: AWSPENDING, to: None, from: Some("2") }, now).unwrap();
+    assert_eq!(r.rotate(wanted("3"), now), Ok("3".into()));
+    assert_eq!(r.rotation.as_ref().unwrap().abandoned, ["2"]);
+    assert_eq!(r.end_attempt("2", Err("no".into()), now), AttemptEnd::Abandoned);
+    assert_eq!((run(&r).token.as_str(), at(&r, AWSPENDING)), ("3", Some("3")));
+    // The label of somebody else's version is left alone.
+    r.move_stage(StageMove { stage: AWSPENDING, to: Some("1"), from: Some("3") }, now).unwrap();
+    assert_eq!(r.begin_attempt("fresh", now), None);
+    assert_eq!((at(&r, AWSPENDING), &r.rotation.as_ref().unwrap().run), (Some("1"), &None));
+}
+
+#[test]
+fn a_clock_that_is_put_back_or_ahead_stops_nothing() {
+    let (mut r, now) = (secret(), start());
+    r.rotate(RotationWanted { rules: after_days(30), ..wanted("2") }, now).unwrap();
+    r.begin_attempt("fresh", now).unwrap();
+    r.end_attempt("2", Err("no".into()), now);
+    let back = now - DAY * 40;
+    assert_eq!(r.rotation.as_ref().unwrap().due(back), Some(back));
+    assert_eq!(r.begin_attempt("fresh", back).unwrap().number, 2);
+    fill(&mut r, "2", back);
+    finish(&mut r, "2", back);
+    r.end_attempt("2", Ok(()), back);
+    // Days count from the rotation, by the clock as it is.
+    let next = r.rotation.as_ref().unwrap().due(back).unwrap();
+    assert_eq!(next, "2025-12-22T00:00:00Z".parse().unwrap());
+    // A year ahead, what was missed is made up for once.
+    let ahead = back + DAY * 365;
+    assert_eq!(r.begin_attempt("fresh", ahead).unwrap().token, "fresh");
+    fill(&mut r, "fresh", ahead);
+    finish(&mut r, "fresh", ahead);
+    r.end_attempt("fresh", Ok(()), ahead);
+    let next = r.rotation.as_ref().unwrap().due(ahead).unwrap();
+    assert!(next > ahead + DAY * 29, "{next}");
+}
+
+#[test]
 fn a_version_without_a_value_does_not_become_current() {
     let (mut r, now) = (secret(), start());
     r.rotate(wanted("2"), now).unwrap();
