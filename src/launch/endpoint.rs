@@ -29,6 +29,8 @@ pub const ADDRESS: Ipv4Addr = Ipv4Addr::new(169, 254, 170, 2);
 pub const ENDPOINT_ID_LABEL: &str = "sealdock.endpoint-id";
 /// Label with the names of the log options that the task definition has in plain text.
 pub const LOG_OPTIONS_LABEL: &str = "sealdock.log-options";
+/// Label with the CPU units of the whole task, if they are limited; 1024 are one processor.
+pub const TASK_CPU_LABEL: &str = "sealdock.task-cpu";
 /// Label with the memory of the whole task in MiB, if it is limited.
 pub const TASK_MEMORY_LABEL: &str = "sealdock.task-memory";
 /// What the endpoint calls itself in its answers.
@@ -104,14 +106,19 @@ pub(super) struct Told {
     credentials: Option<SecretValue>,
     /// Stands for each container, by its name within the task.
     ids: HashMap<String, String>,
-    /// Memory of the whole task, in MiB.
-    memory: Option<u32>,
+    /// CPU units and memory in MiB of the whole task.
+    limits: [Option<u32>; 2],
 }
 
 impl Told {
     pub(super) fn new(endpoint: TaskEndpoint, credentials: Option<SecretValue>, plan: &TaskPlan) -> Self {
         let id = |c: &ContainerPlan| (c.name.clone(), uuid::Uuid::new_v4().to_string());
-        Self { endpoint, credentials, ids: plan.containers.iter().map(id).collect(), memory: plan.memory_mib }
+        Self {
+            endpoint,
+            credentials,
+            ids: plan.containers.iter().map(id).collect(),
+            limits: [plan.cpu, plan.memory_mib],
+        }
     }
 
     /// The variables of a container.
@@ -145,8 +152,9 @@ impl Told {
     pub(super) fn labels(&self, container: &ContainerPlan) -> Vec<(String, String)> {
         let id = self.ids.get(&container.name).map(|id| (ENDPOINT_ID_LABEL.to_owned(), id.clone()));
         let role = self.credentials.as_ref().map(|_| (ROLE_LABEL.to_owned(), "true".to_owned()));
-        let memory = self.memory.map(|mib| (TASK_MEMORY_LABEL.to_owned(), mib.to_string()));
-        id.into_iter().chain(role).chain(log_options(container)).chain(memory).collect()
+        let limits = [TASK_CPU_LABEL, TASK_MEMORY_LABEL].into_iter().zip(self.limits);
+        let limits = limits.filter_map(|(name, limit)| Some((name.to_owned(), limit?.to_string())));
+        id.into_iter().chain(role).chain(log_options(container)).chain(limits).collect()
     }
 
     /// What goes into the token file, if there is one.

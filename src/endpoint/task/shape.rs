@@ -4,7 +4,7 @@
 //! `.../v4/state/response.go`.
 
 use crate::launch::TaskSummary;
-use crate::launch::endpoint::{LOG_OPTIONS_LABEL, TASK_MEMORY_LABEL, TOKEN_DIRECTORY};
+use crate::launch::endpoint::{LOG_OPTIONS_LABEL, TASK_CPU_LABEL, TASK_MEMORY_LABEL, TOKEN_DIRECTORY};
 use bollard::models::{ContainerInspectResponse, HostConfig};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
@@ -151,16 +151,13 @@ fn limits(host: &HostConfig) -> Option<Value> {
     (!limits.0.is_empty()).then_some(Value::Object(limits.0))
 }
 
-/// vCPUs and MiB of the whole task, if its definition limits them.
+/// vCPUs and MiB of the whole task, if its definition limits them, as the launcher noted.
 fn task_limits(facts: &ContainerInspectResponse) -> Option<Value> {
-    let host = facts.host_config.as_ref()?;
-    let labels = facts.config.as_ref().and_then(|config| config.labels.as_ref());
-    let memory = labels.and_then(|labels| labels.get(TASK_MEMORY_LABEL)).and_then(|m| m.parse::<i64>().ok());
-    let quota = host.cpu_quota.filter(|quota| *quota > 0).zip(host.cpu_period.filter(|period| *period > 0));
+    let labels = facts.config.as_ref().and_then(|config| config.labels.as_ref())?;
+    let noted = |label: &str| labels.get(label).and_then(|text| text.parse::<u32>().ok());
     let mut limits = Members::default();
-    #[expect(clippy::cast_precision_loss, reason = "microseconds of a second are far below 2^52")]
-    limits.set("CPU", quota.map(|(quota, period)| quota as f64 / period as f64));
-    limits.set("Memory", memory);
+    limits.set("CPU", noted(TASK_CPU_LABEL).map(|units| f64::from(units) / 1024.0));
+    limits.set("Memory", noted(TASK_MEMORY_LABEL));
     (!limits.0.is_empty()).then_some(Value::Object(limits.0))
 }
 
