@@ -9,8 +9,9 @@ use crate::protocol::sealdock::{
     ForgetBindingsRequest, GetTaskCredentialsRequest, GetTaskCredentialsResponse, GrantTaskRoleRequest,
     GrantTaskRoleResponse, KeyOwner, ListAccessKeysRequest, ListAccessKeysResponse, ListBindingsRequest,
     ListBindingsResponse, ListRevocationsRequest, ListRevocationsResponse, RecordCachedReadRequest,
-    RecordInjectionsRequest, Revocation, RevokeSessionsRequest, Revoked, SessionCredentials,
-    UpdateAccessKeyRequest, WhoAmIRequest, WhoAmIResponse,
+    RecordInjectionsRequest, ResolveInjectionsRequest, ResolveInjectionsResponse, Revocation,
+    RevokeSessionsRequest, Revoked, SessionCredentials, UpdateAccessKeyRequest, WhoAmIRequest,
+    WhoAmIResponse,
 };
 use crate::protocol::secretsmanager::{GetSecretValueRequest, GetSecretValueResponse};
 use crate::protocol::ssm::{GetParametersRequest, GetParametersResponse};
@@ -74,6 +75,14 @@ impl Client {
     /// Whether a value that was read before may be handed out once more; it is on record then.
     pub async fn record_cached_read(&self, request: &RecordCachedReadRequest) -> Result<(), ClientError> {
         self.typed(Operation::RecordCachedRead, request, |_| Ok(())).await
+    }
+
+    /// The values of a container's references.
+    pub async fn resolve_injections(
+        &self,
+        request: &ResolveInjectionsRequest,
+    ) -> Result<ResolveInjectionsResponse, ClientError> {
+        self.typed(Operation::ResolveInjections, request, ResolveInjectionsResponse::decode).await
     }
 
     /// Puts on record what goes into a container.

@@ -248,6 +248,8 @@ operations! {
     EndTask: Sealdock writes;
     /// Decides and records a read of a value that an agent has kept.
     RecordCachedRead: Sealdock reads;
+    /// The values of a container's references, read as its role.
+    ResolveInjections: Sealdock reads;
     /// Records which values went into which container.
     RecordInjections: Sealdock writes;
     /// What was recorded, for one container or all.

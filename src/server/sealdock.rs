@@ -2,9 +2,9 @@
 //! line need beyond the AWS services.
 
 use super::exchange::{Answer, Exchange, Failure, blocking};
-use super::{bindings, sealdock_reads, sealdock_tasks};
-use crate::arn::Arn;
-use crate::broker::{KeyError, ServiceSession};
+use super::{bindings, injections, sealdock_reads, sealdock_tasks};
+use crate::arn::arn;
+use crate::broker::{KeyError, ServiceSession, SessionError};
 use crate::policy::IdentityKind;
 use crate::protocol::sealdock::{
     AccessKey, AccessKeyLastUsed, AccessKeyStatus, AccessKeySummary, CreateAccessKeyRequest,
@@ -25,6 +25,7 @@ pub(super) async fn serve(operation: Operation, exchange: &mut Exchange<'_>, key
         Operation::GetTaskCredentials => sealdock_tasks::credentials(exchange).await,
         Operation::EndTask => sealdock_tasks::end(exchange).await,
         Operation::RecordCachedRead => sealdock_reads::record(exchange).await,
+        Operation::ResolveInjections => injections::resolve(exchange).await,
         Operation::RecordInjections => bindings::record(exchange).await,
         Operation::ListBindings => bindings::list(exchange).await,
         Operation::ForgetBindings => bindings::forget(exchange).await,
@@ -46,7 +47,7 @@ async fn create_session(exchange: &mut Exchange<'_>) -> Answer {
     }));
     let wanted = ServiceSession::task(&request.role_arn, &request.session_name);
     let session = exchange.broker.service_session(&exchange.context, &wanted).await;
-    let session = session.map_err(|e| sealdock_tasks::no_session(exchange, e, &request.role_arn))?;
+    let session = session.map_err(|e| no_session(exchange, e, &request.role_arn))?;
     exchange.answer(&CreateTaskSessionResponse {
         assumed_role_arn: session.caller.arn,
         assumed_role_id: session.caller.id,
@@ -57,6 +58,18 @@ async fn create_session(exchange: &mut Exchange<'_>) -> Answer {
             expiration: session.claims.expires,
         },
     })
+}
+
+/// The error for a session that there is none of.
+pub(super) fn no_session(exchange: &Exchange<'_>, error: SessionError, role_arn: &str) -> Failure {
+    match error {
+        SessionError::Denied(deny) => exchange.denied(deny, role_arn),
+        SessionError::Untrusted { role } => Failure::Recorded(ApiError::access_denied_text(format!(
+            "ECS was unable to assume the role '{role}' that was provided for this task. Please verify that the role \
+             being passed has the proper trust relationship and permissions and that your IAM user has permissions to \
+             pass this role."
+        ))),
+    }
 }
 
 async fn create_key(exchange: &mut Exchange<'_>) -> Answer {
@@ -185,5 +198,5 @@ fn named_user(exchange: &Exchange<'_>, name: &str) -> String {
 }
 
 fn user_arn(exchange: &Exchange<'_>, name: &str) -> String {
-    Arn::new("iam", "", &exchange.scope.account, format!("user/{name}")).to_string()
+    arn("iam", "", &exchange.scope.account, format_args!("user/{name}"))
 }

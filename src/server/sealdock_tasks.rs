@@ -1,13 +1,14 @@
 //! Sealdock's own operations on the roles of tasks: what the launcher and the task endpoint ask.
 
-use super::exchange::{Answer, Exchange, Failure, blocking};
-use crate::arn::Arn;
-use crate::broker::{Caller, SessionError};
+use super::exchange::{Answer, Exchange, blocking};
+use super::sealdock::no_session;
+use crate::arn::arn;
+use crate::broker::Caller;
+use crate::protocol::Operation;
 use crate::protocol::sealdock::{
     EndTaskRequest, EndTaskResponse, GetTaskCredentialsRequest, GetTaskCredentialsResponse,
     GrantTaskRoleRequest, GrantTaskRoleResponse, not_found,
 };
-use crate::protocol::{ApiError, Operation};
 use crate::vault::NewTaskRole;
 use serde_json::json;
 
@@ -35,7 +36,7 @@ pub(super) async fn credentials(exchange: &mut Exchange<'_>) -> Answer {
     let request = GetTaskCredentialsRequest::decode(exchange.body)?;
     // The id is a secret, so the record says what it stands for.
     let granted = exchange.broker.task_role(&request.credentials_id);
-    let any_role = || Arn::new("iam", "", &exchange.scope.account, "role/*").to_string();
+    let any_role = || arn("iam", "", &exchange.scope.account, format_args!("role/*"));
     let role = granted.as_ref().map_or_else(any_role, |granted| granted.role.clone());
     let task_id = granted.as_ref().map(|granted| granted.task_id.clone());
     exchange.context.parameters = Some(json!({ "taskId": task_id, "roleArn": role }));
@@ -62,16 +63,4 @@ pub(super) async fn end(exchange: &mut Exchange<'_>) -> Answer {
     let by = exchange.context.caller.as_ref().map_or("", |caller| caller.arn.as_str());
     blocking(|| exchange.broker.end_task(&permit, &request.task_id, by)).map_err(|e| super::internal(&e))?;
     exchange.answer(&EndTaskResponse)
-}
-
-/// Why a task gets no session of its role, in ECS's words.
-pub(super) fn no_session(exchange: &Exchange<'_>, error: SessionError, role: &str) -> Failure {
-    match error {
-        SessionError::Denied(deny) => exchange.denied(deny, role),
-        SessionError::Untrusted { role } => Failure::Recorded(ApiError::access_denied_text(format!(
-            "ECS was unable to assume the role '{role}' that was provided for this task. Please verify that the role \
-             being passed has the proper trust relationship and permissions and that your IAM user has permissions to \
-             pass this role."
-        ))),
-    }
 }

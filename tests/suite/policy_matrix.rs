@@ -193,7 +193,9 @@ fn shipped_policies_permit_what_the_table_says() {
 fn gate(operation: Operation) -> Option<String> {
     match operation {
         Operation::WhoAmI | Operation::GetCallerIdentity | Operation::GetSessionToken => None,
-        Operation::CreateTaskSession | Operation::GrantTaskRole => Some("iam:PassRole".into()),
+        Operation::CreateTaskSession | Operation::GrantTaskRole | Operation::ResolveInjections => {
+            Some("iam:PassRole".into())
+        }
         Operation::CreateAccessKey
         | Operation::ListAccessKeys
         | Operation::UpdateAccessKey

@@ -4,6 +4,7 @@
 mod cached_reads;
 mod injections;
 mod keys;
+mod resolve;
 mod revocations;
 mod sessions;
 mod task_roles;
@@ -17,6 +18,10 @@ pub use keys::{
     AccessKey, AccessKeyLastUsed, AccessKeyStatus, AccessKeySummary, CreateAccessKeyRequest,
     CreateAccessKeyResponse, DeleteAccessKeyRequest, DeleteAccessKeyResponse, KeyOwner,
     ListAccessKeysRequest, ListAccessKeysResponse, UpdateAccessKeyRequest, UpdateAccessKeyResponse,
+};
+pub use resolve::{
+    NamedReference, ResolveInjectionsRequest, ResolveInjectionsResponse, ResolvedInjection,
+    UnresolvedInjection,
 };
 pub use revocations::{
     ListRevocationsRequest, ListRevocationsResponse, Revocation, RevokeSessionsRequest,
