@@ -1,7 +1,8 @@
 //! What becomes of KMS keys by time: destruction after the waiting period, and rotation.
 //!
 //! The record of a destruction is on disk before the key goes. A crash in between leaves a
-//! record too many and never one too few; the next round destroys the key.
+//! record too many and never one too few; the next round destroys the key, and erases what
+//! the store's file still holds of it.
 
 use super::{Broker, MaintenanceError};
 use serde_json::json;
@@ -15,6 +16,7 @@ impl Broker {
             kms.destroy(&arn)?;
         }
         kms.drop_dangling()?;
+        self.vault.erase_destroyed()?;
         for arn in kms.rotation_due() {
             self.note_own("RotateKey", json!({ "keyId": arn, "rotationType": "AUTOMATIC" }))?;
             kms.rotate_due(&arn)?;

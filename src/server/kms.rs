@@ -102,7 +102,7 @@ async fn describe(exchange: &mut Exchange<'_>) -> Answer {
         let named = Named::new(exchange, &request.key_id);
         (named.authorize(exchange, Operation::DescribeKey).await?, named.existing()?)
     };
-    exchange.answer(&KeyMetadataResponse(metadata(&key)))
+    exchange.answer(&KeyMetadataResponse(metadata(exchange, &key)))
 }
 
 async fn list(exchange: &mut Exchange<'_>) -> Answer {
@@ -191,5 +191,5 @@ pub(super) async fn any(
 fn answer_with(exchange: &Exchange<'_>, arn: &str) -> Answer {
     let key = exchange.broker.vault().kms().find(&exchange.scope, arn);
     let key = key.map_err(|error| refused(error.into()))?;
-    exchange.answer(&KeyMetadataResponse(metadata(&key)))
+    exchange.answer(&KeyMetadataResponse(metadata(exchange, &key)))
 }

@@ -2,11 +2,11 @@
 //! permission for the alias and for each key that it points to, before or after.
 
 use super::exchange::{Answer, Exchange, Failure, blocking};
-use super::kms_named::{Named, not_allowed, open_marker, refused, seal_marker};
+use super::kms_named::{Named, open_marker, refused, seal_marker};
 use crate::audit::Permit;
 use crate::protocol::kms::{
     AliasEntry, AliasTargetRequest, DeleteAliasRequest, Done, ListAliasesRequest, ListAliasesResponse,
-    invalid_alias_name, not_found,
+    not_authorized, not_found,
 };
 use crate::protocol::{ApiError, Operation};
 use crate::vault::{AliasRecord, FoundKey, KeyError, Kms, OWN_KEYS, Row};
@@ -24,6 +24,7 @@ pub(super) async fn create(exchange: &mut Exchange<'_>) -> Answer {
     let target = Named::without_alias(exchange, &request.target_key_id);
     let permit = target.authorize(exchange, Operation::CreateAlias).await?;
     check_name(&request.alias_name)?;
+    check_target(&request.target_key_id)?;
     let key = own_account(exchange, target)?;
     let kms = exchange.broker.vault().kms();
     blocking(|| kms.create_alias((&alias, &permit), &request.alias_name, &key.record)).map_err(refused)?;
@@ -38,6 +39,7 @@ pub(super) async fn update(exchange: &mut Exchange<'_>) -> Answer {
     let target = Named::without_alias(exchange, &request.target_key_id);
     let to = target.authorize(exchange, Operation::UpdateAlias).await?;
     check_name(&request.alias_name)?;
+    check_target(&request.target_key_id)?;
     let found = existing(exchange, &request.alias_name)?;
     let from = Named::new(exchange, &found.record.target).authorize(exchange, Operation::UpdateAlias).await?;
     let key = own_account(exchange, target)?;
@@ -64,7 +66,7 @@ pub(super) async fn list(exchange: &mut Exchange<'_>) -> Answer {
     let permit = exchange.authorize(&Operation::ListAliases.action(), "*", "*").await?;
     let of_key = match &request.key_id {
         Some(key_id) => {
-            let key = Named::without_alias(exchange, key_id).existing()?;
+            let key = Named::new(exchange, key_id).existing()?;
             Some(key.key_id().to_owned())
         }
         None => None,
@@ -109,14 +111,28 @@ fn own_account(exchange: &Exchange<'_>, target: Named) -> Result<Arc<Row<crate::
 
 fn check_name(name: &str) -> Result<(), Failure> {
     match name.strip_prefix("alias/") {
-        Some(rest) if rest.starts_with("aws/") => Err(not_allowed(name)),
-        Some(rest) if !rest.is_empty() && !rest.contains(':') => Ok(()),
-        Some(_) => Err(invalid_alias_name(format!(
-            "{name} contains invalid characters for an alias: letters, digits, /, _ and - are allowed"
+        Some(rest) if rest.starts_with("aws/") => Err(not_authorized(format!(
+            "{name} cannot be changed: aliases that begin with alias/aws/ belong to the services"
         ))
         .into()),
-        None => Err(ApiError::validation("Invalid identifier: an alias name begins with alias/").into()),
+        Some(rest) if !rest.is_empty() && !rest.contains(':') => Ok(()),
+        Some(_) => {
+            Err(ApiError::validation(format!("{name} contains invalid characters for an alias")).into())
+        }
+        None => Err(ApiError::validation(
+            "Alias must start with the prefix \"alias/\". Please see \
+              https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html",
+        )
+        .into()),
     }
+}
+
+fn check_target(key_id: &str) -> Result<(), ApiError> {
+    let name = key_id.rsplit(':').next().unwrap_or_default();
+    if name.starts_with("alias/") {
+        return Err(ApiError::validation("Aliases must refer to keys. Not aliases"));
+    }
+    Ok(())
 }
 
 /// The services' own aliases, which there always are.

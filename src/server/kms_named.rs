@@ -197,7 +197,7 @@ pub(super) fn own_policy(key: &OwnKey) -> String {
 }
 
 /// A key, as answers show it.
-pub(super) fn metadata(key: &FoundKey) -> KeyMetadata {
+pub(super) fn metadata(exchange: &Exchange<'_>, key: &FoundKey) -> KeyMetadata {
     let customer = match key {
         FoundKey::Customer(row) => row.record.customer.as_ref(),
         FoundKey::Own(_) => None,
@@ -222,11 +222,12 @@ pub(super) fn metadata(key: &FoundKey) -> KeyMetadata {
         state,
         deletion,
         manager: if customer.is_some() { KeyManager::Customer } else { KeyManager::Aws },
+        material: exchange.broker.vault().kms().current_material(key),
     }
 }
 
 /// The error for what nobody may do to a service's own key.
-pub(super) fn not_allowed(what: &str) -> Failure {
+fn not_allowed(what: &str) -> Failure {
     ApiError::access_denied_text(format!("{what} is managed by AWS: it cannot be changed or deleted")).into()
 }
 

@@ -45,9 +45,13 @@ pub(super) async fn put(exchange: &mut Exchange<'_>) -> Answer {
     }));
     let named = Named::without_alias(exchange, &request.key_id);
     let keys = ConditionKeys::new()
+        .with("kms:PolicyName", request.policy_name.clone())
         .with("kms:BypassPolicyLockoutSafetyCheck", request.bypass_lockout_check.to_string());
     let permit = named.authorize_with(exchange, Operation::PutKeyPolicy, keys).await?;
     let key = named.customer()?;
+    if request.policy_name == "AWS_RAM" {
+        return Err(ApiError::validation("The AWS_RAM policy can only be managed by the RAM service.").into());
+    }
     named_default(&request.policy_name)?;
     check_policy(exchange, Some(&key.record), &request.policy, request.bypass_lockout_check)?;
     let kms = exchange.broker.vault().kms();
@@ -132,6 +136,13 @@ pub(super) fn check_policy(
     let arn = key.map_or_else(|| Kms::hypothetical_arn(&exchange.scope, "new"), KeyRecord::arn);
     let policy = ResourcePolicy::parse("key policy", text, PolicyKind::Kms)
         .map_err(|findings| malformed_policy_document(findings.to_string().trim()))?;
+    if let Some(name) = policy.missing_principal(&exchange.broker.policies()) {
+        // AWS's words, which clients wait on while a new role becomes known.
+        return Err(malformed_policy_document(format!(
+            "Policy contains a statement with one or more invalid principals. ({name} does not exist)"
+        ))
+        .into());
+    }
     let mut keys = ConditionKeys::new();
     if let Some(key) = key {
         of_key(exchange, &mut keys, key);
@@ -163,7 +174,7 @@ pub(super) fn checked_tags(tags: Vec<Tag>) -> Result<Vec<(String, String)>, ApiE
 
 fn not_reserved(key: &str) -> Result<(), ApiError> {
     if key.to_lowercase().starts_with("aws:") {
-        return Err(tag_error("Tag keys that begin with \"aws:\" are reserved for AWS use."));
+        return Err(tag_error("Tags beginning with aws: are reserved"));
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use crate::protocol::kms::{
     Done, EnableKeyRotationRequest, GetKeyRotationStatusResponse, KeyIdResponse, KeyRequest,
     ListKeyRotationsRequest, ListKeyRotationsResponse, RotationEntry,
 };
-use crate::vault::FoundKey;
+use crate::vault::{CustomerKey, FoundKey, KeyMaterial};
 
 /// Rotations on a page when the request does not say.
 const PAGE: usize = 100;
@@ -35,11 +35,11 @@ pub(super) async fn status(exchange: &mut Exchange<'_>) -> Answer {
     let request = KeyRequest::decode(exchange.body)?;
     let (_permit, key) = any(exchange, Operation::GetKeyRotationStatus, &request.key_id).await?;
     let schedule = match &key {
-        FoundKey::Customer(row) => row.record.customer.as_ref().and_then(|customer| customer.schedule),
+        FoundKey::Customer(row) => row.record.customer.as_ref().and_then(CustomerKey::rotation_in_force),
         FoundKey::Own(_) => None,
     };
     exchange.answer(&GetKeyRotationStatusResponse {
-        key_id: key.arn(),
+        key_id: key.key_id().to_owned(),
         rotation: schedule.map(|schedule| (schedule.days, schedule.next)),
     })
 }
@@ -49,30 +49,28 @@ pub(super) async fn rotate(exchange: &mut Exchange<'_>) -> Answer {
     let (permit, key) = one(exchange, Operation::RotateKeyOnDemand, &request.key_id).await?;
     let kms = exchange.broker.vault().kms();
     blocking(|| kms.rotate(&permit, &key.record.arn())).map_err(refused)?;
-    exchange.answer(&KeyIdResponse(key.record.arn()))
+    exchange.answer(&KeyIdResponse(key.record.key_id.clone()))
 }
 
 pub(super) async fn list(exchange: &mut Exchange<'_>) -> Answer {
     let request = ListKeyRotationsRequest::decode(exchange.body)?;
     let (_permit, key) = one(exchange, Operation::ListKeyRotations, &request.key_id).await?;
-    let (key_id, arn) = (key.record.key_id.clone(), key.record.arn());
-    let list = format!("rotations {arn}");
+    let arn = key.record.arn();
+    let list = format!("rotations {} {arn}", request.first);
     let passed = match open_marker(exchange, &list, request.page.marker.as_deref())? {
         None => 0,
         Some(text) => text.parse().map_err(|_| crate::protocol::kms::invalid_marker())?,
     };
-    let all = key.record.customer.as_ref().map(|c| c.rotations.as_slice()).unwrap_or_default();
+    let mut all = exchange.broker.vault().kms().materials(&key.record);
+    all.retain(|material| request.first || material.rotation.is_some());
     let size = request.page.limit.unwrap_or(PAGE);
-    let page: Vec<RotationEntry> = all
-        .iter()
-        .skip(passed)
-        .take(size)
-        .map(|rotation| RotationEntry {
-            key_id: key_id.clone(),
-            at: rotation.at,
-            on_demand: rotation.on_demand,
-        })
-        .collect();
+    let entry = |material: &KeyMaterial| RotationEntry {
+        key_id: key.record.key_id.clone(),
+        material: material.id.clone(),
+        current: material.current,
+        rotation: material.rotation,
+    };
+    let page: Vec<RotationEntry> = all.iter().skip(passed).take(size).map(entry).collect();
     let reached = passed.saturating_add(page.len());
     let next = (reached < all.len()).then(|| seal_marker(exchange, &list, &reached.to_string()));
     exchange.answer(&ListKeyRotationsResponse { rotations: page, next_marker: next })

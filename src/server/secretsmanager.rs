@@ -20,7 +20,8 @@ use crate::protocol::secretsmanager::{
 };
 use crate::protocol::{ApiError, Operation};
 use crate::vault::{
-    AWSCURRENT, KeyEdit, KeyPermits, NewSecret, PasswordRules, SecretContent, SecretVersionValue, Secrets,
+    AWSCURRENT, KeyEdit, KeyPermits, NewSecret, PasswordRules, SecretContent, SecretSuffix,
+    SecretVersionValue, Secrets,
 };
 use serde_json::json;
 
@@ -119,12 +120,14 @@ async fn create(exchange: &mut Exchange<'_>) -> Answer {
         .into());
     }
     let key = secret_kms::choose(exchange, &exchange.scope, request.kms_key_id.as_deref())?;
-    secret_kms::to_establish(exchange, &key, &arn).await?;
-    let replicas = secret_replicas::replicas(exchange, regions, overwrite, &arn, None).await?;
+    let suffix = SecretSuffix::draw();
+    let new_arn = suffix.arn(&exchange.scope, &request.name);
+    secret_kms::to_establish(exchange, &key, &new_arn).await?;
+    let replicas = secret_replicas::replicas(exchange, regions, overwrite, &new_arn, None).await?;
     let asked: Vec<String> = replicas.iter().map(|replica| replica.region.clone()).collect();
     let mut key_permits = KeyPermits::none();
     if request.content.is_some() {
-        secret_kms::to_write(exchange, &mut key_permits, &key, (&arn, &token)).await?;
+        secret_kms::to_write(exchange, &mut key_permits, &key, (&new_arn, &token)).await?;
     }
     let new = NewSecret {
         name: request.name,
@@ -136,8 +139,8 @@ async fn create(exchange: &mut Exchange<'_>) -> Answer {
         replicas,
     };
     let secrets = exchange.broker.vault().secrets();
-    let written =
-        blocking(|| secrets.create(&permit, &key_permits, &arn, &exchange.scope, new)).map_err(refused)?;
+    let place = (&exchange.scope, suffix);
+    let written = blocking(|| secrets.create_as(&permit, &key_permits, &arn, place, new)).map_err(refused)?;
     let vault = exchange.broker.vault();
     let made = vault.secrets().find(&exchange.scope, &written.secret.name);
     let replication_status = made

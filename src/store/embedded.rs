@@ -18,6 +18,7 @@
 //!
 //! After a write failed, redb serves only what it has in memory: reads of anything else fail too.
 
+use super::erase::{Replacement, beside, sync_names, tidy};
 use super::group::{Change, Group, PATIENCE};
 use super::{Record, Store, StoreError};
 use redb::backends::FileBackend;
@@ -25,13 +26,13 @@ use redb::{
     CommitError, Database, DatabaseError, ReadableDatabase, StorageBackend, StorageError, TableDefinition,
     TableError, TransactionError,
 };
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io;
 use std::ops::Bound;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread;
 use std::time::Duration;
 
@@ -58,22 +59,21 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub struct EmbeddedStore {
     // Before `database`: the writer thread ends before the file is closed.
     group: Group,
-    database: Arc<Database>,
+    database: Arc<RwLock<Database>>,
+    /// Where it is, if it is in a file.
+    path: Option<PathBuf>,
+    /// Held while the file is written anew.
+    erasing: Mutex<()>,
 }
 
 impl EmbeddedStore {
     /// Makes a new, empty store at `path`, which must not exist. The file appears there only when
     /// it is complete and durable.
     pub fn create(path: &Path) -> Result<Self, StoreError> {
-        let mut name = path.file_name().unwrap_or_default().to_os_string();
-        name.push(".new");
-        let unfinished = path.with_file_name(name);
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
+        let unfinished = beside(path, ".new");
+        let file = private()
             .create(true)
             .truncate(false)
-            .mode(0o600)
             .open(&unfinished)
             .map_err(io_error("cannot make the file"))?;
         // What an earlier attempt left is nobody's if nobody holds its lock.
@@ -83,10 +83,9 @@ impl EmbeddedStore {
         }
         file.set_len(0).map_err(io_error("cannot make the file"))?;
         let backend = contained(|| Ok(FileBackend::new(file)?))?;
-        let store = Self::with_backend(backend)?;
+        let store = Self { path: Some(path.to_owned()), ..Self::with_backend(backend)? };
         fs::rename(&unfinished, path).map_err(io_error("cannot name the file"))?;
-        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        File::open(dir).and_then(|dir| dir.sync_all()).map_err(io_error("cannot sync the directory"))?;
+        sync_names(path)?;
         Ok(store)
     }
 
@@ -103,12 +102,19 @@ impl EmbeddedStore {
 
     fn open_once(path: &Path) -> Result<Self, StoreError> {
         let file = OpenOptions::new().read(true).write(true).open(path).map_err(io_error("cannot open"))?;
-        let length = file.metadata().map_err(io_error("cannot open"))?.len();
-        if length == 0 {
+        let opened = file.metadata().map_err(io_error("cannot open"))?;
+        if opened.len() == 0 {
             return Err(StoreError::Damaged("it is empty".into()));
         }
         let database = contained(|| Ok(builder().create_with_backend(FileBackend::new(file)?)?))?;
-        Self::new(database)
+        // Another process may have put a new file in the place of this one before the lock was ours.
+        let named = fs::metadata(path).map_err(io_error("cannot open"))?;
+        if (named.dev(), named.ino()) != (opened.dev(), opened.ino()) {
+            return Err(StoreError::InUse);
+        }
+        let store = Self::new(database, Some(path.to_owned()))?;
+        tidy(path)?;
+        Ok(store)
     }
 
     /// Opens the store in `backend`; makes one if it is empty.
@@ -118,20 +124,26 @@ impl EmbeddedStore {
             initialise(&database)?;
             Ok(database)
         })?;
-        Self::new(database)
+        Self::new(database, None)
     }
 
-    fn new(database: Database) -> Result<Self, StoreError> {
+    fn new(database: Database, path: Option<PathBuf>) -> Result<Self, StoreError> {
         contained(|| check_format(&database))?;
-        let database = Arc::new(database);
-        Ok(Self { group: Group::start(Arc::clone(&database), PATIENCE)?, database })
+        let database = Arc::new(RwLock::new(database));
+        let group = Group::start(Arc::clone(&database), PATIENCE)?;
+        Ok(Self { group, database, path, erasing: Mutex::default() })
+    }
+
+    fn reading<T>(&self, read: impl FnOnce(&Database) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        contained(|| read(&database))
     }
 }
 
 impl Store for EmbeddedStore {
     fn get(&self, key: &[u8]) -> Result<Option<Record>, StoreError> {
-        contained(|| {
-            let records = self.database.begin_read()?.open_table(RECORDS)?;
+        self.reading(|database| {
+            let records = database.begin_read()?.open_table(RECORDS)?;
             records.get(key)?.map(|value| Record::open(value.value())).transpose()
         })
     }
@@ -153,8 +165,8 @@ impl Store for EmbeddedStore {
         after: Option<&[u8]>,
         limit: usize,
     ) -> Result<Vec<(Vec<u8>, Record)>, StoreError> {
-        contained(|| {
-            let records = self.database.begin_read()?.open_table(RECORDS)?;
+        self.reading(|database| {
+            let records = database.begin_read()?.open_table(RECORDS)?;
             let start = match after {
                 Some(after) if after >= prefix => Bound::Excluded(after),
                 _ => Bound::Included(prefix),
@@ -170,6 +182,21 @@ impl Store for EmbeddedStore {
             Ok(found)
         })
     }
+
+    fn erase(&self) -> Result<(), StoreError> {
+        let Some(path) = &self.path else { return Ok(()) };
+        let _one = self.erasing.lock().unwrap_or_else(PoisonError::into_inner);
+        let replacement = self.reading(|database| Replacement::copy(database, path))?;
+        self.group.replace(replacement)?;
+        tidy(path)
+    }
+}
+
+/// How a file of the store is opened: for its owner only.
+pub(super) fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).mode(0o600);
+    options
 }
 
 impl Record {
@@ -194,14 +221,14 @@ pub(super) fn contained<T>(call: impl FnOnce() -> Result<T, StoreError>) -> Resu
         .unwrap_or_else(|_| Err(StoreError::Damaged("its pages contradict each other".into())))
 }
 
-fn builder() -> redb::Builder {
+pub(super) fn builder() -> redb::Builder {
     let mut builder = Database::builder();
     builder.set_cache_size(CACHE).set_check_integrity_on_open(true);
     builder
 }
 
 /// Writes the format of a new store. A store that a crash left without one is still empty.
-fn initialise(database: &Database) -> Result<(), StoreError> {
+pub(super) fn initialise(database: &Database) -> Result<(), StoreError> {
     let read = database.begin_read()?;
     match read.open_table(META) {
         Err(TableError::TableDoesNotExist(_)) => {}
@@ -230,7 +257,7 @@ fn check_format(database: &Database) -> Result<(), StoreError> {
     }
 }
 
-fn io_error(context: &'static str) -> impl FnOnce(io::Error) -> StoreError {
+pub(super) fn io_error(context: &'static str) -> impl FnOnce(io::Error) -> StoreError {
     move |source| StoreError::Io { context, source }
 }
 

@@ -11,10 +11,11 @@
 //! answer in time is such a failure: callers get an error instead of waiting for ever.
 
 use super::embedded::{META, RECORDS, REVISION, contained, number};
+use super::erase::{Replacement, sync_names};
 use super::{Record, StoreError};
 use redb::{Database, ReadableTable, StorageError, Table};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -44,17 +45,25 @@ struct Request {
     reply: SyncSender<Answer>,
 }
 
+/// What the writer thread is given.
+#[derive(Debug)]
+enum Job {
+    Change(Request),
+    /// Another file to write to from now on.
+    Replace(Box<Replacement>, SyncSender<Answer>),
+}
+
 /// The handle of the writer thread; dropping it lets the thread finish and waits for it.
 #[derive(Debug)]
 pub(super) struct Group {
-    requests: Option<SyncSender<Request>>,
+    requests: Option<SyncSender<Job>>,
     thread: Option<JoinHandle<()>>,
     failure: Arc<Mutex<Option<String>>>,
     patience: Duration,
 }
 
 impl Group {
-    pub(super) fn start(database: Arc<Database>, patience: Duration) -> Result<Self, StoreError> {
+    pub(super) fn start(database: Arc<RwLock<Database>>, patience: Duration) -> Result<Self, StoreError> {
         let (requests, receiver) = sync_channel(QUEUE);
         let failure = Arc::new(Mutex::new(None));
         let writer = Writer { database, failure: Arc::clone(&failure) };
@@ -67,19 +76,28 @@ impl Group {
 
     /// Hands over a change and waits until it is durable or refused.
     pub(super) fn submit(&self, key: &[u8], change: Change) -> Answer {
-        let deadline = Instant::now() + self.patience;
         let (reply, answer) = sync_channel(1);
-        let mut request = Request { key: key.to_vec(), change, reply };
+        self.hand_over(Job::Change(Request { key: key.to_vec(), change, reply }), &answer)
+    }
+
+    /// Has the writer go on with another file, which then has the name of this one.
+    pub(super) fn replace(&self, replacement: Replacement) -> Result<(), StoreError> {
+        let (reply, answer) = sync_channel(1);
+        self.hand_over(Job::Replace(Box::new(replacement), reply), &answer).map(drop)
+    }
+
+    fn hand_over(&self, mut job: Job, answer: &Receiver<Answer>) -> Answer {
+        let deadline = Instant::now() + self.patience;
         let Some(requests) = &self.requests else { return Err(failed(&self.failure, "the writer ended")) };
         loop {
             if self.failure.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
                 return Err(failed(&self.failure, "a write failed"));
             }
-            match requests.try_send(request) {
+            match requests.try_send(job) {
                 Ok(()) => break,
                 Err(TrySendError::Disconnected(_)) => return Err(failed(&self.failure, "the writer ended")),
                 Err(TrySendError::Full(_)) if Instant::now() >= deadline => return Err(self.stalled()),
-                Err(TrySendError::Full(back)) => request = back,
+                Err(TrySendError::Full(back)) => job = back,
             }
             thread::sleep(LOOK);
         }
@@ -110,33 +128,77 @@ impl Drop for Group {
 }
 
 struct Writer {
-    database: Arc<Database>,
+    database: Arc<RwLock<Database>>,
     failure: Arc<Mutex<Option<String>>>,
 }
 
 impl Writer {
-    fn run(&self, receiver: &Receiver<Request>) {
+    fn run(&self, receiver: &Receiver<Job>) {
         while let Ok(first) = receiver.recv() {
-            let mut group = vec![first];
-            group.extend(receiver.try_iter().take(GROUP - 1));
-            if self.failure.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
-                self.refuse(group);
-                continue;
+            let (mut group, mut replacement) = (Vec::new(), None);
+            for job in std::iter::once(first).chain(receiver.try_iter()) {
+                match job {
+                    Job::Change(request) => group.push(request),
+                    Job::Replace(new, reply) => replacement = Some((new, reply)),
+                }
+                if group.len() == GROUP || replacement.is_some() {
+                    break;
+                }
             }
-            match contained(|| commit(&self.database, &group)) {
-                Ok(answers) => {
-                    for (request, answer) in group.into_iter().zip(answers) {
-                        // Nobody waits if the caller's thread ended.
-                        let _ = request.reply.send(answer);
-                    }
-                }
-                Err(error) => {
-                    let reason = error.to_string();
-                    *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
-                    self.refuse(group);
-                }
+            self.serve(group);
+            if let Some((new, reply)) = replacement {
+                let _ = reply.send(self.replace(*new));
             }
         }
+    }
+
+    fn serve(&self, group: Vec<Request>) {
+        if self.has_failed() {
+            return self.refuse(group);
+        }
+        if group.is_empty() {
+            return;
+        }
+        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        match contained(|| commit(&database, &group)) {
+            Ok(answers) => {
+                for (request, answer) in group.into_iter().zip(answers) {
+                    // Nobody waits if the caller's thread ended.
+                    let _ = request.reply.send(answer);
+                }
+            }
+            Err(error) => {
+                self.fail(&error);
+                self.refuse(group);
+            }
+        }
+    }
+
+    fn replace(&self, new: Replacement) -> Answer {
+        if self.has_failed() {
+            return Err(failed(&self.failure, "a write failed"));
+        }
+        let path = new.path().to_owned();
+        let installed = {
+            let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+            contained(|| new.install(&database))?
+        };
+        // INVARIANT: only this thread writes, so nothing has come to the old file since.
+        let old = {
+            let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *database, installed)
+        };
+        drop(old);
+        // Until the name is durable, a loss of power could bring the old file back without what comes now.
+        sync_names(&path).inspect_err(|error| self.fail(error)).map(|()| 0)
+    }
+
+    fn has_failed(&self) -> bool {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    fn fail(&self, error: &StoreError) {
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
     }
 
     fn refuse(&self, group: Vec<Request>) {
@@ -251,7 +313,7 @@ mod tests {
         let gate = Arc::new(Mutex::new(()));
         let disk = Disk(InMemoryBackend::new(), Arc::clone(&gate));
         let database = Database::builder().create_with_backend(disk).unwrap();
-        let group = Group::start(Arc::new(database), Duration::from_millis(200)).unwrap();
+        let group = Group::start(Arc::new(RwLock::new(database)), Duration::from_millis(200)).unwrap();
         let put = || group.submit(b"k", Change::Put { expected: None, bytes: vec![1] });
         let closed = gate.lock().unwrap();
         assert!(matches!(put(), Err(StoreError::Failed(reason)) if reason.contains("did not answer")));

@@ -15,9 +15,12 @@
 //! a revision seen before. There is no transaction over several keys; SQL fits the
 //! same shape (`UPDATE .. WHERE key = $1 AND revision = $2`).
 //!
+//! What was deleted or replaced may stay readable in what a store keeps, until `erase` was called.
+//!
 //! Encryption sits above: a store sees neither names nor values.
 
 mod embedded;
+mod erase;
 mod error;
 mod group;
 
@@ -54,4 +57,9 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         after: Option<&[u8]>,
         limit: usize,
     ) -> Result<Vec<(Vec<u8>, Record)>, StoreError>;
+
+    /// Makes everything that was deleted or replaced until now unrecoverable from what the store
+    /// keeps. Reads and writes go on meanwhile; a write may have to wait. After an error, and
+    /// after a crash, nothing is lost, and it is to be called again.
+    fn erase(&self) -> Result<(), StoreError>;
 }

@@ -270,13 +270,12 @@ impl Kms<'_> {
         })
     }
 
-    /// `PutKeyPolicy`.
+    /// `PutKeyPolicy`, in every state: who may cancel a deletion can still be changed.
     ///
     /// # Errors
     /// [`KmsFailure`].
     pub fn put_policy(&self, permit: &Permit, arn: &str, policy: String) -> Result<(), KmsFailure> {
         self.edit(permit, "kms:PutKeyPolicy", arn, |key, _| {
-            key.changeable(arn)?;
             key.policy = policy;
             Ok(())
         })

@@ -3,7 +3,8 @@
 //! Destroying a key removes its record, and with it the only copy of its material that
 //! the vault has. Nothing that was sealed under it opens again: the data keys of those
 //! values are sealed under material that is gone. The record goes first, the opened key
-//! in memory with it, then the aliases; a crash in between leaves aliases of nothing,
+//! in memory with it, then the aliases, then what freed pages of the store still hold of
+//! the record ([`super::erasure`]); a crash in between leaves aliases of nothing and traces,
 //! which the next round removes.
 
 use super::VaultError;
@@ -44,6 +45,7 @@ impl Kms<'_> {
         let now = self.0.now();
         let Some(id) = record_id(arn) else { return Ok(false) };
         let due = |record: &KeyRecord| record.customer.as_ref().is_some_and(|c| c.is_due(now));
+        self.0.mark_for_erasure()?;
         let destroyed = self.0.keyring.records.change(&id, |current| {
             let due = current.is_some_and(due);
             Ok::<_, VaultError>((if due { Change::Remove } else { Change::Keep }, due))

@@ -207,6 +207,12 @@ impl Keyring {
         hex::encode(self.keys.seal_kek(&self.keys.store_key(KeyRecord::KIND, id), &random()))
     }
 
+    /// The id that a material shows: a keyed digest of its sealed form, which stays as it is as long
+    /// as the material is there.
+    pub(crate) fn material_id(&self, sealed: &str) -> String {
+        hex::encode(self.keys.mac(&[b"kms key material id", sealed.as_bytes()]))
+    }
+
     fn open(&self, record: &KeyRecord) -> Result<Kek, VaultError> {
         let key = self.keys.store_key(KeyRecord::KIND, &record.id());
         let open = |sealed: &str| {

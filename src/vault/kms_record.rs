@@ -133,7 +133,7 @@ pub enum KeyError {
     #[error("Alias {0} is not found.")]
     NoSuchAlias(String),
     /// Neither a key id nor the name of an alias nor an ARN of one.
-    #[error("Invalid keyId {0}")]
+    #[error("Invalid keyId '{0}'")]
     NotAKeyId(String),
     /// The ARN is of something else.
     #[error("Invalid arn {0}")]
@@ -262,6 +262,14 @@ impl CustomerKey {
     /// Whether the waiting period is over.
     pub(crate) fn is_due(&self, now: Timestamp) -> bool {
         matches!(self.state, KeyState::PendingDeletion { due } if due <= now)
+    }
+
+    /// The rotation schedule; a key that waits for its deletion has none, until that is taken back.
+    pub fn rotation_in_force(&self) -> Option<RotationSchedule> {
+        match self.state {
+            KeyState::PendingDeletion { .. } => None,
+            KeyState::Enabled | KeyState::Disabled => self.schedule,
+        }
     }
 
     /// Whether the material is to be replaced. A key that is not enabled waits until it is.

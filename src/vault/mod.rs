@@ -6,13 +6,14 @@
 //! | `seal.rs` | key hierarchy and sealing |
 //! | `table.rs`, `blobs.rs` | metadata records, sealed values |
 //! | `kms_record.rs`, `kms_keyring.rs`, `kms_permits.rs` | KMS keys: their rules, their material, what it takes to use one |
-//! | `kms.rs`, `kms_aliases.rs`, `kms_deletion.rs` | the operations on keys |
+//! | `kms.rs`, `kms_aliases.rs`, `kms_deletion.rs`, `kms_materials.rs` | the operations on keys |
+//! | `erasure.rs` | the traces of destroyed keys, and their end |
 //! | `secret_record.rs`, `parameter_record.rs` | AWS's rules, pure |
 //! | `parameter_labels.rs`, `parameter_tags.rs`, `parameter_sharing.rs`, `parameter_listing.rs` | what else parameters have, and lists of them |
 //! | `parameter_value.rs`, `parameter_policies.rs` | AWS's rules for values and for what time does, pure |
 //! | `parameter_places.rs`, `parameter_walk.rs`, `parameter_due.rs` | orders of parameters, and the way along them; doing what is due |
 //! | `rotation.rs`, `secret_rotation.rs` | rotation of secrets: rules, operations |
-//! | `replica_record.rs`, `secret_replication.rs`, `secret_table.rs` | replicas of secrets in other Regions |
+//! | `replica_record.rs`, `secret_replication.rs`, `replication_news.rs`, `secret_table.rs` | replicas of secrets in other Regions |
 //! | `secrets.rs`, `parameters.rs` | the operations, each behind a [`Permit`](crate::audit::Permit) |
 //!
 //! The header (store key `H`) is the one record that is not sealed: format
@@ -24,10 +25,12 @@ mod anchor;
 mod attached_policy;
 mod bindings;
 mod blobs;
+mod erasure;
 mod kms;
 mod kms_aliases;
 mod kms_deletion;
 mod kms_keyring;
+mod kms_materials;
 mod kms_permits;
 mod kms_record;
 mod parameter_due;
@@ -45,6 +48,7 @@ mod parameter_walk;
 mod parameters;
 mod password;
 mod replica_record;
+mod replication_news;
 mod revocations;
 mod root;
 mod rotation;
@@ -58,6 +62,7 @@ mod secret_listing;
 mod secret_record;
 mod secret_replication;
 mod secret_rotation;
+mod secret_suffix;
 mod secret_table;
 mod secret_versions;
 mod secrets;
@@ -68,6 +73,7 @@ pub use access_keys::{AccessKeyRecord, AccessKeys, account_of_key};
 pub use attached_policy::AttachedPolicy;
 pub use bindings::{Binding, BindingRecord, Bindings};
 pub use kms::{ChosenKey, FoundKey, Kms, KmsFailure, NewKey, OWN_KEYS, OwnKey};
+pub use kms_materials::KeyMaterial;
 pub use kms_permits::KeyPermits;
 pub use kms_record::{
     AliasRecord, CustomerKey, KeyError, KeyRecord, KeyRotation, KeyState, RotationSchedule,
@@ -86,6 +92,7 @@ pub use parameter_walk::{Listed, Page, Picked, Within, below};
 pub use parameters::{ParameterFailure, ParameterValue, Parameters};
 pub use password::{PasswordError, PasswordRules};
 pub use replica_record::{Replica, ReplicaState};
+pub use replication_news::ReplicationOutcome;
 pub use revocations::{RevocationRecord, Revocations, Subject};
 pub use root::{KeySource, MIN_PASSPHRASE, RootKeyError, Unlock, create_key_file};
 pub use rotation::{
@@ -95,6 +102,7 @@ pub use scope::Scope;
 pub use secret_error::SecretError;
 pub use secret_listing::{SecretOrder, SecretPage};
 pub use secret_record::{AWSCURRENT, AWSPREVIOUS, Deletion, SecretRecord, VersionRecord};
+pub use secret_suffix::SecretSuffix;
 pub use secret_versions::StageMove;
 pub use secrets::{KeyEdit, NewSecret, SecretContent, SecretFailure, SecretVersionValue, Secrets, Written};
 pub use table::Row;
@@ -110,7 +118,7 @@ use seal::{Keys, random};
 use secret_table::SecretTable;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashSet};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use table::{Change, Table};
@@ -167,6 +175,7 @@ struct Header {
 pub struct Vault {
     id: String,
     keys: Arc<Keys>,
+    store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     blobs: Blobs,
     keyring: Keyring,
@@ -184,6 +193,8 @@ pub struct Vault {
     rotations: AtomicU64,
     /// Held while replicas are brought in sync.
     replication: Mutex<()>,
+    /// Whether there may be outcomes of replication that are not on record.
+    replication_news: AtomicBool,
     /// ARNs of secrets whose name was wanted before maintenance had destroyed them.
     buried: Mutex<Vec<String>>,
 }
@@ -241,11 +252,13 @@ impl Vault {
             access_keys: Table::load(Arc::clone(&store), Arc::clone(&keys))?,
             bindings: Table::load(Arc::clone(&store), Arc::clone(&keys))?,
             revocations: Table::load(Arc::clone(&store), Arc::clone(&keys))?,
-            anchor: Table::load(store, Arc::clone(&keys))?,
+            anchor: Table::load(Arc::clone(&store), Arc::clone(&keys))?,
             keys,
+            store,
             touched: Mutex::default(),
             rotations: AtomicU64::default(),
             replication: Mutex::default(),
+            replication_news: AtomicBool::new(true),
             buried: Mutex::default(),
         };
         vault.sweep()?;

@@ -9,9 +9,9 @@ use super::kms_keyring::{Key, KeyRefusal};
 use super::kms_permits::KeyPermits;
 use super::replica_record::{Replica, check_regions};
 use super::scope::Scope;
-use super::seal::random;
 use super::secret_error::SecretError;
 use super::secret_record::{SecretRecord, VersionRecord};
+use super::secret_suffix::SecretSuffix;
 use super::table::{Change, Row};
 use super::{Vault, VaultError};
 use crate::arn::Arn;
@@ -195,13 +195,25 @@ impl Secrets<'_> {
         Ok(self.0.blobs.put(&kek, value)?)
     }
 
-    /// `CreateSecret`. The permit is for the name, since the ARN does not exist yet.
+    /// `CreateSecret` with a suffix of its own.
     pub fn create(
         &self,
         permit: &Permit,
         keys: &KeyPermits,
         resource: &str,
         scope: &Scope,
+        new: NewSecret,
+    ) -> Result<Written, SecretFailure> {
+        self.create_as(permit, keys, resource, (scope, SecretSuffix::draw()), new)
+    }
+
+    /// `CreateSecret`. The permit is for the name, since the ARN does not exist yet.
+    pub fn create_as(
+        &self,
+        permit: &Permit,
+        keys: &KeyPermits,
+        resource: &str,
+        (scope, suffix): (&Scope, SecretSuffix),
         new: NewSecret,
     ) -> Result<Written, SecretFailure> {
         permitted(permit, &["secretsmanager:CreateSecret"], resource)?;
@@ -211,7 +223,7 @@ impl Secrets<'_> {
         let record = SecretRecord {
             scope: scope.clone(),
             name: new.name,
-            suffix: random_suffix(),
+            suffix: suffix.0,
             description: new.description,
             kms_key_id: new.key.shown.clone(),
             created: now,
@@ -421,24 +433,6 @@ pub(super) fn permitted(permit: &Permit, actions: &[&str], resource: &str) -> Re
     } else {
         Err(VaultError::NotPermitted)
     }
-}
-
-/// Six random letters and digits, as Secrets Manager appends to the name in an ARN.
-fn random_suffix() -> String {
-    const ALPHABET: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-    let mut suffix = String::with_capacity(6);
-    while suffix.len() < 6 {
-        // Bytes from 248 on would favour the first letters.
-        suffix.extend(
-            random::<16>()
-                .iter()
-                .filter(|&&b| b < 248)
-                .filter_map(|b| ALPHABET.get(usize::from(b % 62)))
-                .map(|&b| char::from(b))
-                .take(6 - suffix.len()),
-        );
-    }
-    suffix
 }
 
 /// The day of `time`, as AWS reports LastAccessedDate.

@@ -29,6 +29,12 @@ OPERATIONS = {
         "RemoveTagsFromResource", "ListTagsForResource", "PutResourcePolicy",
         "GetResourcePolicies", "DeleteResourcePolicy", "DeleteParameter", "DeleteParameters",
     ),
+    "kms": (
+        "CreateKey", "DescribeKey", "ListKeys", "CreateAlias", "UpdateAlias", "ListAliases", "UpdateKeyDescription",
+        "TagResource", "ListResourceTags", "UntagResource", "GetKeyPolicy", "PutKeyPolicy", "ListKeyPolicies",
+        "EnableKeyRotation", "GetKeyRotationStatus", "RotateKeyOnDemand", "ListKeyRotations", "DisableKeyRotation",
+        "DisableKey", "EnableKey", "ScheduleKeyDeletion", "CancelKeyDeletion", "DeleteAlias",
+    ),
 }  # fmt: skip
 
 # Every JSON type, with a value that fits no constraint of the model by accident.

@@ -18,7 +18,7 @@ from botocore.credentials import Credentials
 
 from broker import REGION
 
-TARGETS = {"secretsmanager": "secretsmanager", "ssm": "AmazonSSM"}
+TARGETS = {"secretsmanager": "secretsmanager", "ssm": "AmazonSSM", "kms": "TrentService"}
 TIMEOUT = 20
 
 

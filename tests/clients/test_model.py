@@ -8,7 +8,7 @@ import pytest
 import broker
 import model
 from broker import ACCOUNT, REGION
-from conftest import client, dev_key
+from conftest import client, dev_key, make_key
 from expect import parameter_arn
 
 # Ends the name of the replica.
@@ -18,6 +18,13 @@ REPLICA = "-replica"
 POLICY = json.dumps(
     {"Version": "2012-10-17", "Statement": [
         {"Effect": "Deny", "Principal": {"AWS": "999988887777"}, "Action": "secretsmanager:*", "Resource": "*"}
+    ]}
+)  # fmt: skip
+
+# A key policy that leaves everything to the identity policies of the account.
+KEY_POLICY = json.dumps(
+    {"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "kms:*", "Resource": "*"}
     ]}
 )  # fmt: skip
 
@@ -36,6 +43,29 @@ def existing(dev, secrets, parameters):
     secrets.create_secret(Name=name, SecretString="canary-8f1d", ClientRequestToken=VERSION)
     parameters.put_parameter(Name="/" + name, Value="v", Type="String", Tier="Advanced")
     return name
+
+
+@pytest.fixture(scope="module")
+def key(kms):
+    """A KMS key with an alias: the key id and the alias."""
+    alias = f"alias/model-{uuid.uuid4().hex[:8]}"
+    return make_key(kms, alias).rsplit("/", 1)[1], alias
+
+
+@pytest.fixture(scope="module")
+def right(existing, key):
+    """`right(service, operation)`: a request that is right."""
+
+    def request(service, operation):
+        return key_request(operation, *key) if service == "kms" else right_request(operation, existing, service)
+
+    return request
+
+
+@pytest.fixture(scope="module")
+def senders(raw_secrets, raw_parameters, raw_kms):
+    """What sends a request to each service."""
+    return {"secretsmanager": raw_secrets, "ssm": raw_parameters, "kms": raw_kms}
 
 
 def right_request(operation, existing, service="secretsmanager"):
@@ -114,8 +144,25 @@ def sharing_request(operation, arn):
     raise AssertionError(operation)
 
 
-def call(service, raw_secrets, raw_parameters):
-    return raw_secrets if service == "secretsmanager" else raw_parameters
+def key_request(operation, key_id, alias):
+    match operation:
+        case "CreateKey" | "ListKeys" | "ListAliases":
+            return {}
+        case "CreateAlias":
+            return {"AliasName": f"alias/{uuid.uuid4().hex}", "TargetKeyId": key_id}
+        case "UpdateAlias":
+            return {"AliasName": alias, "TargetKeyId": key_id}
+        case "DeleteAlias":
+            return {"AliasName": alias}
+        case "UpdateKeyDescription":
+            return {"KeyId": key_id, "Description": "d"}
+        case "TagResource":
+            return {"KeyId": key_id, "Tags": [{"TagKey": "k", "TagValue": "v"}]}
+        case "UntagResource":
+            return {"KeyId": key_id, "TagKeys": ["k"]}
+        case "PutKeyPolicy":
+            return {"KeyId": key_id, "Policy": KEY_POLICY}
+    return {"KeyId": key_id}
 
 
 def check_refusal(answer, service, operation):
@@ -136,15 +183,15 @@ def check_refusal(answer, service, operation):
         if not operation.startswith("Delete")
     ],
 )
-def test_the_right_request(raw_secrets, raw_parameters, existing, service, operation):
-    answer = call(service, raw_secrets, raw_parameters)(operation, right_request(operation, existing, service))
+def test_the_right_request(senders, right, service, operation):
+    answer = senders[service](operation, right(service, operation))
     assert answer.status == 200, answer.body
 
 
 @pytest.mark.parametrize("case", model.cases(), ids=str)
-def test_one_fault(raw_secrets, raw_parameters, existing, case):
-    request = case.broken(right_request(case.operation, existing, case.service))
-    answer = call(case.service, raw_secrets, raw_parameters)(case.operation, request)
+def test_one_fault(senders, right, case):
+    request = case.broken(right(case.service, case.operation))
+    answer = senders[case.service](case.operation, request)
     check_refusal(answer, case.service, case.operation)
     if case.rule in {"missing", "too-short", "too-long", "enum", "pattern", "too-small", "too-large", "too-few", "too-many"}:
         assert answer.code not in {"SerializationException"}
@@ -159,25 +206,30 @@ def test_one_fault(raw_secrets, raw_parameters, existing, case):
     [b"", b"{", b"[]", b"5", b'"text"', b"nul", b"\xff\xfe", b'{"a": 1,}', b"{}{}", b"[" * 100_000, b'{"a":' * 10_000],
     ids=["empty", "cut", "array", "number", "text", "word", "not utf-8", "comma", "two", "deep array", "deep object"],
 )
-@pytest.mark.parametrize("operation", ["GetSecretValue", "PutParameter"])
-def test_a_body_that_is_no_request(raw_secrets, raw_parameters, operation, body):
-    service = "secretsmanager" if operation == "GetSecretValue" else "ssm"
-    check_refusal(call(service, raw_secrets, raw_parameters)(operation, body), service, operation)
+@pytest.mark.parametrize(
+    "service, operation", [("secretsmanager", "GetSecretValue"), ("ssm", "PutParameter"), ("kms", "DescribeKey")]
+)
+def test_a_body_that_is_no_request(senders, service, operation, body):
+    check_refusal(senders[service](operation, body), service, operation)
 
 
-@pytest.mark.parametrize("operation", ["GetSecretValue", "PutParameter"])
-def test_null_is_as_good_as_missing(raw_secrets, raw_parameters, existing, operation):
-    service = "secretsmanager" if operation == "GetSecretValue" else "ssm"
-    send = call(service, raw_secrets, raw_parameters)
-    required = "SecretId" if operation == "GetSecretValue" else "Name"
-    optional = "VersionStage" if operation == "GetSecretValue" else "Description"
-    assert send(operation, {**right_request(operation, existing), optional: None}).status == 200
-    check_refusal(send(operation, {**right_request(operation, existing), required: None}), service, operation)
+@pytest.mark.parametrize(
+    "service, operation, required, optional",
+    [
+        ("secretsmanager", "GetSecretValue", "SecretId", "VersionStage"),
+        ("ssm", "PutParameter", "Name", "Description"),
+        ("kms", "ListKeyRotations", "KeyId", "Limit"),
+    ],
+)
+def test_null_is_as_good_as_missing(senders, right, service, operation, required, optional):
+    send, request = senders[service], right(service, operation)
+    assert send(operation, {**request, optional: None}).status == 200
+    check_refusal(send(operation, {**request, required: None}), service, operation)
 
 
 def test_every_operation_that_is_served_is_here():
-    """What `sealdock coverage` lists as served, of the two services whose requests are generated."""
-    titles = {"Secrets Manager": "secretsmanager", "SSM Parameter Store": "ssm"}
+    """What `sealdock coverage` lists as served, of the services whose requests are generated."""
+    titles = {"Secrets Manager": "secretsmanager", "SSM Parameter Store": "ssm", "KMS": "kms"}
     table = broker.sealdock("coverage", "--format", "markdown").stdout.splitlines()
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table]
     served = {titles[row[0]]: set(row[2].split(", ")) for row in rows if row[0] in titles}

@@ -34,6 +34,11 @@ impl House {
         house
     }
 
+    /// Where the vault's file is, with what else belongs to it.
+    pub(crate) fn path(&self) -> &std::path::Path {
+        self.directory.path()
+    }
+
     pub(crate) fn unlock(&self) -> Unlock {
         Unlock::KeyFile(self.directory.path().join("root.key"))
     }

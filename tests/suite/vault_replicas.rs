@@ -57,6 +57,10 @@ impl Store for Mortal {
     ) -> Result<Vec<(Vec<u8>, Record)>, StoreError> {
         self.alive()?.scan(prefix, after, limit)
     }
+
+    fn erase(&self) -> Result<(), StoreError> {
+        self.alive()?.erase()
+    }
 }
 
 fn scope(region: &str) -> Scope {

@@ -215,6 +215,10 @@ impl Store for Dying {
     ) -> Result<Vec<(Vec<u8>, Record)>, StoreError> {
         self.alive()?.scan(prefix, after, limit)
     }
+
+    fn erase(&self) -> Result<(), StoreError> {
+        self.alive()?.erase()
+    }
 }
 
 #[test]

@@ -26,9 +26,9 @@ pub fn already_exists(message: impl Into<String>) -> ApiError {
     modelled("AlreadyExistsException", message)
 }
 
-/// The alias name is not one.
-pub fn invalid_alias_name(message: impl Into<String>) -> ApiError {
-    modelled("InvalidAliasNameException", message)
+/// The alias name belongs to AWS. The model does not list it; this is what KMS answers.
+pub fn not_authorized(message: impl Into<String>) -> ApiError {
+    modelled("NotAuthorizedException", message)
 }
 
 /// The ARN is not one of a key or alias here.

@@ -243,6 +243,8 @@ pub struct KeyMetadata {
     pub deletion: Option<Timestamp>,
     /// Whose key it is.
     pub manager: KeyManager,
+    /// Id of the material that it seals under.
+    pub material: Option<String>,
 }
 
 impl Encode for KeyMetadata {
@@ -262,6 +264,7 @@ impl Encode for KeyMetadata {
         object.text("KeySpec", "SYMMETRIC_DEFAULT");
         object.texts("EncryptionAlgorithms", &["SYMMETRIC_DEFAULT"]);
         object.boolean("MultiRegion", false);
+        object.optional_text("CurrentKeyMaterialId", self.material.as_deref());
     }
 }
 

@@ -55,42 +55,50 @@ impl Encode for GetKeyRotationStatusResponse {
 pub struct ListKeyRotationsRequest {
     /// Key id or ARN.
     pub key_id: String,
+    /// Whether the key's first material is listed too, which no rotation made.
+    pub first: bool,
     /// Which page.
     pub page: PageRequest,
 }
 
 impl ListKeyRotationsRequest {
-    /// Reads the request body. Material that was made with the key is no rotation, and is not
-    /// listed, whatever material is asked for.
+    /// Reads the request body.
     ///
     /// # Errors
     /// `SerializationException`, `ValidationException`.
     pub fn decode(body: &[u8]) -> Result<Self, ApiError> {
         let mut fields = Fields::parse(body)?;
         let key_id = fields.required_text("KeyId", KEY_ID)?;
-        let _material =
+        let material =
             fields.text("IncludeKeyMaterial", Text::one_of(&["ALL_KEY_MATERIAL", "ROTATIONS_ONLY"]))?;
         let page = PageRequest::take(&mut fields)?;
-        fields.finish(Self { key_id, page })
+        let first = material.as_deref() == Some("ALL_KEY_MATERIAL");
+        fields.finish(Self { key_id, first, page })
     }
 }
 
-/// A rotation that has taken place.
+/// A rotation that has taken place, as the material that it made; or the key's first material.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RotationEntry {
     /// The key id.
     pub key_id: String,
-    /// When.
-    pub at: Timestamp,
-    /// Whether it was asked for, and not due by time.
-    pub on_demand: bool,
+    /// Id of the material.
+    pub material: String,
+    /// Whether it still seals.
+    pub current: bool,
+    /// When, and whether it was asked for and not due by time.
+    pub rotation: Option<(Timestamp, bool)>,
 }
 
 impl Encode for RotationEntry {
     fn members<S: Sink>(&self, object: &mut Object<'_, S>) {
         object.text("KeyId", &self.key_id);
-        object.timestamp("RotationDate", self.at);
-        object.text("RotationType", if self.on_demand { "ON_DEMAND" } else { "AUTOMATIC" });
+        object.text("KeyMaterialId", &self.material);
+        object.text("KeyMaterialState", if self.current { "CURRENT" } else { "NON_CURRENT" });
+        if let Some((at, on_demand)) = self.rotation {
+            object.timestamp("RotationDate", at);
+            object.text("RotationType", if on_demand { "ON_DEMAND" } else { "AUTOMATIC" });
+        }
     }
 }
 
