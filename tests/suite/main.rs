@@ -41,6 +41,7 @@ mod store_conformance;
 mod store_crash;
 mod store_erase;
 mod store_files;
+mod vault_key_rotation;
 mod vault_kit;
 mod vault_parameter_keys;
 mod vault_replicas;
