@@ -97,6 +97,29 @@ impl Diagnostic {
         self
     }
 
+    /// The same with its places moved towards the end of the text.
+    #[must_use]
+    pub fn moved(mut self, by: usize) -> Self {
+        for label in self.primary.iter_mut().chain(&mut self.related) {
+            label.span = label.span.start + by..label.span.end + by;
+        }
+        self
+    }
+
+    /// The same with its places moved towards the beginning; nothing if it has no place behind `by`.
+    #[must_use]
+    pub fn moved_back(&self, by: usize) -> Option<Self> {
+        let moved = |label: &Label| {
+            let start = label.span.start.checked_sub(by)?;
+            Some(Label {
+                span: start..label.span.end.saturating_sub(by).max(start),
+                text: label.text.clone(),
+            })
+        };
+        let primary = Some(moved(self.primary.as_ref()?)?);
+        Some(Self { primary, related: self.related.iter().filter_map(moved).collect(), ..self.clone() })
+    }
+
     /// Renders it against the text of the file that it is about.
     pub fn render(&self, path: &str, source: &str) -> String {
         let level = match self.severity {

@@ -89,13 +89,6 @@ pub fn config(plan: &TaskPlan, firelens: &Firelens, metadata: Metadata<'_>) -> S
         NetworkMode::Host | NetworkMode::None => None,
     };
     text.inputs(listen);
-    if firelens.metadata {
-        text.records(&[
-            ("ecs_cluster", cluster),
-            ("ecs_task_arn", task_arn),
-            ("ecs_task_definition", task_definition),
-        ]);
-    }
     let mut routed: Vec<&ContainerPlan> = plan.containers.iter().filter(|c| is_routed(c)).collect();
     routed.sort_by_key(|c| c.position);
     for container in &routed {
@@ -103,6 +96,13 @@ pub fn config(plan: &TaskPlan, firelens: &Firelens, metadata: Metadata<'_>) -> S
         for (name, pattern) in patterns.filter(|(name, _)| PATTERNS.contains(&name.as_str())) {
             text.grep(&container.name, name, pattern);
         }
+    }
+    if firelens.metadata {
+        text.records(&[
+            ("ecs_cluster", cluster),
+            ("ecs_task_arn", task_arn),
+            ("ecs_task_definition", task_definition),
+        ]);
     }
     match &firelens.config {
         None => {}
@@ -251,5 +251,122 @@ impl Config {
         }
         all.extend(pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         self.section(if self.router == Router::Fluentbit { "output" } else { "match" }, &matching, &all);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const METADATA: Metadata<'_> =
+        Metadata { cluster: "c", task_arn: "arn:aws:ecs:r:1:task/c/t", task_definition: "f:1" };
+
+    /// The whole configuration of a router of a type, with one routed container.
+    fn whole(kind: &str, mode: &str, options: &str, router_options: &str) -> String {
+        let text = format!(
+            r#"{{"family": "f", "networkMode": "{mode}", "executionRoleArn": "arn:aws:iam::111122223333:role/e",
+            "containerDefinitions": [
+              {{"name": "router", "image": "r", "memory": 8, "firelensConfiguration": {{"type": "{kind}", "options": {{{router_options}}}}}}},
+              {{"name": "app", "image": "a", "memory": 8, "logConfiguration": {{"logDriver": "awsfirelens",
+                "options": {{{options}, "include-pattern": "fail", "exclude-pattern": "ok", "region": "us-west-2",
+                  "log-driver-buffer-limit": "2097152"}},
+                "secretOptions": [{{"name": "apikey", "valueFrom": "/key"}}]}}}}]}}"#
+        );
+        let plan = crate::ecs::parse(&text).unwrap().plan().unwrap();
+        let (_, firelens) = router(&plan).unwrap();
+        config(&plan, firelens, METADATA)
+    }
+
+    /// The sections of the ECS agent in its order (`firelensconfig_unix_test.go`); options keep the
+    /// order of the definition.
+    #[test]
+    fn the_configuration_of_fluent_bit() {
+        let expected = "
+[INPUT]
+    Name forward
+    unix_path /var/run/fluent.sock
+
+[INPUT]
+    Name forward
+    Listen 0.0.0.0
+    Port 24224
+
+[INPUT]
+    Name tcp
+    Tag firelens-healthcheck
+    Listen 127.0.0.1
+    Port 8877
+
+[OUTPUT]
+    Name null
+    Match firelens-healthcheck
+
+[FILTER]
+    Name grep
+    Match app-firelens*
+    Regex log fail
+
+[FILTER]
+    Name grep
+    Match app-firelens*
+    Exclude log ok
+
+[FILTER]
+    Name record_modifier
+    Match *
+    Record ecs_cluster c
+    Record ecs_task_arn arn:aws:ecs:r:1:task/c/t
+    Record ecs_task_definition f:1
+
+@INCLUDE /extra.conf
+
+[OUTPUT]
+    Name datadog
+    Match app-firelens*
+    region us-west-2
+    apikey ${apikey_1}
+";
+        let file = r#""config-file-type": "file", "config-file-value": "/extra.conf""#;
+        assert_eq!(whole("fluentbit", "bridge", r#""Name": "datadog""#, file), expected);
+    }
+
+    #[test]
+    fn the_configuration_of_fluentd() {
+        let expected = r##"
+<source>
+    @type unix
+    path /var/run/fluent.sock
+</source>
+
+<source>
+    @type forward
+    bind 127.0.0.1
+    port 24224
+</source>
+
+<filter app-firelens**>
+    @type grep
+    <regexp>
+        key log
+        pattern fail
+    </regexp>
+</filter>
+
+<filter app-firelens**>
+    @type grep
+    <exclude>
+        key log
+        pattern ok
+    </exclude>
+</filter>
+
+<match app-firelens**>
+    @type kinesis_firehose
+    region us-west-2
+    apikey "#{ENV['apikey_1']}"
+</match>
+"##;
+        let off = r#""enable-ecs-log-metadata": "false""#;
+        assert_eq!(whole("fluentd", "awsvpc", r#""@type": "kinesis_firehose""#, off), expected);
     }
 }

@@ -32,7 +32,7 @@ pub mod render;
 pub mod valuefrom;
 
 pub use definition::{TaskDefinition, parse, read};
-pub use document::{Reading, Values};
+pub use document::{Reading, Values, compose};
 pub use injection::Injection;
 pub use plan::TaskPlan;
 pub use valuefrom::ValueFrom;

@@ -5,6 +5,7 @@
 //! what we have not been written for. Each call has the time limit that the ECS
 //! agent gives it.
 
+use super::cgroup::Hierarchy;
 use super::runtime::{
     ContainerRuntime, Health, Image, Inspection, Listed, NewContainer, NewVolume, Output, OutputStream,
     PublishedPort, RuntimeError,
@@ -15,7 +16,7 @@ use bollard::container::LogOutput;
 use bollard::errors::Error;
 use bollard::models::{
     ContainerCreateBody, ContainerInspectResponse, ContainerSummary, HealthStatusEnum, PortBinding,
-    VolumeCreateRequest,
+    SystemInfoCgroupDriverEnum, SystemInfoCgroupVersionEnum, VolumeCreateRequest,
 };
 use bollard::query_parameters::{
     CreateContainerOptions, CreateImageOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder,
@@ -132,6 +133,18 @@ impl ContainerRuntime for Docker {
         let gone = |cause| RuntimeError::Unavailable { socket: self.socket.clone(), cause };
         let info = self.call("read Docker's settings", INSPECT, self.client.info(), gone).await?;
         Ok(info.runtimes.unwrap_or_default().into_keys().collect())
+    }
+
+    async fn cgroups(&self) -> Result<Option<Hierarchy>, RuntimeError> {
+        let gone = |cause| RuntimeError::Unavailable { socket: self.socket.clone(), cause };
+        let info = self.call("read Docker's settings", INSPECT, self.client.info(), gone).await?;
+        if info.cgroup_driver != Some(SystemInfoCgroupDriverEnum::CGROUPFS) {
+            return Ok(None);
+        }
+        Ok(match info.cgroup_version {
+            Some(SystemInfoCgroupVersionEnum::_2) => Some(Hierarchy::Version2),
+            _ => Some(Hierarchy::Version1),
+        })
     }
 
     async fn image(&self, image: &str) -> Result<Option<Image>, RuntimeError> {

@@ -31,6 +31,18 @@ pub fn missing(plan: &TaskPlan, options: &Options) -> Vec<Diagnostic> {
     }
 }
 
+/// What a launch with these options does otherwise than ECS.
+pub fn differences(plan: &TaskPlan, options: &Options) -> Vec<Diagnostic> {
+    let kept = plan.containers.iter().filter(|c| c.log.as_ref().is_some_and(|log| log.driver == "awslogs"));
+    let note = |container: &ContainerPlan| {
+        let message =
+            format!("container `{}`: its logs stay on this host, in Docker's `json-file`", container.name);
+        let help = "`task logs` shows them; with `--awslogs` Docker sends them to CloudWatch, with credentials of its own";
+        Diagnostic::note("ECS0404", message).help(help)
+    };
+    kept.filter(|_| !options.awslogs).map(note).collect()
+}
+
 /// Reads everything.
 pub(super) fn read(plan: &TaskPlan, options: &Options) -> Result<Inputs, LaunchError> {
     let mut inputs = Inputs::default();

@@ -2,8 +2,8 @@
 //!
 //! The field by field mapping is the ECS agent's, with what its backend renders
 //! done here as well. Units: MiB to bytes, seconds to nanoseconds. CPU shares lie
-//! between 2 and 262144. Task limits, which ECS puts on a cgroup around all
-//! containers, bound each container instead.
+//! between 2 and 262144. Task limits are those of a cgroup around all containers;
+//! where it cannot be made (see `cgroup`), they bound each container instead.
 //!
 //! Source: the task definition parameters and the agent's `dockerConfig` and
 //! `dockerHostConfig`.
@@ -66,6 +66,8 @@ pub(super) struct Mapping<'a> {
     pub(super) own_volumes: &'a [String],
     /// Id of the pause container, if there is one.
     pub(super) pause: Option<&'a str>,
+    /// The cgroup around the containers, if it could be made.
+    pub(super) cgroup: Option<&'a str>,
     /// The volume of the router's socket, and where it is on the host.
     pub(super) router: Option<&'a (String, String)>,
     /// Variables from files, by container.
@@ -223,7 +225,9 @@ impl Mapping<'_> {
     fn host(&self, container: &ContainerPlan) -> HostConfig {
         let settings = &container.settings;
         let linux = &settings.linux;
-        let memory = settings.memory_mib.or(self.plan.memory_mib).filter(|&mib| mib > 0);
+        // Without a cgroup around all containers, the limits of the task bound each.
+        let of_task = |limit: Option<u32>| limit.filter(|_| self.cgroup.is_none());
+        let memory = settings.memory_mib.or(of_task(self.plan.memory_mib)).filter(|&mib| mib > 0);
         let memory = memory.map(|mib| (i64::from(mib) * MIB).max(SMALLEST_MEMORY));
         let devices = linux.devices.iter().map(|device| DeviceMapping {
             path_on_host: Some(device.host_path.clone()),
@@ -240,8 +244,10 @@ impl Mapping<'_> {
             let options: Vec<_> = mount.mount_options.iter().cloned().chain([size]).collect();
             (mount.container_path.clone(), options.join(","))
         });
-        let quota = self.plan.cpu.map(|units| i64::from(units) * CPU_PERIOD_MICROSECONDS / CPU_UNITS);
+        let quota =
+            of_task(self.plan.cpu).map(|units| i64::from(units) * CPU_PERIOD_MICROSECONDS / CPU_UNITS);
         HostConfig {
+            cgroup_parent: self.cgroup.map(str::to_owned),
             cpu_shares: Some(i64::from(settings.cpu.unwrap_or(0)).clamp(*SHARES.start(), *SHARES.end())),
             cpu_period: quota.map(|_| CPU_PERIOD_MICROSECONDS),
             cpu_quota: quota,
@@ -423,6 +429,7 @@ mod tests {
             volumes: &volumes,
             own_volumes: &volumes[..1],
             pause: None,
+            cgroup: None,
             router: None,
             inputs: &Inputs::default(),
         };

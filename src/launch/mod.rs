@@ -11,6 +11,7 @@
 //! [`Delivery::Runtime`] the containers are created with references, and
 //! [`hook`], running in place of runc, replaces them when the process is made.
 
+mod cgroup;
 mod daemon_config;
 mod docker;
 mod error;
@@ -37,11 +38,12 @@ mod tar;
 mod task;
 mod tasks;
 
+pub use cgroup::Hierarchy;
 pub use daemon_config::{RuntimeEntry, register, unregister};
 pub use docker::Docker;
 pub use error::LaunchError;
 pub use events::Event;
-pub use inputs::missing;
+pub use inputs::{differences, missing};
 pub use interrupts::interrupts;
 pub use mapping::Delivery;
 pub use objects::{Directories, ObjectError};

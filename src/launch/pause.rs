@@ -34,6 +34,7 @@ pub(super) async fn start<R: ContainerRuntime>(
     plan: &TaskPlan,
     name: String,
     labels: HashMap<String, String>,
+    cgroup: Option<&str>,
     runtime: &R,
     made: &mut Vec<String>,
 ) -> Result<String, RuntimeError> {
@@ -41,14 +42,14 @@ pub(super) async fn start<R: ContainerRuntime>(
         let program = program(&runtime.architecture().await?)?;
         runtime.import(IMAGE, tar::archive(&[("pause", 0o755, &program)])).await?;
     }
-    let body = container(plan, labels);
+    let body = container(plan, labels, cgroup);
     let id = runtime.create(NewContainer { name, container: NAME.to_owned(), body }).await?;
     made.push(id.clone());
     runtime.start(&id).await?;
     Ok(id)
 }
 
-fn container(plan: &TaskPlan, labels: HashMap<String, String>) -> ContainerCreateBody {
+fn container(plan: &TaskPlan, labels: HashMap<String, String>, cgroup: Option<&str>) -> ContainerCreateBody {
     let awsvpc = plan.network_mode == NetworkMode::Awsvpc;
     // With a network in common, these belong to the network.
     let settings = || plan.containers.iter().map(|c| &c.settings).filter(|_| awsvpc);
@@ -56,6 +57,7 @@ fn container(plan: &TaskPlan, labels: HashMap<String, String>) -> ContainerCreat
     let hosts = settings().flat_map(|s| &s.extra_hosts).map(|h| format!("{}:{}", h.hostname, h.ip_address));
     let list = |list: Vec<String>| (!list.is_empty()).then_some(list);
     let host_config = HostConfig {
+        cgroup_parent: cgroup.map(str::to_owned),
         network_mode: Some(if awsvpc { "bridge" } else { "none" }.to_owned()),
         ipc_mode: (plan.ipc_mode == Some(IpcMode::Task)).then(|| "shareable".to_owned()),
         port_bindings: network::bindings(&ports),

@@ -5,6 +5,7 @@
 //! above it. Its errors carry the error names of the ECS agent, which appear in
 //! a task's stopped reason (`CannotPullContainerError: ...`).
 
+use super::cgroup::Hierarchy;
 use crate::ecs::registry::RegistryAccount;
 use bollard::models::ContainerCreateBody;
 use bytes::Bytes;
@@ -37,6 +38,9 @@ pub trait ContainerRuntime: Send + Sync {
 
     /// Makes an image out of a tar archive of its files.
     fn import(&self, image: &str, archive: Vec<u8>) -> impl Future<Output = Result<(), RuntimeError>> + Send;
+
+    /// How containers are arranged in cgroups, if they can be put below one that we make.
+    fn cgroups(&self) -> impl Future<Output = Result<Option<Hierarchy>, RuntimeError>> + Send;
 
     /// The architecture of containers, such as `amd64`.
     fn architecture(&self) -> impl Future<Output = Result<String, RuntimeError>> + Send;

@@ -10,6 +10,7 @@
 //! to the container's id: the hook then reads exactly these versions, so that all
 //! containers of one launch hold one consistent set.
 
+use super::cgroup::{self, Limits};
 use super::error::LaunchError;
 use super::events::{Event, say};
 use super::identity::{TaskIdentity, levels};
@@ -32,7 +33,7 @@ use crate::ecs::injection::Injection;
 use crate::ecs::plan::TaskPlan;
 use crate::ecs::registry::RegistryAccount;
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -129,6 +130,8 @@ struct Made {
     /// Containers in the order of the plan.
     ids: Vec<String>,
     volumes: Vec<String>,
+    /// The task whose cgroup there is.
+    cgroup: Option<String>,
 }
 
 /// Runs a task. Events are told as they happen; interrupts stop it in order.
@@ -283,7 +286,8 @@ impl<R: ContainerRuntime> Launch<'_, R> {
         }
         let volumes = self.volumes(&prepared.inputs, made).await?;
         let router = self.router_volume(made).await?;
-        let pause = self.pause(made).await?;
+        let cgroup = self.cgroup(made).await?;
+        let pause = self.pause(made, cgroup.as_deref()).await?;
         let own_volumes = made.volumes.clone();
         let mut redaction = Redaction::default();
         let mapping = Mapping {
@@ -293,6 +297,7 @@ impl<R: ContainerRuntime> Launch<'_, R> {
             volumes: &volumes,
             own_volumes: &own_volumes,
             pause: pause.as_deref(),
+            cgroup: cgroup.as_deref(),
             router: router.as_ref(),
             inputs: &prepared.inputs,
         };
@@ -374,13 +379,37 @@ impl<R: ContainerRuntime> Launch<'_, R> {
         Ok(self.runtime.volume(&name).await?.map(|path| (name, path)))
     }
 
-    async fn pause(&self, made: &mut Made) -> Result<Option<String>, LaunchError> {
+    /// The cgroup for the limits of the task; nothing if it has none, or there cannot be one.
+    async fn cgroup(&self, made: &mut Made) -> Result<Option<String>, LaunchError> {
+        let limits = Limits { cpu_units: self.plan.cpu, memory_mib: self.plan.memory_mib };
+        if limits == (Limits { cpu_units: None, memory_mib: None }) {
+            return Ok(None);
+        }
+        let task_id = &self.identity.task_id;
+        let cause = match self.runtime.cgroups().await? {
+            None => "Docker's cgroup driver is not `cgroupfs`".to_owned(),
+            Some(hierarchy) => {
+                made.cgroup = Some(task_id.clone());
+                match cgroup::make(Path::new(cgroup::ROOT), hierarchy, task_id, limits) {
+                    Ok(()) => return Ok(Some(cgroup::parent(task_id))),
+                    Err((path, cause)) => format!("cannot write `{}`: {cause}", path.display()),
+                }
+            }
+        };
+        let message = format!(
+            "the task's `cpu` and `memory` bound each container by itself, not all together: {cause}"
+        );
+        say(self.events, Event::Warning(Diagnostic::warning("ECS0403", message))).await;
+        Ok(None)
+    }
+
+    async fn pause(&self, made: &mut Made, cgroup: Option<&str>) -> Result<Option<String>, LaunchError> {
         if !pause::is_needed(self.plan) {
             return Ok(None);
         }
         let name = self.identity.docker_name(pause::NAME);
         let labels = self.identity.own_labels(pause::NAME, true, 0);
-        let id = pause::start(self.plan, name, labels, self.runtime, &mut made.pause).await?;
+        let id = pause::start(self.plan, name, labels, cgroup, self.runtime, &mut made.pause).await?;
         Ok(Some(id))
     }
 
@@ -445,6 +474,9 @@ impl Made {
         }
         for volume in &self.volumes {
             let _ = runtime.remove_volume(volume).await;
+        }
+        if let Some(task_id) = &self.cgroup {
+            cgroup::remove(Path::new(cgroup::ROOT), task_id).await;
         }
     }
 }

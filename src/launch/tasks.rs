@@ -1,6 +1,7 @@
 //! Tasks that Docker knows: [`list`], [`describe`], [`logs`] and [`stop`], from labels
 //! alone. What a launcher that crashed has left behind is found here as well.
 
+use super::cgroup;
 use super::error::LaunchError;
 use super::events::Event;
 use super::identity::{
@@ -13,7 +14,7 @@ use super::runtime::{ContainerRuntime, Inspection, Listed};
 use super::supervise;
 use futures_util::future::try_join_all;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tokio::sync::mpsc;
 
 /// A task that has containers in Docker.
@@ -108,6 +109,7 @@ pub async fn stop<R: ContainerRuntime>(runtime: &R, task: &TaskSummary) -> Resul
     for volume in volumes {
         runtime.remove_volume(volume).await?;
     }
+    cgroup::remove(Path::new(cgroup::ROOT), &task.task_id).await;
     Ok(())
 }
 

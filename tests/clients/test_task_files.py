@@ -110,7 +110,6 @@ class TestForms:
     def test_others_are_told_apart(self, plan):
         for text, words in [
             ('resource "aws_ecs_task_definition" "a" {\n}', "Terraform's language"),
-            ("services:\n  web:\n    image: nginx\n", "Compose file"),
             ("name: api\ntype: Load Balanced Web Service\nimage:\n  port: 80\n", "Copilot manifest"),
             ("apiVersion: v1\nkind: Pod\n", "Kubernetes"),
             ('{"cluster": "default", "taskDefinition": "web:4"}', "RunTask"),

@@ -1,5 +1,6 @@
 """Task definitions on this machine's Docker: what their containers share, mount, are told, and where their images come from."""
 
+import glob
 import json
 import os
 import shutil
@@ -84,9 +85,19 @@ class TestNamespaces:
         (one,) = answer["containers"]
         assert one["name"] == "web" and one["networkInterfaces"][0]["privateIpv4Address"]
         assert one["networkBindings"][0]["hostPort"] == port
-        with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
-            connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
-            assert b"served" in connection.makefile("rb").read()
+        # Docker takes connections before the server listens.
+        answer = b""
+        for _ in range(100):
+            with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+                try:
+                    connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
+                    answer = connection.makefile("rb").read()
+                except ConnectionError:
+                    pass
+            if answer:
+                break
+            time.sleep(0.1)
+        assert b"served" in answer
         stopped = brokers.sealdock("task", "stop", task_id)
         assert stopped.returncode == 0, stopped.stderr
 
@@ -294,3 +305,98 @@ def test_a_crashed_launcher_leaves_nothing_that_is_not_found(broker, task, image
     (found,) = [one for one in listed if one["family"] == family]
     assert brokers.sealdock("task", "stop", found["taskId"]).returncode == 0
     assert containers(family) == []
+
+
+def cgroup(task_id, controller, file):
+    """What the kernel has in the cgroup of a task; version 1 or 2."""
+    for directory in (f"/sys/fs/cgroup/{controller}/sealdock/{task_id}", f"/sys/fs/cgroup/sealdock/{task_id}"):
+        if os.path.exists(f"{directory}/{file}"):
+            with open(f"{directory}/{file}") as opened:
+                return opened.read().strip()
+    return None
+
+
+class TestLimits:
+    """Limits of the task bound its containers together; this Docker has to have the cgroup driver `cgroupfs`."""
+
+    def test_limits_are_those_of_one_cgroup(self, task, image, family):
+        app = container("app", image, WAIT)
+        run = task("run", definition(family, app, networkMode="awsvpc", cpu="512", memory="256"), "--detach")
+        assert run.returncode == 0 and "bound each container by itself" not in run.stderr, run.stderr
+        task_id = run.stdout.strip()
+        limit = cgroup(task_id, "memory", "memory.limit_in_bytes") or cgroup(task_id, "memory", "memory.max")
+        quota = cgroup(task_id, "cpu", "cpu.cfs_quota_us") or cgroup(task_id, "cpu", "cpu.max").split()[0]
+        assert (int(limit), int(quota)) == (256 << 20, 50_000)
+        ids = containers(family)
+        assert len(ids) == 2  # with the pause container
+        for host in json.loads(docker("inspect", *ids)):
+            assert host["HostConfig"]["CgroupParent"] == f"/sealdock/{task_id}" and host["HostConfig"]["CpuQuota"] == 0
+        assert brokers.sealdock("task", "stop", task_id).returncode == 0
+        assert cgroup(task_id, "memory", "memory.limit_in_bytes") is None and cgroup(task_id, "memory", "memory.max") is None
+        assert cgroup(task_id, "pids", "pids.current") is None
+
+    def test_two_containers_share_the_memory_of_the_task(self, task, image, family):
+        """Each of them alone fits."""
+        # Without the end of a line `tail` keeps everything.
+        keep = "(head -c 40000000 /dev/zero; sleep 600) | tail > /dev/null"
+
+        def killed(*all_of_them):
+            run = task("run", definition(family, *all_of_them, networkMode="none", memory="64"), "--detach")
+            assert run.returncode == 0, run.stderr
+            task_id, found = run.stdout.strip(), 0
+            for _ in range(60):
+                # Version 1 counts a kill where the process was, version 2 also above.
+                counts = glob.glob(f"/sys/fs/cgroup/memory/sealdock/{task_id}/*/memory.oom_control")
+                for path in counts or [f"/sys/fs/cgroup/sealdock/{task_id}/memory.events"]:
+                    with open(path) as file:
+                        found += int(dict(line.split() for line in file)["oom_kill"])
+                if found:
+                    break
+                time.sleep(0.1)
+            assert brokers.sealdock("task", "stop", task_id).returncode == 0
+            return found
+
+        first, second = container("first", image, keep), container("second", image, keep, essential=False)
+        del first["memory"], second["memory"]
+        assert killed(first) == 0
+        assert killed(first, second) >= 1
+
+
+class TestRestarts:
+    @pytest.mark.timeout(150)
+    def test_ecs_rules(self, task, image, family):
+        """Whatever the exit code, unless it is to be ignored, and not before the attempt period of at least 60 seconds."""
+        policy = {"enabled": True, "ignoredExitCodes": [3], "restartAttemptPeriod": 60}
+        early = container("early", image, "exit 1", essential=False, restartPolicy=policy)
+        again = container(
+            "again", image, "echo run; [ -e /once ] && exit 3; touch /once; sleep 61; exit 0", essential=False,
+            restartPolicy=policy,
+        )  # fmt: skip
+        app = container("app", image, "sleep 66", memory=16)
+        run = task("run", definition(family, early, again, app, networkMode="none"), timeout=120)
+        assert run.returncode == 0, run.stderr
+        assert lines_of(run, "again") == ["run", "run"]
+        assert "early: exited with 1" in run.stderr and "early: exited with 1, starting again" not in run.stderr
+        assert "again: exited with 0, starting again" in run.stderr and "again: exited with 3\n" in run.stderr
+
+
+class TestHealth:
+    def test_a_container_waits_for_a_health_check(self, task, image, family):
+        check = {"command": ["CMD-SHELL", "test -e /ready"], "interval": 5, "timeout": 2, "retries": 1, "startPeriod": 1}
+        db = container("db", image, f"sleep 1; touch /ready; {WAIT}", essential=False, healthCheck=check)
+        app = container("app", image, "echo up", dependsOn=[{"containerName": "db", "condition": "HEALTHY"}])
+        run = task("run", definition(family, db, app, networkMode="none"))
+        assert run.returncode == 0 and lines_of(run, "app") == ["up"], run.stderr
+        assert run.stderr.index("db: healthy") < run.stderr.index("app: started")
+
+    def test_what_is_unhealthy_is_described(self, task, image, family):
+        check = {"command": ["CMD", "false"], "interval": 5, "timeout": 2, "retries": 1}
+        run = task("run", definition(family, container("app", image, WAIT, healthCheck=check), networkMode="none"), "--detach")
+        task_id = run.stdout.strip()
+        for _ in range(150):
+            (one,) = json.loads(brokers.sealdock("task", "describe", task_id, "--json").stdout)["tasks"]
+            if one["healthStatus"] != "UNKNOWN":
+                break
+            time.sleep(0.1)
+        assert one["healthStatus"] == one["containers"][0]["healthStatus"] == "UNHEALTHY" and one["lastStatus"] == "RUNNING"
+        assert brokers.sealdock("task", "stop", task_id).returncode == 0

@@ -5,7 +5,7 @@ use super::source::{DefinitionArguments, HostArguments, Source};
 use crate::cli::Failure;
 use crate::cli::broker::{BrokerArguments, block_on};
 use crate::cli::output::{say, tell};
-use crate::diagnostic::{Diagnostic, Severity, line_column};
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::ecs::definition::SecretBinding;
 use crate::ecs::plan::{ContainerPlan, TaskPlan};
 use crate::launch::{self, Options};
@@ -37,6 +37,7 @@ pub(super) fn plan(arguments: &PlanArguments) -> Result<ExitCode, Failure> {
     // A launch would be refused for these; a plan only says so.
     let missing = launch::missing(&plan, &host).into_iter();
     warnings.extend(missing.map(|d| Diagnostic { severity: Severity::Warning, ..d }));
+    warnings.extend(launch::differences(&plan, &host));
     if arguments.resolve {
         let client = arguments.broker.client().map_err(Failure::of_launch)?;
         let options = Options { region: client.region().to_owned(), ..host };
@@ -98,7 +99,7 @@ fn plan_json(plan: &TaskPlan, warnings: &[Diagnostic], source: &Source, resolved
         })
     });
     let warnings = warnings.iter().map(|w| {
-        let place = w.primary.as_ref().map(|label| line_column(&source.text, label.span.start));
+        let place = source.place(w);
         json!({
             "severity": format!("{:?}", w.severity).to_lowercase(), "code": w.code, "message": w.message, "line": place.map(|p| p.0), "column": place.map(|p| p.1),
             "help": w.help,

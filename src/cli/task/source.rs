@@ -2,7 +2,8 @@
 //! in for services that this host does not have.
 
 use crate::cli::Failure;
-use crate::diagnostic::{Diagnostic, Severity, render_all};
+use crate::diagnostic::{Diagnostic, Severity, line_column};
+use crate::ecs::compose;
 use crate::ecs::plan::TaskPlan;
 use crate::ecs::{Reading, Values};
 use crate::launch::{Directories, LaunchError, Options};
@@ -15,8 +16,12 @@ pub(crate) struct DefinitionArguments {
     /// Task definition; `-` is standard input
     ///
     /// The input of RegisterTaskDefinition, the output of DescribeTaskDefinition, a CloudFormation
-    /// template (JSON or YAML), a list of containers, or the output of `terraform show -json`.
+    /// template (JSON or YAML), a list of containers, the output of `terraform show -json`, or a Compose file as the
+    /// ECS CLI takes it.
     file: PathBuf,
+    /// With a Compose file: what ECS needs besides; `ecs-params.yml` beside the file, if there is one
+    #[arg(long, value_name = "FILE")]
+    ecs_params: Option<PathBuf>,
     /// Fill a placeholder of the file, or a parameter of its template; can be repeated
     #[arg(long, value_name = "NAME=VALUE")]
     set: Vec<String>,
@@ -64,6 +69,8 @@ impl HostArguments {
 pub(crate) struct Source {
     path: String,
     pub(crate) text: String,
+    /// Path and text of `ecs-params.yml`.
+    params: Option<(String, String)>,
     reading: Reading,
 }
 
@@ -81,7 +88,38 @@ impl DefinitionArguments {
             values.set_default("AWS::Region", &region);
         }
         let (path, text) = read(&self.file)?;
-        Ok(Source { path, text, reading: Reading { values, select: self.select.clone() } })
+        let reading = Reading { values, select: self.select.clone(), ..Reading::default() };
+        if compose::is_compose_file(&text) {
+            return self.compose(path, text, reading);
+        }
+        let params = self.ecs_params.as_deref().map(read).transpose()?;
+        let reading = Reading { ecs_params: params.as_ref().map(|(_, text)| text.clone()), ..reading };
+        Ok(Source { path, text, params, reading })
+    }
+
+    /// A Compose file comes with others: `ecs-params.yml` and files with variables.
+    fn compose(&self, path: String, text: String, reading: Reading) -> Result<Source, Failure> {
+        let absolute = std::path::absolute(&self.file).unwrap_or_else(|_| self.file.clone());
+        let directory = absolute.parent().unwrap_or(Path::new("/")).to_owned();
+        let beside = directory.join("ecs-params.yml");
+        let params = match &self.ecs_params {
+            Some(path) => Some(read(path)?),
+            None if beside.is_file() => Some(read(&beside)?),
+            None => None,
+        };
+        let named = compose::env_files(&text).into_iter().map(|name| {
+            let content =
+                std::fs::read_to_string(directory.join(&name)).map_err(|e| format!("cannot be read: {e}"));
+            (name, content)
+        });
+        let reading = Reading {
+            files: named.collect(),
+            ecs_params: params.as_ref().map(|(_, text)| text.clone()),
+            project: directory.file_name().map(|name| name.to_string_lossy().into_owned()),
+            directory: Some(directory.display().to_string()),
+            ..reading
+        };
+        Ok(Source { path, text, params, reading })
     }
 }
 
@@ -112,7 +150,25 @@ impl Source {
     }
 
     pub(crate) fn render(&self, diagnostics: &[Diagnostic]) -> String {
-        render_all(diagnostics, &self.path, &self.text)
+        let parts = diagnostics.iter().map(|diagnostic| match (self.in_params(diagnostic), &self.params) {
+            (Some(moved), Some((path, text))) => moved.render(path, text),
+            _ => diagnostic.render(&self.path, &self.text),
+        });
+        parts.collect::<Vec<_>>().join("\n\n")
+    }
+
+    /// Line and column of a finding, in its file.
+    pub(crate) fn place(&self, diagnostic: &Diagnostic) -> Option<(usize, usize)> {
+        let start = |diagnostic: &Diagnostic| diagnostic.primary.as_ref().map(|label| label.span.start);
+        match (self.in_params(diagnostic), &self.params) {
+            (Some(moved), Some((_, text))) => Some(line_column(text, start(&moved)?)),
+            _ => Some(line_column(&self.text, start(diagnostic)?)),
+        }
+    }
+
+    /// A finding in `ecs-params.yml`, with its places there.
+    fn in_params(&self, diagnostic: &Diagnostic) -> Option<Diagnostic> {
+        diagnostic.moved_back(compose::offset(&self.text)).filter(|_| self.params.is_some())
     }
 
     pub(crate) fn failed(&self, error: &LaunchError) -> Failure {

@@ -11,6 +11,7 @@
 //! but a syntax error goes on after a complaint, so that one reading reports
 //! everything. What was understood otherwise than written is a note.
 
+pub mod compose;
 mod intrinsic;
 mod leftover;
 mod names;
@@ -25,6 +26,7 @@ pub use values::{Values, ValuesError};
 
 use super::definition::Findings;
 use crate::json::{Member, Node, Value};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// How to read a file.
@@ -34,6 +36,15 @@ pub struct Reading {
     pub values: Values,
     /// Which task definition is meant, of a file with several: a logical id or a family.
     pub select: Option<String>,
+    /// With a Compose file: the text of its `ecs-params.yml`.
+    pub ecs_params: Option<String>,
+    /// With a Compose file: the directory that it is in, where relative paths begin.
+    pub directory: Option<String>,
+    /// With a Compose file: the family, unless it has a name.
+    pub project: Option<String>,
+    /// With a Compose file: the files that it names (see [`compose::env_files`]) by that name, or
+    /// why they cannot be read.
+    pub files: BTreeMap<String, Result<String, String>>,
 }
 
 /// A file that was understood.
@@ -68,8 +79,19 @@ pub(super) fn read(text: &str, reading: &Reading, findings: &Findings) -> Option
     form.note(findings, &filled);
     filled.place_node(&mut root);
     let loose = form.is_loose();
-    let mut document = shape::unwrap(root, reading, &filled.used, findings)?;
-    document.loose = loose;
+    let mut document = if compose::is_compose(&root) {
+        let params = match &reading.ecs_params {
+            Some(params) => Some(params_node(params, compose::offset(text), reading, findings)?),
+            None => None,
+        };
+        compose::convert(&root, params.as_ref(), reading, findings)?
+    } else if reading.ecs_params.is_some() {
+        findings.push(compose::no_compose(&root));
+        return None;
+    } else {
+        shape::unwrap(root, reading, &filled.used, findings)?
+    };
+    document.loose |= loose;
     leftover::report(&document.root, findings);
     let compact = compact_length(&document.root);
     if compact > LARGEST_DEFINITION {
@@ -77,6 +99,33 @@ pub(super) fn read(text: &str, reading: &Reading, findings: &Findings) -> Option
     }
     document.implied.family = document.implied.family.filter(|_| document.root.get("family").is_none());
     Some(document)
+}
+
+/// The content of `ecs-params.yml`, with places behind those of the Compose file.
+fn params_node(text: &str, offset: usize, reading: &Reading, findings: &Findings) -> Option<Node> {
+    let own = Findings::default();
+    let filled = template::fill(text, &reading.values, &own);
+    let parsed = syntax::parse(&filled.text).map_err(|error| own.push(filled.place(error)));
+    for found in own.into_inner() {
+        findings.push(found.moved(offset));
+    }
+    let mut root = parsed.ok()?.root;
+    filled.place_node(&mut root);
+    move_places(&mut root, offset);
+    Some(root)
+}
+
+fn move_places(node: &mut Node, by: usize) {
+    let moved = |span: &Range<usize>| span.start + by..span.end + by;
+    node.span = moved(&node.span);
+    match &mut node.value {
+        Value::Array(elements) => elements.iter_mut().for_each(|element| move_places(element, by)),
+        Value::Object(members) => members.iter_mut().for_each(|member| {
+            member.key_span = moved(&member.key_span);
+            move_places(&mut member.value, by);
+        }),
+        _ => {}
+    }
 }
 
 /// Largest definition that ECS takes, in bytes without layout.

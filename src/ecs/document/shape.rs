@@ -196,12 +196,7 @@ fn choose(
 
 /// Files that are something else, by their marks.
 fn other_kind(root: &Node) -> Option<Diagnostic> {
-    let kinds: [(&[&str], &str, &str); 7] = [
-        (
-            &["services"],
-            "this is a Compose file, not a task definition",
-            "run it with Docker Compose, or convert it to a task definition",
-        ),
+    let kinds: [(&[&str], &str, &str); 6] = [
         (
             &["apiVersion", "kind"],
             "this is a Kubernetes object, not a task definition",

@@ -12,13 +12,17 @@
 //! | `forward` | connections, and which tasks take them |
 //! | `replica` | one task and its health |
 //! | `roll` | deployments: what is ready, what fails, what goes |
-//! | this | the loop: requests, replacements, the end |
+//! | `replace` | what becomes of a task that ends or turns unhealthy |
+//! | `ending` | the stop of everything |
+//! | this | the loop: what happens, what is asked for |
 //!
 //! Tasks that a killed supervisor of the same service has left are taken over: they take
 //! connections until the first deployment is ready, and go then.
 
+mod ending;
 mod forward;
 mod publish;
+mod replace;
 mod replica;
 mod roll;
 
@@ -33,6 +37,7 @@ use super::tasks::{self, TaskSummary};
 use crate::client::Client;
 use crate::diagnostic::Diagnostic;
 use crate::ecs::plan::TaskPlan;
+use ending::Ending;
 use forward::{Forwarder, Target};
 use replica::{Happening, Recipe, Replica, What};
 use roll::Deployment;
@@ -42,10 +47,6 @@ use std::future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
-
-/// A task that has been ready for this long has not failed at its start.
-const STABLE: Duration = Duration::from_secs(60);
-const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
 /// What a service is.
 #[derive(Clone, Debug)]
@@ -192,12 +193,6 @@ pub async fn left<R: ContainerRuntime>(runtime: &R, name: &str) -> Result<Vec<Ta
     Ok(tasks.into_iter().filter(|task| task.service.as_deref() == Some(name)).collect())
 }
 
-/// How a service ends.
-struct Ending {
-    result: Result<(), ServiceError>,
-    replies: Vec<Replies>,
-}
-
 struct Service<R> {
     settings: Settings,
     recipe: Recipe<R>,
@@ -270,7 +265,7 @@ impl<R: ContainerRuntime + Clone + 'static> Service<R> {
                 self.aim();
                 let (reason, code) = match &ended {
                     Ok(outcome) => (outcome.stopped_reason.clone().unwrap_or_default(), NOT_READY),
-                    Err(error) => (explain(error), error.exit_code()),
+                    Err(error) => (replace::explain(error), error.exit_code()),
                 };
                 for mut replies in self.waiting.remove(&task_id).unwrap_or_default() {
                     replies.done(json!({ "stoppedReason": reason })).await;
@@ -278,55 +273,6 @@ impl<R: ContainerRuntime + Clone + 'static> Service<R> {
                 self.has_ended(&replica, reason, code).await;
             }
         }
-    }
-
-    async fn has_ended(&mut self, replica: &Replica, reason: String, code: u8) {
-        if self.deployment.as_ref().is_some_and(|d| d.number == replica.deployment) {
-            if !replica.stopping {
-                self.note(format!("task {} stopped: {reason}", replica.task_id)).await;
-            }
-            self.roll_back(&format!("task {} stopped: {reason}", replica.task_id), code).await;
-        } else if self.ending.is_none() && replica.deployment == self.current {
-            self.replace(replica, reason).await;
-        }
-    }
-
-    /// Another task in the place of one that has ended.
-    async fn replace(&mut self, replica: &Replica, reason: String) {
-        let failed = !replica.stopping || replica.failed.is_some();
-        let reason = replica.failed.clone().unwrap_or(reason);
-        if failed {
-            let stable = replica.ready.as_ref().is_some_and(|(since, _)| since.elapsed() >= STABLE);
-            self.failures = if stable { 0 } else { self.failures.saturating_add(1) };
-            self.last_failure = Some(reason.clone());
-        }
-        // After a deployment it is known whether this one is still wanted.
-        if self.deployment.is_some() {
-            return;
-        }
-        let pause = if failed { pause(self.failures) } else { Duration::ZERO };
-        let task_id = &replica.task_id;
-        self.note(format!("task {task_id} stopped: {reason}; another one starts in {} s", pause.as_secs()))
-            .await;
-        self.due.push(Instant::now() + pause);
-    }
-
-    async fn is_unhealthy(&mut self, task_id: &str, reason: String) {
-        let Some(replica) = self.replicas.iter_mut().find(|r| r.task_id == task_id && !r.stopping) else {
-            return;
-        };
-        let deployment = replica.deployment;
-        if self.deployment.as_ref().is_some_and(|d| d.number == deployment) {
-            self.roll_back(&format!("task {task_id}: {reason}"), NOT_READY).await;
-            return;
-        }
-        if deployment != self.current {
-            return;
-        }
-        replica.stop();
-        replica.failed = Some(reason.clone());
-        self.aim();
-        self.note(format!("task {task_id}: {reason}")).await;
     }
 
     async fn ask(&mut self, request: Request, mut replies: Replies) {
@@ -358,51 +304,6 @@ impl<R: ContainerRuntime + Clone + 'static> Service<R> {
             }
             None => replies.failed(119, &format!("the service has no task `{task_id}`")).await,
         }
-    }
-
-    /// Stops everything. A second signal does not wait for containers; a second request waits with the first.
-    async fn stop(&mut self, replies: Option<Replies>) {
-        if self.ending.is_none() {
-            self.note(format!("stopping the service {}", self.settings.name)).await;
-        }
-        if let Some(deployment) = self.deployment.take() {
-            deployment.failed(NOT_READY, "the service is being stopped").await;
-        }
-        if self.ending.is_some() && replies.is_none() {
-            self.replicas.iter().for_each(Replica::kill);
-        }
-        let ending = self.ending.get_or_insert_with(|| Ending { result: Ok(()), replies: Vec::new() });
-        ending.replies.extend(replies);
-        self.close();
-    }
-
-    fn close(&mut self) {
-        self.forwarder.close();
-        self.due.clear();
-        self.replicas.iter_mut().for_each(Replica::stop);
-    }
-
-    fn is_over(&self) -> bool {
-        self.ending.is_some() && self.replicas.is_empty()
-    }
-
-    async fn end(mut self) -> Result<(), ServiceError> {
-        let Some(ending) = self.ending.take() else { return Ok(()) };
-        let mut result = ending.result;
-        // Whatever could not take their place leaves them alone.
-        let orphans = if result.is_ok() { std::mem::take(&mut self.orphans) } else { Vec::new() };
-        for (task, _) in orphans {
-            if let Err(error) = tasks::stop(&self.recipe.runtime, &task).await {
-                result = Err(error.into());
-            }
-        }
-        for mut replies in ending.replies {
-            match &result {
-                Ok(()) => replies.done(json!({ "service": self.settings.name })).await,
-                Err(error) => replies.failed(124, &error.to_string()).await,
-            }
-        }
-        result
     }
 
     fn next_alarm(&self) -> Option<Instant> {
@@ -446,34 +347,9 @@ impl<R: ContainerRuntime + Clone + 'static> Service<R> {
     }
 }
 
-/// What is wrong with a launch: all of it, without places, of which the one who asks has no text.
-fn explain(error: &LaunchError) -> String {
-    let found = error.diagnostics().iter().map(|d| format!("\n  {}", d.message));
-    std::iter::once(error.to_string()).chain(found).collect()
-}
-
-/// How long to wait after so many failures in a row: 1, 2, 4, ... seconds; nothing after the end of a task that was stable.
-fn pause(failures: u32) -> Duration {
-    match failures {
-        0 => Duration::ZERO,
-        some => Duration::from_secs(1_u64.checked_shl(some - 1).unwrap_or(u64::MAX)).min(LONGEST_PAUSE),
-    }
-}
-
 async fn until(alarm: Option<Instant>) {
     match alarm {
         Some(at) => tokio::time::sleep_until(at.into()).await,
         None => future::pending().await,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_double_up_to_five_minutes() {
-        let seconds: Vec<u64> = [0, 1, 2, 3, 9, 10, 64, u32::MAX].map(|n| pause(n).as_secs()).into();
-        assert_eq!(seconds, [0, 1, 2, 4, 256, 300, 300, 300]);
     }
 }

@@ -1,7 +1,8 @@
 //! Deployments: new tasks beside the old ones until all are ready, then instead of them.
 
+use super::ending::Ending;
 use super::forward::Target;
-use super::{Ending, NOT_READY, Service, ServiceError, ServiceEvent};
+use super::{NOT_READY, Service, ServiceError, ServiceEvent};
 use crate::launch::runtime::ContainerRuntime;
 use crate::launch::supervisor::Replies;
 use crate::launch::tasks;
