@@ -50,6 +50,11 @@ impl Arn {
     }
 }
 
+/// The text of an ARN in the `aws` partition, for where no parts of it are wanted.
+pub fn arn(service: &str, region: &str, account: &str, resource: fmt::Arguments<'_>) -> String {
+    format!("arn:aws:{service}:{region}:{account}:{resource}")
+}
+
 impl FromStr for Arn {
     type Err = ArnError;
 

@@ -110,6 +110,13 @@ metrics! {
         /// Somebody wrote a new value, or cancelled the rotation, before it ended.
         rotations_abandoned r#"{outcome="abandoned"}"#;
     }
+    /// Replicas of secrets that came in sync, or ceased to be, by outcome.
+    Counter "sealdock_replications_total" {
+        /// The replica is as its primary is, for the first time or after it had failed.
+        replications_succeeded r#"{outcome="succeeded"}"#;
+        /// The replica cannot be made or follow; `DescribeSecret` says why.
+        replications_failed r#"{outcome="failed"}"#;
+    }
     /// Secret rotations that are running now.
     Gauge "sealdock_rotations_running" {
         /// Rotations whose function is being called.

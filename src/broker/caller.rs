@@ -5,7 +5,7 @@
 //! of: the user, the role or the account root.
 
 use super::Broker;
-use crate::arn::Arn;
+use crate::arn::{Arn, arn};
 use crate::policy::IdentityKind;
 use crate::secret::SecretValue;
 use crate::vault::{AccessKeyRecord, Row, SessionClaims, TokenError, VaultError};
@@ -159,7 +159,7 @@ impl Broker {
 
     /// ARN of the root of the configuration's account.
     pub fn root_arn(&self) -> String {
-        Arn::new("iam", "", &self.settings.account, "root").to_string()
+        root(&self.settings.account)
     }
 
     /// Whether policies know this principal, or it is the root of an account of the vault.
@@ -176,19 +176,19 @@ impl Broker {
 
     /// The same caller as root of another account of the vault, if it runs the broker.
     pub fn root_in(&self, caller: &Caller, account: &str) -> Option<Caller> {
-        let root = Arn::new("iam", "", account, "root").to_string();
-        self.runs_broker(caller).then(|| self.principal_caller(&root, caller.proof.clone())).flatten()
+        self.runs_broker(caller)
+            .then(|| self.principal_caller(&root(account), caller.proof.clone()))
+            .flatten()
     }
 
     /// The root of an account of the vault: the configuration's, or one whose users or roles the
     /// policies know.
     fn account_root(&self, principal: &str) -> Option<Arn> {
-        let arn: Arn = principal.parse().ok()?;
+        let arn: Arn = principal.ends_with(":root").then(|| principal.parse().ok()).flatten()?;
         let set = self.policies.current();
         let ours = arn.account == self.settings.account
             || set.identities().any(|identity| identity.arn.account == arn.account);
-        let root = Arn::new("iam", "", &arn.account, "root");
-        (ours && arn == root).then_some(arn)
+        (ours && principal == root(&arn.account)).then_some(arn)
     }
 
     fn principal_caller(&self, principal: &str, proof: Proof) -> Option<Caller> {
@@ -223,12 +223,17 @@ impl Broker {
             // A role that was deleted and made again has another id; its old sessions are over.
             .filter(|i| i.kind == IdentityKind::Role && i.id == claims.principal_id)
             .ok_or(CredentialError::Unrecognized)?;
-        let resource = format!("assumed-role/{}/{}", role.name, claims.session_name);
+        let session = format_args!("assumed-role/{}/{}", role.name, claims.session_name);
         Ok(Caller {
             principal: role.arn.clone(),
-            arn: Arn::new("sts", "", &role.arn.account, resource).to_string(),
+            arn: arn("sts", "", &role.arn.account, session),
             id: format!("{}:{}", role.id, claims.session_name),
             proof: Proof::Session(claims),
         })
     }
+}
+
+/// The ARN of an account's root.
+fn root(account: &str) -> String {
+    arn("iam", "", account, format_args!("root"))
 }

@@ -21,6 +21,7 @@ mod key_maintenance;
 mod keys;
 mod parameter_policies;
 pub mod policies;
+mod replication;
 mod rotation;
 mod tasks;
 
@@ -199,6 +200,7 @@ impl Broker {
         }
         self.enforce_parameter_policies()?;
         self.vault.secrets().replicate_due()?;
+        self.report_replication()?;
         self.maintain_keys()?;
         self.anchor()?;
         Ok(())

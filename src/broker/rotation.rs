@@ -95,6 +95,15 @@ impl Broker {
         (secret, region, token): (&str, &str, &str),
         detail: Value,
     ) -> Result<(), AuditError> {
+        let mut data = json!({ "VersionId": token });
+        if let (Some(data), Value::Object(detail)) = (data.as_object_mut(), detail) {
+            data.extend(detail);
+        }
+        self.audit.note(self.secret_event(event.name(test), (secret, region), data)).await
+    }
+
+    /// An event of Secrets Manager about a secret that nobody asked for.
+    pub(super) fn secret_event(&self, name: &str, (secret, region): (&str, &str), detail: Value) -> Event {
         let account = secret.split(':').nth(4).unwrap_or_default();
         let identity = UserIdentity {
             kind: IdentityType::AwsService,
@@ -102,11 +111,11 @@ impl Broker {
             invoked_by: Some(SERVICE.into()),
             ..UserIdentity::default()
         };
-        let mut data = json!({ "SecretId": secret, "VersionId": token });
+        let mut data = json!({ "SecretId": secret });
         if let (Some(data), Value::Object(detail)) = (data.as_object_mut(), detail) {
             data.extend(detail);
         }
-        let mut record = Event::new(SERVICE, event.name(test), identity);
+        let mut record = Event::new(SERVICE, name, identity);
         record.event_time = Some(self.now());
         record.event_type = EventType::AwsServiceEvent;
         record.aws_region = region.to_owned();
@@ -119,7 +128,7 @@ impl Broker {
             account_id: Some(account.to_owned()),
             kind: Some("AWS::SecretsManager::Secret".into()),
         });
-        self.audit.note(record).await
+        record
     }
 }
 

@@ -182,7 +182,8 @@ fn stop_signal(
     })
 }
 
-/// Does the vault's timed work twice a minute, and parameter policies in the second that they are due.
+/// Does the vault's timed work twice a minute; parameter policies in the second that they are due, and
+/// records of replication in the second after it.
 async fn maintain(broker: Arc<Broker>) {
     let mut seconds = tokio::time::interval(Duration::from_secs(1));
     seconds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -190,11 +191,15 @@ async fn maintain(broker: Arc<Broker>) {
     for second in 0_u64.. {
         seconds.tick().await;
         let whole = second % 30 == 0;
-        if !whole && (failed || !broker.vault().parameter_policy_is_due()) {
+        let due = || broker.vault().parameter_policy_is_due() || broker.replication_is_unreported();
+        if !whole && (failed || !due()) {
             continue;
         }
         let broker = Arc::clone(&broker);
-        let work = move || if whole { broker.maintain() } else { broker.enforce_parameter_policies() };
+        let work = move || match whole {
+            true => broker.maintain(),
+            false => broker.enforce_parameter_policies().and_then(|()| broker.report_replication()),
+        };
         let outcome = tokio::task::spawn_blocking(work).await;
         failed = matches!(outcome, Ok(Err(_)));
         if let Ok(Err(error)) = outcome {

@@ -3,7 +3,7 @@
 
 use super::bindings;
 use super::exchange::{Answer, Exchange, Failure, blocking};
-use crate::arn::Arn;
+use crate::arn::arn;
 use crate::broker::{KeyError, ServiceSession, SessionError};
 use crate::policy::IdentityKind;
 use crate::protocol::sealdock::{
@@ -198,5 +198,5 @@ fn named_user(exchange: &Exchange<'_>, name: &str) -> String {
 }
 
 fn user_arn(exchange: &Exchange<'_>, name: &str) -> String {
-    Arn::new("iam", "", &exchange.scope.account, format!("user/{name}")).to_string()
+    arn("iam", "", &exchange.scope.account, format_args!("user/{name}"))
 }

@@ -9,7 +9,7 @@ use super::scope::Scope;
 use super::secrets::permitted;
 use super::table::{Change, Row};
 use super::{Vault, VaultError};
-use crate::arn::Arn;
+use crate::arn::{Arn, arn};
 use crate::audit::Permit;
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -146,7 +146,7 @@ impl Kms<'_> {
         let alias = self.0.keyring.aliases.get(&scope.id(name));
         let target = alias.and_then(|row| self.0.keyring.records.get(&scope.id(&row.record.target)));
         target.map(FoundKey::Customer).ok_or_else(|| {
-            KeyError::NoSuchAlias(Arn::new("kms", &scope.region, &scope.account, name).to_string())
+            KeyError::NoSuchAlias(arn("kms", &scope.region, &scope.account, format_args!("{name}")))
         })
     }
 
@@ -162,8 +162,8 @@ impl Kms<'_> {
         if text.starts_with("arn:") {
             return text.to_owned();
         }
-        let resource = if text.starts_with("alias/") { text.to_owned() } else { format!("key/{text}") };
-        Arn::new("kms", &scope.region, &scope.account, resource).to_string()
+        let kind = if text.starts_with("alias/") { "" } else { "key/" };
+        arn("kms", &scope.region, &scope.account, format_args!("{kind}{text}"))
     }
 
     /// The customer key with this ARN.

@@ -7,14 +7,14 @@ use super::kms_record::{AliasRecord, KeyError, KeyRecord, MAX_ALIASES};
 use super::scope::Scope;
 use super::secrets::permitted;
 use super::table::{Change, Row};
-use crate::arn::Arn;
+use crate::arn::arn;
 use crate::audit::Permit;
 use std::sync::Arc;
 
 impl Kms<'_> {
     /// ARN of the alias `name`.
     pub fn alias_arn(scope: &Scope, name: &str) -> String {
-        Arn::new("kms", &scope.region, &scope.account, name).to_string()
+        arn("kms", &scope.region, &scope.account, format_args!("{name}"))
     }
 
     /// The alias of this name.

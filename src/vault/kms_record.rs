@@ -14,7 +14,7 @@
 
 use super::scope::Scope;
 use super::table::Stored;
-use crate::arn::Arn;
+use crate::arn::arn;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -169,7 +169,7 @@ pub enum KeyError {
 
 /// ARN of the key `key_id`.
 pub(crate) fn key_arn(scope: &Scope, key_id: &str) -> String {
-    Arn::new("kms", &scope.region, &scope.account, format!("key/{key_id}")).to_string()
+    arn("kms", &scope.region, &scope.account, format_args!("key/{key_id}"))
 }
 
 impl KeyRecord {
@@ -324,7 +324,7 @@ impl CustomerKey {
 impl AliasRecord {
     /// The alias ARN.
     pub fn arn(&self) -> String {
-        Arn::new("kms", &self.scope.region, &self.scope.account, &*self.name).to_string()
+        arn("kms", &self.scope.region, &self.scope.account, format_args!("{}", self.name))
     }
 }
 

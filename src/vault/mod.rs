@@ -13,7 +13,7 @@
 //! | `parameter_value.rs`, `parameter_policies.rs` | AWS's rules for values and for what time does, pure |
 //! | `parameter_places.rs`, `parameter_walk.rs`, `parameter_due.rs` | orders of parameters, and the way along them; doing what is due |
 //! | `rotation.rs`, `secret_rotation.rs` | rotation of secrets: rules, operations |
-//! | `replica_record.rs`, `secret_replication.rs`, `secret_table.rs` | replicas of secrets in other Regions |
+//! | `replica_record.rs`, `secret_replication.rs`, `replication_news.rs`, `secret_table.rs` | replicas of secrets in other Regions |
 //! | `secrets.rs`, `parameters.rs` | the operations, each behind a [`Permit`](crate::audit::Permit) |
 //!
 //! The header (store key `H`) is the one record that is not sealed: format
@@ -48,6 +48,7 @@ mod parameter_walk;
 mod parameters;
 mod password;
 mod replica_record;
+mod replication_news;
 mod revocations;
 mod root;
 mod rotation;
@@ -91,6 +92,7 @@ pub use parameter_walk::{Listed, Page, Picked, Within, below};
 pub use parameters::{ParameterFailure, ParameterValue, Parameters};
 pub use password::{PasswordError, PasswordRules};
 pub use replica_record::{Replica, ReplicaState};
+pub use replication_news::ReplicationOutcome;
 pub use revocations::{RevocationRecord, Revocations, Subject};
 pub use root::{KeySource, MIN_PASSPHRASE, RootKeyError, Unlock, create_key_file};
 pub use rotation::{
@@ -116,7 +118,7 @@ use seal::{Keys, random};
 use secret_table::SecretTable;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashSet};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use table::{Change, Table};
@@ -191,6 +193,8 @@ pub struct Vault {
     rotations: AtomicU64,
     /// Held while replicas are brought in sync.
     replication: Mutex<()>,
+    /// Whether there may be outcomes of replication that are not on record.
+    replication_news: AtomicBool,
     /// ARNs of secrets whose name was wanted before maintenance had destroyed them.
     buried: Mutex<Vec<String>>,
 }
@@ -254,6 +258,7 @@ impl Vault {
             touched: Mutex::default(),
             rotations: AtomicU64::default(),
             replication: Mutex::default(),
+            replication_news: AtomicBool::new(true),
             buried: Mutex::default(),
         };
         vault.sweep()?;

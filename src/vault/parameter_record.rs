@@ -14,7 +14,7 @@ use super::parameter_sharing::Sharing;
 use super::parameter_value::needs_advanced;
 use super::scope::Scope;
 use super::table::Stored;
-use crate::arn::Arn;
+use crate::arn::arn;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -144,8 +144,8 @@ impl Stored for ParameterRecord {
 
 /// The ARN of a parameter: the slash between `parameter` and the name is not doubled.
 pub fn parameter_arn(scope: &Scope, name: &str) -> String {
-    let resource = format!("parameter/{}", name.strip_prefix('/').unwrap_or(name));
-    Arn::new("ssm", &scope.region, &scope.account, resource).to_string()
+    let name = name.strip_prefix('/').unwrap_or(name);
+    arn("ssm", &scope.region, &scope.account, format_args!("parameter/{name}"))
 }
 
 impl Selector {

@@ -35,6 +35,9 @@ pub struct Replica {
     /// kept in sync, until somebody asks who may: changes of the primary ask nobody for these keys.
     #[serde(default)]
     pub(crate) refused: bool,
+    /// Whether it is on record that it came in sync, or that it failed.
+    #[serde(default)]
+    pub(crate) told: Option<bool>,
 }
 
 /// How a replica stands.
@@ -53,13 +56,14 @@ pub enum ReplicaState {
 impl Replica {
     /// A replica that is asked for.
     pub fn new(region: String, kms_key_id: Option<String>, overwrite: bool) -> Self {
-        Self { region, kms_key_id, state: ReplicaState::InProgress, overwrite, refused: false }
+        let state = ReplicaState::InProgress;
+        Self { region, kms_key_id, state, overwrite, refused: false, told: None }
     }
 
     /// A replica that is asked for, and whose keys the caller may not use: it is listed as failed.
     pub fn refused(region: String, kms_key_id: Option<String>, why: &str) -> Self {
         let state = failed(why);
-        Self { region, kms_key_id, state, overwrite: false, refused: true }
+        Self { region, kms_key_id, state, overwrite: false, refused: true, told: None }
     }
 
     /// Whether something is left to do.

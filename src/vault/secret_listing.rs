@@ -113,7 +113,8 @@ const ROTATED: &str = "t/";
 pub(super) fn places(record: &SecretRecord) -> Vec<String> {
     let orders = [SecretOrder::Created, SecretOrder::Changed, SecretOrder::Accessed];
     let due = record.deletion.as_ref().map(|d| format!("{DUE}{}/{}", sortable(d.due), record.id()));
-    let replicated = record.is_replica() || record.replicas.iter().any(Replica::is_due);
+    let to_do = |replica: &Replica| replica.is_due() || replica.news().is_some();
+    let replicated = record.is_replica() || record.replicas.iter().any(to_do);
     let replicated = replicated.then(|| format!("{REPLICATED}{}", record.id()));
     let rotated = record.rotation.as_ref().map(|_| format!("{ROTATED}{}", record.id()));
     orders.iter().map(|order| order.place(record)).chain(due).chain(replicated).chain(rotated).collect()
@@ -134,7 +135,8 @@ impl Secrets<'_> {
         Ok(list(self.0.secrets.rows(), scope, page, USUAL, listed))
     }
 
-    /// All replicas, and the primaries whose replicas are due.
+    /// All replicas, and the primaries whose replicas are due or have come to something that is not on
+    /// record.
     pub(super) fn replicated(&self) -> Vec<Arc<Row<SecretRecord>>> {
         self.placed(REPLICATED)
     }

@@ -13,7 +13,7 @@ use super::scope::Scope;
 use super::secret_error::SecretError;
 use super::secret_listing;
 use super::table::Stored;
-use crate::arn::Arn;
+use crate::arn::arn;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -133,8 +133,8 @@ impl Stored for SecretRecord {
 impl SecretRecord {
     /// The full ARN, with the random suffix.
     pub fn arn(&self) -> String {
-        let resource = format!("secret:{}-{}", self.name, self.suffix);
-        Arn::new("secretsmanager", &self.scope.region, &self.scope.account, resource).to_string()
+        let Self { scope, name, suffix, .. } = self;
+        arn("secretsmanager", &scope.region, &scope.account, format_args!("secret:{name}-{suffix}"))
     }
 
     /// The version that a read with these selectors gets. One without a value is as if it

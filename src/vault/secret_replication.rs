@@ -140,6 +140,7 @@ impl Secrets<'_> {
             // The change itself is durable. A replica that could not be reached says InProgress,
             // and maintenance reports the failure when it tries again.
             let _ = self.synchronise(id);
+            self.replication_is_news();
         }
         Ok(answer)
     }
@@ -219,6 +220,7 @@ impl Secrets<'_> {
                     None => (Change::Keep, ()),
                 })
             })?;
+            self.replication_is_news();
             if let Some(error) = failure {
                 return Err(error);
             }

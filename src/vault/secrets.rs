@@ -14,7 +14,7 @@ use super::secret_record::{SecretRecord, VersionRecord};
 use super::secret_suffix::SecretSuffix;
 use super::table::{Change, Row};
 use super::{Vault, VaultError};
-use crate::arn::Arn;
+use crate::arn::{Arn, arn};
 use crate::audit::Permit;
 use crate::secret::SecretValue;
 use jiff::{Timestamp, Unit};
@@ -127,8 +127,7 @@ impl Secrets<'_> {
         if secret_id.starts_with("arn:") {
             return secret_id.to_owned();
         }
-        let resource = format!("secret:{secret_id}-??????");
-        Arn::new("secretsmanager", &scope.region, &scope.account, resource).to_string()
+        arn("secretsmanager", &scope.region, &scope.account, format_args!("secret:{secret_id}-??????"))
     }
 
     /// `GetSecretValue`: the value of one version. A version under a customer key needs a permit for

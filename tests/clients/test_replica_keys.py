@@ -9,6 +9,8 @@ from accounts import arn, policy, statement
 from broker import ACCOUNT, REGION
 from conftest import client, dev_key, find_canary, make_key
 from expect import NO_SECRET, body, refused
+from functions import eventually
+from test_rotation import metric
 
 NEAR, FAR = "eu-west-1", "us-east-1"
 DEFAULT_KEY = "alias/aws/secretsmanager"
@@ -77,6 +79,37 @@ def test_a_region_that_failed_can_be_removed_and_then_the_secret(secrets, name, 
     answer = secrets.remove_regions_from_replication(SecretId=name, RemoveReplicaRegions=[NEAR])
     assert answer["ReplicationStatus"] == []
     secrets.delete_secret(SecretId=name)
+
+
+def told(broker, arn):
+    """The events about the replicas of a secret, oldest first: name, Region, reason."""
+    lines = [line for path in sorted((broker.directory / "audit").glob("*.jsonl")) for line in path.read_text().splitlines()]
+    found = [record.get("event", record) for record in map(json.loads, lines)]
+    data = [(e["eventName"], e["additionalEventData"]) for e in found if e.get("eventName", "").startswith("Replication")]
+    return [(name, d["ReplicaRegion"], d.get("failure")) for name, d in data if d["SecretId"] == arn]
+
+
+def test_what_becomes_of_a_replica_is_on_record(dev, secrets, at, kms_at, name, value):
+    """Once for each change from one to the other, and not for each change of the secret."""
+    count = lambda outcome: metric(dev, f'sealdock_replications_total{{outcome="{outcome}"}}')
+    before = {outcome: count(outcome) for outcome in ("succeeded", "failed")}
+    key = make_key(kms_at(NEAR))
+    regions = [{"Region": NEAR, "KmsKeyId": key}, {"Region": FAR, "KmsKeyId": "alias/nobody-made-it"}]
+    arn = secrets.create_secret(Name=name, SecretString=value, AddReplicaRegions=regions)["ARN"]
+    missing = ENCRYPT + f"Alias arn:aws:kms:{FAR}:{ACCOUNT}:alias/nobody-made-it is not found."
+    first = [("ReplicationSucceeded", NEAR, None), ("ReplicationFailed", FAR, missing)]
+    eventually(lambda: told(dev, arn) == first)
+    secrets.put_secret_value(SecretId=name, SecretString=value + "2")
+    secrets.tag_resource(SecretId=name, Tags=[{"Key": "k", "Value": "v"}])
+    kms_at(NEAR).disable_key(KeyId=key)
+    secrets.put_secret_value(SecretId=name, SecretString=value + "3")
+    second = [*first, ("ReplicationFailed", NEAR, ENCRYPT + f"{key} is disabled.")]
+    eventually(lambda: told(dev, arn) == second)
+    kms_at(NEAR).enable_key(KeyId=key)
+    secrets.put_secret_value(SecretId=name, SecretString=value + "4")
+    eventually(lambda: told(dev, arn) == [*second, ("ReplicationSucceeded", NEAR, None)])
+    assert at(NEAR).get_secret_value(SecretId=name)["SecretString"] == value + "4"
+    assert count("failed") >= before["failed"] + 2 and count("succeeded") >= before["succeeded"] + 2
 
 
 def test_a_replicas_key_that_is_disabled_meanwhile(secrets, at, kms_at, name, value):

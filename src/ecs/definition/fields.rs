@@ -4,6 +4,8 @@
 //! for is unknown, so the list of known fields is the code that reads them. Wrong
 //! values are reported and count as absent, so that reading goes on.
 
+use super::placed::placed;
+use super::units::{MEMORY_UNITS, with_unit};
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::json::{Member, Node, Value};
 use std::cell::RefCell;
@@ -374,94 +376,6 @@ impl<'a> Fields<'a> {
             self.findings.push(error);
         }
     }
-}
-
-/// Where a field belongs that is known at another level.
-fn placed(name: &str, owner: &str) -> Option<&'static str> {
-    const TASK: [&str; 14] = [
-        "containerDefinitions",
-        "ephemeralStorage",
-        "executionRoleArn",
-        "family",
-        "inferenceAccelerators",
-        "ipcMode",
-        "networkMode",
-        "pidMode",
-        "placementConstraints",
-        "proxyConfiguration",
-        "requiresCompatibilities",
-        "runtimePlatform",
-        "taskRoleArn",
-        "volumes",
-    ];
-    const CONTAINER: [&str; 25] = [
-        "command",
-        "dependsOn",
-        "dockerLabels",
-        "entryPoint",
-        "environment",
-        "environmentFiles",
-        "essential",
-        "firelensConfiguration",
-        "healthCheck",
-        "image",
-        "linuxParameters",
-        "links",
-        "logConfiguration",
-        "memoryReservation",
-        "mountPoints",
-        "portMappings",
-        "privileged",
-        "readonlyRootFilesystem",
-        "repositoryCredentials",
-        "restartPolicy",
-        "secrets",
-        "systemControls",
-        "ulimits",
-        "user",
-        "volumesFrom",
-    ];
-    const LINUX: [&str; 7] = [
-        "capabilities",
-        "devices",
-        "initProcessEnabled",
-        "maxSwap",
-        "sharedMemorySize",
-        "swappiness",
-        "tmpfs",
-    ];
-    const LOG: [&str; 3] = ["logDriver", "options", "secretOptions"];
-    let (task, container) = (owner == "task definition", !owner.contains(": ") && owner != "task definition");
-    match name {
-        name if !task && TASK.contains(&name) => {
-            Some("at the level of the task, beside `containerDefinitions`")
-        }
-        name if !container && CONTAINER.contains(&name) => Some("in an entry of `containerDefinitions`"),
-        name if LINUX.contains(&name) && container => Some("in `linuxParameters` of the container"),
-        name if LOG.contains(&name) && container => Some("in `logConfiguration` of the container"),
-        _ => None,
-    }
-}
-
-/// Units of memory, in MiB.
-pub(super) const MEMORY_UNITS: &[(&str, f64)] =
-    &[("gib", 1024.0), ("gb", 1024.0), ("mib", 1.0), ("mb", 1.0), ("g", 1024.0), ("m", 1.0)];
-
-/// A whole number, with or without a unit.
-pub(super) fn with_unit(text: &str, units: &[(&str, f64)]) -> Option<u32> {
-    let text = text.trim().to_ascii_lowercase();
-    if let Ok(plain) = text.parse::<u32>() {
-        return Some(plain);
-    }
-    let (digits, factor) =
-        units.iter().find_map(|(unit, factor)| Some((text.strip_suffix(unit)?.trim_end(), factor)))?;
-    if !digits.chars().all(|c| c.is_ascii_digit() || c == '.') {
-        return None;
-    }
-    let amount = digits.parse::<f64>().ok()? * factor;
-    // Whole units only, and few enough that the conversion is exact.
-    let whole = amount.fract() == 0.0 && (0.0..=f64::from(i32::MAX)).contains(&amount);
-    whole.then(|| format!("{amount}").parse().ok()).flatten()
 }
 
 /// Whether a value asks for nothing: `DescribeTaskDefinition` prints an empty

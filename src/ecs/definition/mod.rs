@@ -17,8 +17,10 @@ mod health;
 mod linux;
 mod logging;
 mod network;
+mod placed;
 mod storage;
 mod task;
+mod units;
 
 pub use container::{
     Condition, ContainerDefinition, ContainerSettings, Dependency, Link, RestartPolicy, VolumesFrom,

@@ -1,9 +1,10 @@
 //! The task level of a definition, and the entry to reading one.
 
 use super::container::container;
-use super::fields::{Fields, Findings, MEMORY_UNITS, with_unit};
+use super::fields::{Fields, Findings};
 use super::network::network_mode;
 use super::storage::volume;
+use super::units::{MEMORY_UNITS, with_unit};
 use super::{ContainerDefinition, NetworkMode, Spanned, Volume};
 use crate::arn::Arn;
 use crate::diagnostic::{Diagnostic, Severity};

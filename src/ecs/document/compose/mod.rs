@@ -16,7 +16,10 @@
 //! Source: the ECS CLI's documentation (Using Docker compose file syntax, Using Amazon ECS parameters) and
 //! its `ecs_params_reader.go`, `convert_task_definition.go` and `adapter/convert.go`.
 
+mod health;
 mod keys;
+mod linux;
+mod network;
 mod params;
 mod service;
 mod values;

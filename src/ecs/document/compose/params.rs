@@ -1,8 +1,8 @@
 //! `ecs-params.yml`: what ECS needs to know and Compose has no word for.
 
 use super::Reading;
+use super::health::health;
 use super::keys::{Keys, object};
-use super::service::health;
 use super::values::{list, mapping, mebibytes, scalar, text};
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::ecs::definition::Findings;

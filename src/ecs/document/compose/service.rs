@@ -1,10 +1,13 @@
 //! One service of a Compose file -> one container definition.
 
 use super::Reading;
+use super::health::health;
 use super::keys::{Keys, object};
+use super::linux::linux;
+use super::network::network;
 use super::params::Params;
 use super::values::{
-    bytes, flag, list, mapping, mebibytes, number, one_or_more, pairs, scalar, seconds, text, words,
+    flag, list, mapping, mebibytes, number, one_or_more, pairs, scalar, scalar_at, text, words,
 };
 use super::volumes::Volumes;
 use crate::diagnostic::Diagnostic;
@@ -16,7 +19,7 @@ use std::ops::Range;
 /// MiB of a service that says nothing about memory.
 const MEMORY: u64 = 512;
 
-type Members = Vec<(&'static str, Node)>;
+pub(super) type Members = Vec<(&'static str, Node)>;
 
 pub(super) fn container(
     service: &Member,
@@ -230,152 +233,6 @@ fn resources(keys: &mut Keys<'_>, to: &mut Members) {
     }
 }
 
-fn linux(keys: &mut Keys<'_>, to: &mut Members, span: &Range<usize>) {
-    let mut members = Vec::new();
-    let mut capabilities = Vec::new();
-    keys.pass("cap_add", "add", &mut capabilities);
-    keys.pass("cap_drop", "drop", &mut capabilities);
-    if !capabilities.is_empty() {
-        members.push(("capabilities", object(span, capabilities)));
-    }
-    if let Some(member) = keys.take("devices") {
-        let devices =
-            member.value.array().unwrap_or_default().iter().filter_map(scalar_at).map(|(device, span)| {
-                let mut parts = device.split(':');
-                let mut members = vec![("hostPath", text(parts.next().unwrap_or_default(), span))];
-                members.extend(parts.next().map(|path| ("containerPath", text(path, span))));
-                if let Some(permissions) = parts.next() {
-                    let words = [('r', "read"), ('w', "write"), ('m', "mknod")];
-                    let words = words
-                        .iter()
-                        .filter(|(c, _)| permissions.contains(*c))
-                        .map(|(_, word)| text(*word, span));
-                    members.push(("permissions", list(words.collect(), span)));
-                }
-                object(span, members)
-            });
-        members.push(("devices", list(devices.collect(), &member.value.span)));
-    }
-    if let Some(member) = keys.take("shm_size") {
-        match mebibytes(&member.value) {
-            Some(node) => members.push(("sharedMemorySize", node)),
-            None => keys.unreadable(&member.value.span, "`shm_size` is no size such as 64m"),
-        }
-    }
-    if let Some(member) = keys.take("tmpfs") {
-        let mounts = one_or_more(&member.value);
-        let mounts = mounts.array().unwrap_or_default().iter().filter_map(|node| tmpfs(node, keys));
-        members.push(("tmpfs", list(mounts.collect(), &member.value.span)));
-    }
-    if !members.is_empty() {
-        to.push(("linuxParameters", object(span, members)));
-    }
-}
-
-fn scalar_at(node: &Node) -> Option<(String, &Range<usize>)> {
-    Some((scalar(node)?, &node.span))
-}
-
-/// `PATH:size=64m,OPTION,...`; the size has to be there.
-fn tmpfs(node: &Node, keys: &Keys<'_>) -> Option<Node> {
-    let (written, span) = scalar_at(node)?;
-    let (path, options) = written.split_once(':').unwrap_or((&written, ""));
-    let (size, others): (Vec<&str>, Vec<&str>) =
-        options.split(',').filter(|o| !o.is_empty()).partition(|o| o.starts_with("size="));
-    let size = size.first().and_then(|size| bytes(&text(size.trim_start_matches("size="), span)));
-    let Some(size) = size.map(|bytes| bytes >> 20).filter(|size| *size > 0) else {
-        keys.unreadable(
-            span,
-            &format!("`{written}`: tmpfs needs a path and a size of at least 1m: PATH:size=64m"),
-        );
-        return None;
-    };
-    let options = others.into_iter().map(|option| text(option, span)).collect();
-    Some(object(
-        span,
-        vec![
-            ("containerPath", text(path, span)),
-            ("size", number(size, span)),
-            ("mountOptions", list(options, span)),
-        ],
-    ))
-}
-
-fn network(keys: &mut Keys<'_>, to: &mut Members) {
-    if let Some(member) = keys.take("ports") {
-        let ports = member.value.array().unwrap_or_default().iter().filter_map(|node| port(node, keys));
-        to.push(("portMappings", list(ports.collect(), &member.value.span)));
-    }
-    if let Some(member) = keys.take("extra_hosts") {
-        let entries: Vec<(String, String, &Range<usize>)> = match &member.value.value {
-            Value::Object(members) => members
-                .iter()
-                .filter_map(|m| Some((m.key.clone(), scalar(&m.value)?, &m.value.span)))
-                .collect(),
-            _ => {
-                let entries = member.value.array().unwrap_or_default().iter().filter_map(scalar_at);
-                entries
-                    .filter_map(|(entry, span)| {
-                        let found = entry
-                            .split_once([':', '='])
-                            .map(|(host, address)| (host.to_owned(), address.to_owned(), span));
-                        if found.is_none() {
-                            keys.unreadable(span, &format!("`{entry}` is not HOSTNAME:ADDRESS"));
-                        }
-                        found
-                    })
-                    .collect()
-            }
-        };
-        let nodes = entries.into_iter().map(|(host, address, span)| {
-            object(span, vec![("hostname", text(host, span)), ("ipAddress", text(address, span))])
-        });
-        to.push(("extraHosts", list(nodes.collect(), &member.value.span)));
-    }
-}
-
-/// `[[ADDRESS:]HOST:]CONTAINER[/tcp|/udp]`, or the long form.
-fn port(node: &Node, keys: &Keys<'_>) -> Option<Node> {
-    let span = &node.span;
-    let mut members = Vec::new();
-    if node.object().is_some() {
-        for (name, api) in [("target", "containerPort"), ("published", "hostPort"), ("protocol", "protocol")]
-        {
-            members.extend(node.get(name).map(|node| (api, node.clone())));
-        }
-        return Some(object(span, members));
-    }
-    let written = scalar(node)?;
-    let (ports, protocol) = written.split_once('/').unwrap_or((&written, "tcp"));
-    let parts: Vec<&str> = ports.rsplitn(3, ':').collect();
-    let port = |text: &str| text.parse::<u16>().ok();
-    let read = match parts.as_slice() {
-        [container] => port(container).map(|container| (container, None)),
-        [container, host] | [container, host, _] => {
-            let host = if host.is_empty() { Some(None) } else { port(host).map(Some) };
-            port(container).zip(host)
-        }
-        _ => None,
-    };
-    let Some((container, host)) = read else {
-        keys.unreadable(
-            span,
-            &format!("`{written}` is not [HOST:]CONTAINER[/udp]; the ECS CLI takes no ranges of ports"),
-        );
-        return None;
-    };
-    if parts.len() == 3 {
-        keys.note(
-            span,
-            &format!("the address in `{written}` has no effect: ECS offers ports on all addresses"),
-        );
-    }
-    members.push(("containerPort", number(container.into(), span)));
-    members.extend(host.map(|host| ("hostPort", number(host.into(), span))));
-    members.push(("protocol", text(protocol, span)));
-    Some(object(span, members))
-}
-
 fn mounts(
     keys: &mut Keys<'_>,
     to: &mut Members,
@@ -431,41 +288,6 @@ fn depends_on(node: &Node, keys: &Keys<'_>) -> Option<Node> {
         }
     };
     Some(list(entries, &node.span))
-}
-
-/// A health check as both files have it.
-pub(super) fn health(node: &Node, owner: &str, findings: &Findings) -> Option<Node> {
-    let mut keys = Keys::of(node, owner, findings)?;
-    if keys.take("disable").is_some_and(|m| m.value.value == Value::Bool(true)) {
-        return None;
-    }
-    let mut members = Vec::new();
-    if let Some(member) = keys.take("test").or_else(|| keys.take("command")) {
-        let span = &member.value.span;
-        let command = one_or_more(&member.value);
-        let mut command = command.array().unwrap_or_default().to_vec();
-        if command.first().and_then(Node::string) == Some("NONE") {
-            return None;
-        }
-        // A single text is a line for the shell.
-        if command.len() == 1 {
-            command.insert(0, text("CMD-SHELL", span));
-        }
-        members.push(("command", list(command, span)));
-    }
-    for (name, api) in [("interval", "interval"), ("timeout", "timeout"), ("start_period", "startPeriod")] {
-        if let Some(member) = keys.take(name) {
-            match seconds(&member.value) {
-                Some(node) => members.push((api, node)),
-                None => keys
-                    .unreadable(&member.value.span, &format!("`{name}` is no duration such as 30 or 1m30s")),
-            }
-        }
-    }
-    keys.pass("retries", "retries", &mut members);
-    keys.accept(&["command", "test"]);
-    keys.finish(true);
-    Some(object(&node.span, members))
 }
 
 /// What the ECS CLI leaves out with a warning.

@@ -15,6 +15,11 @@ pub(super) fn scalar(node: &Node) -> Option<String> {
     }
 }
 
+/// [`scalar`] and its place.
+pub(super) fn scalar_at(node: &Node) -> Option<(String, &Range<usize>)> {
+    Some((scalar(node)?, &node.span))
+}
+
 pub(super) fn text(text: impl Into<String>, span: &Range<usize>) -> Node {
     super::string(text, span.clone())
 }
