@@ -115,15 +115,19 @@ impl AuditLog {
     /// Drives the parts of one request that each record something as soon as they are polled: one sync
     /// covers these first records of all of them.
     pub async fn together<F: Future>(&self, parts: Vec<F>) -> Vec<F::Output> {
-        let records = parts.len();
-        let mut all = pin!(join_all(parts));
+        self.at_once(parts.len(), join_all(parts)).await
+    }
+
+    /// As [`AuditLog::together`], for work that makes `records` records before it first waits.
+    pub async fn at_once<F: Future>(&self, records: usize, work: F) -> F::Output {
+        let mut work = pin!(work);
         let first = poll_fn(|context| {
             let _held = self.queue.hold(records);
-            Poll::Ready(all.as_mut().poll(context))
+            Poll::Ready(work.as_mut().poll(context))
         });
         match first.await {
-            Poll::Ready(answers) => answers,
-            Poll::Pending => all.await,
+            Poll::Ready(answer) => answer,
+            Poll::Pending => work.await,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::{Broker, Caller, Proof};
 use crate::audit::{
-    AuditError, Event, IdentityType, Permit, Refused, Resource, SessionAttributes, SessionContext,
+    AuditError, Event, IdentityType, Permit, Recording, Refused, Resource, SessionAttributes, SessionContext,
     SessionIssuer, UserIdentity,
 };
 use crate::policy::{
@@ -81,9 +81,7 @@ impl Broker {
     pub async fn authorize(&self, context: &Context, ask: &Ask<'_>) -> Result<Permit, Deny> {
         match self.decide(context, ask) {
             Some(decision) => self.record(context, decision).await,
-            None => Err(Deny::Unrecorded(AuditError::Closed(
-                "a request without a caller cannot be decided".into(),
-            ))),
+            None => Err(no_caller()),
         }
     }
 
@@ -91,6 +89,11 @@ impl Broker {
     /// one sync covers these records.
     pub async fn together<F: Future>(&self, parts: Vec<F>) -> Vec<F::Output> {
         self.audit.together(parts).await
+    }
+
+    /// As [`Broker::together`], for work that makes `records` records before it first waits.
+    pub async fn at_once<F: Future>(&self, records: usize, work: F) -> F::Output {
+        self.audit.at_once(records, work).await
     }
 
     /// Whether a request would be allowed. Nothing is recorded, and nothing follows from it.
@@ -132,16 +135,16 @@ impl Broker {
     /// # Errors
     /// [`Deny`].
     pub(super) async fn record(&self, context: &Context, decision: Decision) -> Result<Permit, Deny> {
+        self.submit(context, decision).await.map_err(Deny::from)
+    }
+
+    /// Hands a decision to the log.
+    pub(super) fn submit(&self, context: &Context, decision: Decision) -> Recording {
         let mut event = self.event(context);
         if decision.resource() != "*" {
             event.resources.push(resource(decision.resource()));
         }
-        let recording = self.audit.record(event, decision);
-        match recording.await {
-            Ok(permit) => Ok(permit),
-            Err(Refused::Denied(decision)) => Err(Deny::Refused(decision)),
-            Err(Refused::Unavailable(error)) => Err(Deny::Unrecorded(error)),
-        }
+        self.audit.record(event, decision)
     }
 
     /// Records a request that failed: malformed, unproven, or refused after its
@@ -179,6 +182,20 @@ impl Broker {
         event.recipient_account_id = account.to_owned();
         event
     }
+}
+
+impl From<Refused> for Deny {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Denied(decision) => Self::Refused(decision),
+            Refused::Unavailable(error) => Self::Unrecorded(error),
+        }
+    }
+}
+
+/// Why a request that proves nobody gets nothing.
+pub(super) fn no_caller() -> Deny {
+    Deny::Unrecorded(AuditError::Closed("a request without a caller cannot be decided".into()))
 }
 
 /// What the caller's session adds to its role, and what it takes away.

@@ -32,7 +32,7 @@ pub use functions::{Function, Grant, Target};
 pub use keys::KeyError;
 pub use policies::{Policies, PolicyError, Watch};
 pub use rotation::RotationEvent;
-pub use tasks::{Injected, RoleSession, ServiceSession, SessionError};
+pub use tasks::{Injected, PendingSession, RoleSession, ServiceSession, SessionError};
 
 use crate::audit::{AuditError, AuditLog, Event, EventType, IdentityType, Options, UserIdentity};
 use crate::clock::Clock;

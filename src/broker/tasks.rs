@@ -3,7 +3,7 @@
 
 use super::{Ask, Broker, Caller, Context, CredentialError, Deny};
 use crate::arn::Arn;
-use crate::audit::{AuditError, Permit};
+use crate::audit::{AuditError, Permit, Recording, Refused};
 use crate::policy::{ConditionKeys, evaluate_trust};
 use crate::secret::SecretValue;
 use crate::vault::{Binding, BindingRecord, SessionClaims, VaultError};
@@ -40,6 +40,45 @@ pub enum SessionError {
         /// The role.
         role: String,
     },
+}
+
+/// A session whose records are on their way to the disk.
+#[derive(Debug)]
+#[must_use = "the session is not on record until it has settled"]
+pub struct PendingSession {
+    passed: Option<Recording>,
+    assumed: Option<Recording>,
+    session: Result<RoleSession, SessionError>,
+}
+
+impl PendingSession {
+    fn refused(error: SessionError) -> Self {
+        Self { passed: None, assumed: None, session: Err(error) }
+    }
+
+    /// Who the session is, if the decisions allow it.
+    pub fn caller(&self) -> Option<&Caller> {
+        self.session.as_ref().ok().map(|session| &session.caller)
+    }
+
+    /// Waits until both decisions are on record.
+    ///
+    /// # Errors
+    /// [`SessionError`].
+    pub async fn settled(self) -> Result<RoleSession, SessionError> {
+        let denied = |refused: Refused| SessionError::Denied(refused.into());
+        if let Some(passed) = self.passed {
+            let _permit: Permit = passed.await.map_err(denied)?;
+        }
+        match self.assumed {
+            None => self.session,
+            Some(assumed) => match assumed.await {
+                Ok(_permit) => self.session,
+                Err(refused @ Refused::Denied(_)) => Err(self.session.err().unwrap_or(denied(refused))),
+                Err(refused) => Err(denied(refused)),
+            },
+        }
+    }
 }
 
 /// What a launcher reports of one container.
@@ -91,11 +130,24 @@ impl Broker {
         context: &Context,
         wanted: &ServiceSession<'_>,
     ) -> Result<RoleSession, SessionError> {
-        let ServiceSession { service, role, .. } = *wanted;
-        let mut pass = Ask::new("iam:PassRole", role);
-        pass.keys.set("iam:PassedToService", service);
-        let _permit: Permit = self.authorize(context, &pass).await.map_err(SessionError::Denied)?;
-        self.issue_for_service(context, wanted, context.caller.as_ref()).await
+        self.begin_session(context, wanted).settled().await
+    }
+
+    /// As [`Broker::service_session`], without waiting for the disk: for a request that reads as
+    /// the role at once. What it reads must not leave before the session has settled.
+    pub fn begin_session(&self, context: &Context, wanted: &ServiceSession<'_>) -> PendingSession {
+        let mut pass = Ask::new("iam:PassRole", wanted.role);
+        pass.keys.set("iam:PassedToService", wanted.service);
+        let Some(decision) = self.decide(context, &pass) else {
+            return PendingSession::refused(SessionError::Denied(super::authorize::no_caller()));
+        };
+        let allowed = decision.is_allowed();
+        let passed = Some(self.submit(context, decision));
+        if !allowed {
+            let session = Err(SessionError::Untrusted { role: wanted.role.to_owned() });
+            return PendingSession { passed, assumed: None, session };
+        }
+        PendingSession { passed, ..self.begin_for_service(context, wanted, context.caller.as_ref()) }
     }
 
     /// A session that the broker itself needs, such as that of a rotation: nobody passes
@@ -109,23 +161,32 @@ impl Broker {
         wanted: &ServiceSession<'_>,
         asked_by: Option<&Caller>,
     ) -> Result<RoleSession, SessionError> {
+        self.begin_for_service(context, wanted, asked_by).settled().await
+    }
+
+    fn begin_for_service(
+        &self,
+        context: &Context,
+        wanted: &ServiceSession<'_>,
+        asked_by: Option<&Caller>,
+    ) -> PendingSession {
         let ServiceSession { service, role, name, .. } = *wanted;
         let untrusted = || SessionError::Untrusted { role: role.to_owned() };
-        let arn: Arn = role.parse().map_err(|_| untrusted())?;
+        let Ok(arn) = role.parse::<Arn>() else { return PendingSession::refused(untrusted()) };
         let set = self.policies.current();
         let access_key_id = self.vault.session_key_id(&arn.account);
-        let mut assumed = context.clone();
-        assumed.event_source = "sts.amazonaws.com";
-        assumed.event_name = "AssumeRole".into();
-        assumed.parameters = Some(json!({ "roleArn": role, "roleSessionName": name, "invokedBy": service }));
-        assumed.response = Some(json!({ "credentials": { "accessKeyId": access_key_id } }));
+        let mut recorded = context.clone();
+        recorded.event_source = "sts.amazonaws.com";
+        recorded.event_name = "AssumeRole".into();
+        recorded.parameters = Some(json!({ "roleArn": role, "roleSessionName": name, "invokedBy": service }));
+        recorded.response = Some(json!({ "credentials": { "accessKeyId": access_key_id } }));
         let keys = self.service_keys(context, wanted, &arn);
-        match self.record(&assumed, evaluate_trust(&set, &arn, service, &keys)).await {
-            Ok(_permit) => {}
-            Err(Deny::Refused(_)) => return Err(untrusted()),
-            Err(deny) => return Err(SessionError::Denied(deny)),
-        }
-        let identity = set.identity(role).ok_or_else(untrusted)?;
+        let decision = evaluate_trust(&set, &arn, service, &keys);
+        let allowed = decision.is_allowed();
+        let assumed = Some(self.submit(&recorded, decision));
+        let Some(identity) = set.identity(role).filter(|_| allowed) else {
+            return PendingSession { passed: None, assumed, session: Err(untrusted()) };
+        };
         let created = self.now();
         let claims = SessionClaims {
             access_key_id,
@@ -140,7 +201,8 @@ impl Broker {
             policy: wanted.policy.map(str::to_owned),
             ..SessionClaims::default()
         };
-        self.issue(claims).map_err(|_| untrusted())
+        let session = self.issue(claims).map_err(|_| untrusted());
+        PendingSession { passed: None, assumed, session }
     }
 
     /// What a trust policy can ask about a service that assumes a role: for whom it does.

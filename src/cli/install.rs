@@ -7,10 +7,11 @@
 
 use super::Failure;
 use super::broker::block_on;
-use super::output::{say, tell};
+use super::hook_arguments::{HookArguments, WrapperArguments};
+use super::output::say;
 use crate::diagnostic::render_all;
 use crate::launch::{ContainerRuntime, Docker, RuntimeEntry, register, unregister};
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use rustix::process::{Pid, Signal};
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -28,6 +29,11 @@ pub(crate) enum InstallCommand {
     /// Afterwards `docker run --runtime sealdock -e DB=sealdock:REFERENCE ...` puts values into containers.
     /// Existing containers are not touched.
     Docker(InstallArguments),
+    /// Write the runtime hook as a program for engines that take an OCI runtime as one path
+    ///
+    /// For `podman --runtime FILE`, `ctr run --runc-binary FILE`, and the `BinaryName` of a runtime in containerd's
+    /// configuration.
+    Wrapper(WrapperArguments),
 }
 
 #[derive(Debug, Subcommand)]
@@ -59,32 +65,11 @@ struct DockerConfig {
 pub(crate) struct InstallArguments {
     #[command(flatten)]
     docker: DockerConfig,
-    /// Broker's Unix socket
-    #[arg(long, value_name = "PATH", default_value = "/run/sealdock.sock")]
-    socket: PathBuf,
-    /// Role for containers that name none
-    #[arg(long, value_name = "ARN")]
-    execution_role: Option<String>,
-    /// Region of references without one, for containers that name none
-    #[arg(long, value_name = "REGION")]
-    region: Option<String>,
-    /// What processes of `docker exec` and health checks get in place of references
-    #[arg(long, value_enum, default_value_t = ExecArgument::Keep)]
-    exec: ExecArgument,
-    /// OCI runtime to hand over to
-    #[arg(long, value_name = "PATH")]
-    runc: Option<PathBuf>,
+    #[command(flatten)]
+    hook: HookArguments,
     /// Make it the default runtime, as Docker Swarm needs it: its services cannot name a runtime
     #[arg(long)]
     default: bool,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum ExecArgument {
-    /// The references, as Docker has them
-    Keep,
-    /// The values that the container was started with
-    Inject,
 }
 
 #[derive(Debug, Args)]
@@ -97,28 +82,17 @@ pub(crate) struct UninstallArguments {
 }
 
 pub(crate) fn install(command: &InstallCommand) -> Result<ExitCode, Failure> {
-    let InstallCommand::Docker(arguments) = command;
-    let program =
-        std::env::current_exe().map_err(|e| Failure::new(2, format!("cannot find this program: {e}")))?;
-    let socket = std::path::absolute(&arguments.socket).map_err(|e| Failure::new(2, e))?;
-    let mut words = vec!["runtime-hook".to_owned(), "--socket".to_owned(), socket.display().to_string()];
-    let mut add = |option: &str, value: String| words.extend([option.to_owned(), value]);
-    if let Some(role) = &arguments.execution_role {
-        add("--execution-role", role.clone());
+    match command {
+        InstallCommand::Docker(arguments) => install_docker(arguments),
+        InstallCommand::Wrapper(arguments) => arguments.install(),
     }
-    if let Some(region) = &arguments.region {
-        add("--region", region.clone());
-    }
-    if let Some(runc) = &arguments.runc {
-        add("--runc", runc.display().to_string());
-    }
-    if matches!(arguments.exec, ExecArgument::Inject) {
-        add("--exec", "inject".to_owned());
-    }
-    words.push("--".to_owned());
+}
+
+fn install_docker(arguments: &InstallArguments) -> Result<ExitCode, Failure> {
+    let (program, words) = arguments.hook.command_line()?;
     let entry = RuntimeEntry {
         name: arguments.docker.name.clone(),
-        path: program.display().to_string(),
+        path: program,
         arguments: words,
         is_default: arguments.default,
     };
@@ -128,11 +102,8 @@ pub(crate) fn install(command: &InstallCommand) -> Result<ExitCode, Failure> {
         Applied::Unchanged => say(format_args!("runtime `{}` is registered already", entry.name)),
         Applied::Written => say(format_args!("runtime `{}` is registered with Docker", entry.name)),
     }
-    if !arguments.docker.dry_run && !socket.exists() {
-        let socket = socket.display();
-        tell(format_args!(
-            "note: there is no broker at `{socket}` yet; containers with references do not start without it"
-        ));
+    if !arguments.docker.dry_run {
+        arguments.hook.note_missing_broker();
     }
     Ok(ExitCode::SUCCESS)
 }

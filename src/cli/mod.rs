@@ -20,6 +20,7 @@ mod broker;
 mod coverage;
 mod detach;
 mod dev;
+mod hook_arguments;
 mod init;
 mod install;
 mod key;
@@ -64,7 +65,7 @@ enum Command {
     /// Keep tasks running, and replace them without a refused connection
     #[command(subcommand)]
     Service(service::ServiceCommand),
-    /// Make Docker use the runtime hook
+    /// Make Docker, Podman or containerd use the runtime hook
     #[command(subcommand)]
     Install(install::InstallCommand),
     /// Make Docker forget the runtime hook

@@ -7,9 +7,9 @@ use crate::protocol::sealdock::{
     AccessKey, AccessKeyStatus, AccessKeySummary, Binding, CreateAccessKeyRequest, CreateAccessKeyResponse,
     CreateTaskSessionRequest, CreateTaskSessionResponse, DeleteAccessKeyRequest, ForgetBindingsRequest,
     KeyOwner, ListAccessKeysRequest, ListAccessKeysResponse, ListBindingsRequest, ListBindingsResponse,
-    ListRevocationsRequest, ListRevocationsResponse, RecordInjectionsRequest, Revocation,
-    RevokeSessionsRequest, Revoked, SessionCredentials, UpdateAccessKeyRequest, WhoAmIRequest,
-    WhoAmIResponse,
+    ListRevocationsRequest, ListRevocationsResponse, RecordInjectionsRequest, ResolveInjectionsRequest,
+    ResolveInjectionsResponse, Revocation, RevokeSessionsRequest, Revoked, SessionCredentials,
+    UpdateAccessKeyRequest, WhoAmIRequest, WhoAmIResponse,
 };
 use crate::protocol::secretsmanager::{GetSecretValueRequest, GetSecretValueResponse};
 use crate::protocol::ssm::{GetParametersRequest, GetParametersResponse};
@@ -46,6 +46,14 @@ impl Client {
         request: &CreateTaskSessionRequest,
     ) -> Result<CreateTaskSessionResponse, ClientError> {
         self.typed(Operation::CreateTaskSession, request, CreateTaskSessionResponse::decode).await
+    }
+
+    /// The values of a container's references.
+    pub async fn resolve_injections(
+        &self,
+        request: &ResolveInjectionsRequest,
+    ) -> Result<ResolveInjectionsResponse, ClientError> {
+        self.typed(Operation::ResolveInjections, request, ResolveInjectionsResponse::decode).await
     }
 
     /// Puts on record what goes into a container.

@@ -240,6 +240,8 @@ operations! {
     GetSessionToken: Sts reads;
     /// Credentials of a role for one task.
     CreateTaskSession: Sealdock writes;
+    /// The values of a container's references, read as its role.
+    ResolveInjections: Sealdock reads;
     /// Records which values went into which container.
     RecordInjections: Sealdock writes;
     /// What was recorded, for one container or all.

@@ -46,6 +46,7 @@ fn decoders() -> Vec<(Operation, Decoder, Value)> {
             "IncludePlannedDeletion": true, "MaxResults": 1, "NextToken": "t", "SortOrder": "desc", "SortBy": "name",
             "Filters": [{"Key": "all", "Values": ["a"]}]
         }),
+        row!(ListResourcePolicies, sm::ListResourcePoliciesRequest, {"SecretId": "a", "MaxResults": 1, "NextToken": "t"}),
         row!(PutResourcePolicy, sm::PutResourcePolicyRequest, {
             "SecretId": "a", "ResourcePolicy": "{}", "PolicyName": "default", "BlockPublicPolicy": true
         }),
@@ -143,6 +144,10 @@ fn decoders() -> Vec<(Operation, Decoder, Value)> {
         row!(UpdateAlias, kms::AliasTargetRequest, {"AliasName": "alias/a", "TargetKeyId": "k"}),
         row!(UpdateKeyDescription, kms::UpdateKeyDescriptionRequest, {"KeyId": "k", "Description": "d"}),
         row!(CreateTaskSession, sealdock::CreateTaskSessionRequest, {"RoleArn": arn, "SessionName": "0a", "TaskDefinition": "web"}),
+        row!(ResolveInjections, sealdock::ResolveInjectionsRequest, {
+            "RoleArn": arn, "TaskId": "0a", "Family": "web", "ContainerId": "i", "Region": "us-east-1",
+            "References": [{"Name": "DB", "ValueFrom": "/p"}]
+        }),
         row!(RecordInjections, sealdock::RecordInjectionsRequest, {
             "TaskId": "t", "Family": "f", "ContainerName": "c", "ContainerId": "i", "DockerName": "n",
             "Delivery": "env", "Injections": [injection]

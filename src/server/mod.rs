@@ -18,6 +18,7 @@ mod bindings;
 mod body;
 mod connection;
 mod exchange;
+mod injections;
 mod kms;
 mod kms_aliases;
 mod kms_named;

@@ -1,8 +1,8 @@
 //! Sealdock's own operations: what the launcher, the runtime hook and the command
 //! line need beyond the AWS services.
 
-use super::bindings;
 use super::exchange::{Answer, Exchange, Failure, blocking};
+use super::{bindings, injections};
 use crate::arn::arn;
 use crate::broker::{KeyError, ServiceSession, SessionError};
 use crate::policy::IdentityKind;
@@ -20,6 +20,7 @@ use serde_json::json;
 pub(super) async fn serve(operation: Operation, exchange: &mut Exchange<'_>, keys: &SigningKeys) -> Answer {
     match operation {
         Operation::CreateTaskSession => create_session(exchange).await,
+        Operation::ResolveInjections => injections::resolve(exchange).await,
         Operation::RecordInjections => bindings::record(exchange).await,
         Operation::ListBindings => bindings::list(exchange).await,
         Operation::ForgetBindings => bindings::forget(exchange).await,
@@ -41,14 +42,7 @@ async fn create_session(exchange: &mut Exchange<'_>) -> Answer {
     }));
     let wanted = ServiceSession::task(&request.role_arn, &request.session_name);
     let session = exchange.broker.service_session(&exchange.context, &wanted).await;
-    let session = session.map_err(|e| match e {
-        SessionError::Denied(deny) => exchange.denied(deny, &request.role_arn),
-        SessionError::Untrusted { role } => Failure::Recorded(ApiError::access_denied_text(format!(
-            "ECS was unable to assume the role '{role}' that was provided for this task. Please verify that the role \
-             being passed has the proper trust relationship and permissions and that your IAM user has permissions to \
-             pass this role."
-        ))),
-    })?;
+    let session = session.map_err(|e| no_session(exchange, e, &request.role_arn))?;
     exchange.answer(&CreateTaskSessionResponse {
         assumed_role_arn: session.caller.arn,
         assumed_role_id: session.caller.id,
@@ -59,6 +53,18 @@ async fn create_session(exchange: &mut Exchange<'_>) -> Answer {
             expiration: session.claims.expires,
         },
     })
+}
+
+/// The error for a session that there is none of.
+pub(super) fn no_session(exchange: &Exchange<'_>, error: SessionError, role_arn: &str) -> Failure {
+    match error {
+        SessionError::Denied(deny) => exchange.denied(deny, role_arn),
+        SessionError::Untrusted { role } => Failure::Recorded(ApiError::access_denied_text(format!(
+            "ECS was unable to assume the role '{role}' that was provided for this task. Please verify that the role \
+             being passed has the proper trust relationship and permissions and that your IAM user has permissions to \
+             pass this role."
+        ))),
+    }
 }
 
 async fn create_key(exchange: &mut Exchange<'_>) -> Answer {

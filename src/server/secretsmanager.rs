@@ -354,7 +354,8 @@ fn no_partner(partner: Option<&str>) -> Result<(), ApiError> {
     }
 }
 
-fn insert(parameters: &mut serde_json::Value, name: &str, value: Option<&str>) {
+/// Enters a request's parameter for the audit trail, if the request has it.
+pub(super) fn insert(parameters: &mut serde_json::Value, name: &str, value: Option<&str>) {
     if let (Some(value), Some(map)) = (value, parameters.as_object_mut()) {
         map.insert(name.to_owned(), value.into());
     }

@@ -61,10 +61,20 @@ async fn get_several(exchange: &mut Exchange<'_>) -> Answer {
     let request = GetParametersRequest::decode(exchange.body)?;
     exchange.context.parameters =
         Some(json!({ "names": request.names, "withDecryption": request.with_decryption }));
-    let (operation, decrypt) = (Operation::GetParameters, request.with_decryption);
-    let names = distinct(request.names);
+    let mut response = read_several(exchange, request.names, request.with_decryption).await?;
+    response.parameters.sort_by(|a, b| (&a.name, &a.selector).cmp(&(&b.name, &b.selector)));
+    exchange.answer(&response)
+}
+
+/// Passes the gate for each of several names and reads what there is.
+pub(super) async fn read_several(
+    exchange: &Exchange<'_>,
+    names: Vec<String>,
+    decrypt: bool,
+) -> Result<GetParametersResponse, Failure> {
+    let operation = Operation::GetParameters;
     let (secrets, names): (Vec<String>, Vec<String>) =
-        names.into_iter().partition(|name| SecretReference::parse(name).is_some());
+        distinct(names).into_iter().partition(|name| SecretReference::parse(name).is_some());
     let mut read: Vec<(String, Result<Parameter, Failure>)> = Vec::new();
     for (one, permit) in authorize_each(exchange, operation, names).await? {
         let parameter = one.read(exchange, &permit, decrypt).await;
@@ -82,8 +92,7 @@ async fn get_several(exchange: &mut Exchange<'_>) -> Answer {
             Err(failure) => return Err(failure),
         }
     }
-    response.parameters.sort_by(|a, b| (&a.name, &a.selector).cmp(&(&b.name, &b.selector)));
-    exchange.answer(&response)
+    Ok(response)
 }
 
 /// Whether an error says that there is no such parameter or version.

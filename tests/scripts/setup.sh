@@ -14,7 +14,7 @@ as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 
 missing_packages() {
     local wanted=(gcc libc6-dev make python3 python3-venv busybox-static jq curl ca-certificates postgresql
-        docker-registry apache2-utils mmdebstrap openssl) package
+        docker-registry apache2-utils mmdebstrap openssl docker-compose) package
     for package in "${wanted[@]}"; do
         dpkg-query -W -f '${Status}\n' "$package" 2>/dev/null | grep -q '^install ok installed$' || echo "$package"
     done
@@ -31,6 +31,13 @@ install_packages() {
 }
 
 rust_wanted() { sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml; }
+
+# Podman is looked for once: without it its test says that it was skipped.
+install_podman() {
+    command -v podman >/dev/null && return
+    apt-cache policy podman 2>/dev/null | grep -q 'Candidate: [0-9]' || return 0
+    install_packages podman || echo "Podman could not be installed; its test will be skipped"
+}
 
 # A cargo whose compiler is at least the version in Cargo.toml, with the formatter and the linter.
 rust_fits() {
@@ -71,6 +78,7 @@ install_python() {
 packages=$(missing_packages)
 # shellcheck disable=SC2086 # one word per package
 [ -z "$packages" ] || install_packages $packages
+install_podman
 rust_fits || install_rust
 cmp -s tests/clients/requirements.txt .venv/installed.txt || install_python
 

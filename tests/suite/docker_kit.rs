@@ -98,25 +98,28 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
-    /// Starts it; the hook asks the broker at `broker_socket`. `hook_options` come first.
-    pub(crate) fn start(broker_socket: &Path, hook_options: &[&str]) -> Self {
+    /// Starts it; the hook asks the broker at `broker_socket`. `hook_options` come first, and `extra` has
+    /// more members for the daemon's configuration.
+    pub(crate) fn start(broker_socket: &Path, hook_options: &[&str], extra: &serde_json::Value) -> Self {
         let directory = tempfile::Builder::new().prefix("sd").tempdir().unwrap();
         let at = |name: &str| directory.path().join(name);
         let mut arguments = vec!["runtime-hook"];
         arguments.extend(hook_options);
         arguments.extend(["--socket", broker_socket.to_str().unwrap(), "--region", "us-east-1", "--"]);
-        let config = serde_json::json!({
+        let mut config = serde_json::json!({
             "data-root": at("data"), "exec-root": at("exec"), "pidfile": at("pid"),
             "hosts": [format!("unix://{}", at("docker.sock").display())],
             "bridge": "none", "iptables": false, "ip-masq": false,
             "runtimes": {"sealdock": {"path": SEALDOCK, "runtimeArgs": arguments}},
         });
+        config.as_object_mut().unwrap().extend(extra.as_object().cloned().unwrap_or_default());
         std::fs::write(at("daemon.json"), config.to_string()).unwrap();
         let log = std::fs::File::create(at("daemon.log")).unwrap();
         // In a network namespace of its own: a daemon without a bridge removes `docker0`, and in
         // the host's namespace that one belongs to the machine's own Docker.
+        let up = format!("{} ip link set lo up; exec dockerd --config-file \"$0\"", busybox().display());
         let child = Command::new("unshare")
-            .args(["--net", "dockerd", "--config-file"])
+            .args(["--net", "sh", "-c", &up])
             .arg(at("daemon.json"))
             .stdout(log.try_clone().unwrap())
             .stderr(log)
@@ -128,7 +131,7 @@ impl Daemon {
             assert!(!log.contains("failed to start daemon"), "these tests need root: {log}");
             daemon.try_docker(&["version"]).status.success()
         });
-        daemon.import(IMAGE, &[]);
+        daemon.import(IMAGE, &[], |_| {});
         daemon
     }
 
@@ -146,17 +149,17 @@ impl Daemon {
         format!("unix://{}", self.path("docker.sock").display())
     }
 
-    /// Makes an image of busybox, with changes such as `ENV A=1`.
-    pub(crate) fn import(&self, name: &str, changes: &[&str]) {
-        let busybox = ["/bin/busybox", "/usr/bin/busybox"].iter().find(|p| Path::new(p).is_file());
-        let busybox = Path::new(busybox.unwrap_or_else(|| panic!("these tests need a static busybox")));
+    /// Makes an image of busybox, with changes such as `ENV A=1` and whatever `furnish` does to its root.
+    pub(crate) fn import(&self, name: &str, changes: &[&str], furnish: impl FnOnce(&Path)) {
         let root = tempfile::tempdir().unwrap();
-        std::fs::create_dir(root.path().join("bin")).unwrap();
+        let image = root.path().join("image");
+        std::fs::create_dir_all(image.join("bin")).unwrap();
         for tool in ["busybox", "sh", "env", "sleep", "cat"] {
-            std::fs::copy(busybox, root.path().join("bin").join(tool)).unwrap();
+            std::fs::copy(busybox(), image.join("bin").join(tool)).unwrap();
         }
+        furnish(&image);
         let archive = root.path().join("image.tar");
-        let tar = Command::new("tar").arg("-cf").arg(&archive).arg("-C").arg(root.path()).arg("bin").status();
+        let tar = Command::new("tar").arg("-cf").arg(&archive).arg("-C").arg(&image).arg(".").status();
         assert!(tar.unwrap().success());
         let mut arguments = vec!["import".to_owned(), "-c".to_owned(), "ENV PATH=/bin".to_owned()];
         arguments.extend(changes.iter().flat_map(|c| ["-c".to_owned(), (*c).to_owned()]));
@@ -190,6 +193,14 @@ impl Daemon {
         entries.map(|e| String::from_utf8_lossy(e).into_owned()).collect()
     }
 
+    /// Whether a container's program runs with this variable by now.
+    pub(crate) fn runs_with(&self, container: &str, entry: &str) -> bool {
+        let output = self.try_docker(&["inspect", "-f", "{{.State.Pid}}", container]);
+        let pid = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environment.split(|&b| b == 0).any(|found| found == entry.as_bytes())
+    }
+
     /// Files of the daemon, on disk and of running containers, that hold the text.
     pub(crate) fn files_with(&self, text: &str) -> Vec<PathBuf> {
         let mut found = Vec::new();
@@ -202,6 +213,27 @@ impl Daemon {
         let mut found = Vec::new();
         search(self.directory.path(), b"", &mut found);
         found.len()
+    }
+
+    /// Has it read its configuration again, and waits until its runtimes are as they should be.
+    pub(crate) fn reload(&self, done: impl Fn(&str) -> bool) {
+        signal(&self.child, "HUP");
+        wait_until("the daemon has its new configuration", || {
+            let output = self.try_docker(&["info", "-f", "{{json .Runtimes}}"]);
+            done(&String::from_utf8_lossy(&output.stdout))
+        });
+    }
+
+    /// Files and directories of bundles, those of containers that run excepted.
+    pub(crate) fn bundles(&self) -> Vec<PathBuf> {
+        let running = self.docker(&["ps", "-q", "--no-trunc"]);
+        let mut found = Vec::new();
+        search(&self.path("exec"), b"", &mut found);
+        found.retain(|path| {
+            let text = path.to_string_lossy();
+            text.contains("io.containerd.runtime.v2.task") && !running.lines().any(|id| text.contains(id))
+        });
+        found
     }
 
     /// Names of all containers.
@@ -223,6 +255,18 @@ impl Drop for Daemon {
     }
 }
 
+fn busybox() -> PathBuf {
+    let found = ["/bin/busybox", "/usr/bin/busybox"].iter().find(|p| Path::new(p).is_file());
+    found.unwrap_or_else(|| panic!("these tests need a static busybox")).into()
+}
+
+/// Files below the directory that hold the text.
+pub(crate) fn files_with(directory: &Path, text: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    search(directory, text.as_bytes(), &mut found);
+    found
+}
+
 /// Runs `sealdock`.
 pub(crate) fn sealdock(arguments: &[&str]) -> Output {
     Command::new(SEALDOCK).args(arguments).env_remove("AWS_DEFAULT_REGION").output().unwrap()
@@ -230,7 +274,12 @@ pub(crate) fn sealdock(arguments: &[&str]) -> Output {
 
 /// Sends a signal to a child.
 pub(crate) fn signal(child: &Child, name: &str) {
-    let status = Command::new("kill").args([format!("-{name}"), child.id().to_string()]).status();
+    signal_pid(child.id(), name);
+}
+
+/// Sends a signal to a process.
+pub(crate) fn signal_pid(pid: u32, name: &str) {
+    let status = Command::new("kill").args([format!("-{name}"), pid.to_string()]).status();
     assert!(status.unwrap().success());
 }
 

@@ -1,69 +1,7 @@
 //! Delivery by the runtime hook, on a real Docker daemon and a real broker.
 
-use crate::docker_kit::{Broker, Daemon, IMAGE, ROLE, sealdock};
-
-const FIRST: &str = "CANARY-first-5b1f";
-const SECOND: &str = "CANARY-second-c07d";
-const TOKEN: &str = "CANARY-token-9e42";
-
-struct Setting {
-    broker: Option<Broker>,
-    daemon: Daemon,
-    directory: tempfile::TempDir,
-    secret: String,
-}
-
-impl Setting {
-    fn new(hook_options: &[&str]) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let broker = Broker::start(&directory.path().join("vault"));
-        let daemon = Daemon::start(&broker.socket(), hook_options);
-        let secret = broker.secret("app/db", &format!(r#"{{"password":"{FIRST}","user":"u"}}"#));
-        broker.parameter("/app/token", TOKEN);
-        Self { broker: Some(broker), daemon, directory, secret }
-    }
-
-    fn broker(&self) -> &Broker {
-        self.broker.as_ref().unwrap()
-    }
-
-    fn reference(&self) -> String {
-        format!("{}:password::", self.secret)
-    }
-
-    /// Arguments of `docker run` for a container that sleeps with the secret in `DB`.
-    fn sleeper(&self, name: &str) -> Vec<String> {
-        let reference = format!("DB=sealdock:{}", self.reference());
-        let role = format!("SEALDOCK_EXECUTION_ROLE={ROLE}");
-        let words = ["run", "-d", "--name", name, "--network", "none", "--runtime", "sealdock", "-e"];
-        let words = words.into_iter().chain([&*reference, "-e", &role, IMAGE, "sleep", "600"]);
-        words.map(str::to_owned).collect()
-    }
-
-    fn try_run(&self, name: &str) -> std::process::Output {
-        let words = self.sleeper(name);
-        self.daemon.try_docker(&words.iter().map(String::as_str).collect::<Vec<_>>())
-    }
-
-    fn run(&self, name: &str) {
-        let output = self.try_run(name);
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    }
-
-    fn has(&self, container: &str, entry: &str) -> bool {
-        self.daemon.environment(container).iter().any(|e| e == entry)
-    }
-
-    fn assert_value_is_nowhere(&self, container: &str) {
-        let inspected = self.daemon.docker(&["inspect", container]);
-        assert!(self.daemon.files() > 50, "the search looks in the wrong place");
-        for canary in [FIRST, SECOND, TOKEN] {
-            assert!(!inspected.contains(canary), "docker inspect shows {canary}");
-            let files = self.daemon.files_with(canary);
-            assert!(files.is_empty(), "{canary} is in {files:?}");
-        }
-    }
-}
+use crate::docker_kit::{IMAGE, ROLE, sealdock};
+use crate::hook_kit::{FIRST, SECOND, Setting, TOKEN};
 
 #[test]
 fn the_value_is_in_the_process_and_nowhere_else() {
@@ -186,7 +124,7 @@ fn a_task_under_the_hook() {
     assert_eq!(set.daemon.containers(), "");
 
     // An image cannot get secrets that the task definition does not name.
-    set.daemon.import("greedy:1", &["ENV EXTRA=sealdock:/app/token"]);
+    set.daemon.import("greedy:1", &["ENV EXTRA=sealdock:/app/token"], |_| {});
     let output = run([IMAGE, "greedy:1"]);
     let text = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(124), "{text}");
@@ -197,7 +135,7 @@ fn a_task_under_the_hook() {
 #[test]
 fn a_reference_becomes_a_file_that_only_the_container_has() {
     let set = Setting::new(&["--execution-role", ROLE]);
-    set.daemon.import("linked:1", &["USER 1000:1000"]);
+    set.daemon.import("linked:1", &["USER 1000:1000"], |_| {});
     let sleeper = |name: &str, extra: &[&str], image: &str| {
         let mut words = vec!["run", "-d", "--name", name, "--network", "none", "--runtime", "sealdock"];
         words.extend(extra);
@@ -314,14 +252,7 @@ fn the_hook_is_registered_and_taken_back_without_a_restart() {
 fn outdated_containers_are_listed() {
     let set = Setting::new(&[]);
     set.run("old");
-    let bindings = |extra: &[&str]| {
-        let (host, socket) = (set.daemon.host(), set.broker().socket());
-        let place = ["bindings", "--socket", socket.to_str().unwrap(), "--docker-host", &*host];
-        let output = sealdock(&place.iter().chain(extra).copied().collect::<Vec<_>>());
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(!text.contains("CANARY"), "{text}");
-        (output.status.code(), text)
-    };
+    let bindings = |extra: &[&str]| set.bindings(extra);
     let (code, text) = bindings(&["--stale"]);
     assert!(code == Some(0) && !text.contains("old"), "{text}");
     set.broker().rotate(&set.secret, &format!(r#"{{"password":"{SECOND}"}}"#));

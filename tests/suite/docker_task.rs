@@ -18,7 +18,7 @@ impl Setting {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let broker = Broker::start(&directory.path().join("vault"));
-        let daemon = Daemon::start(&broker.socket(), &[]);
+        let daemon = Daemon::start(&broker.socket(), &[], &serde_json::json!({}));
         let secret = broker.secret("app/db", &format!(r#"{{"password":"{CANARY}","port":12345678}}"#));
         Self { broker, daemon, directory, secret }
     }

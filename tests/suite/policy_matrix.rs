@@ -191,7 +191,7 @@ fn shipped_policies_permit_what_the_table_says() {
 fn gate(operation: Operation) -> Option<String> {
     match operation {
         Operation::WhoAmI | Operation::GetCallerIdentity | Operation::GetSessionToken => None,
-        Operation::CreateTaskSession => Some("iam:PassRole".into()),
+        Operation::CreateTaskSession | Operation::ResolveInjections => Some("iam:PassRole".into()),
         Operation::CreateAccessKey
         | Operation::ListAccessKeys
         | Operation::UpdateAccessKey

@@ -1,7 +1,8 @@
 //! The two command lines of the hook: its own options, and runc's.
 //!
 //! ```text
-//! [--socket PATH] [--runc PATH] [--execution-role ARN] [--region NAME] [--exec keep|inject] --  RUNC...
+//! [--socket PATH] [--runc PATH] [--execution-role ARN] [--region NAME] [--exec keep|inject]
+//! [--image-references refuse|allow] [--timeout SECONDS] --  RUNC...
 //! RUNC = [global flags] COMMAND [flags] ID      e.g.  --root R --log F --log-format json create --bundle B ID
 //! ```
 //!
@@ -44,6 +45,10 @@ pub(super) struct Options {
     pub(super) region: Option<String>,
     /// Whether processes of `docker exec` and health checks get values too.
     pub(super) inject_exec: bool,
+    /// Whether references and settings count that the image has set.
+    pub(super) trust_images: bool,
+    /// Seconds that the broker has for each of the two requests.
+    pub(super) timeout: u64,
     /// Called by runc itself, to write the files that are described there.
     pub(super) place: Option<PathBuf>,
 }
@@ -56,6 +61,8 @@ impl Default for Options {
             execution_role: None,
             region: None,
             inject_exec: false,
+            trust_images: false,
+            timeout: 30,
             place: None,
         }
     }
@@ -78,6 +85,8 @@ pub(super) enum Step {
         bundle: PathBuf,
         /// The container's id.
         id: String,
+        /// Whether the container's program runs at once, and not only when `start` comes.
+        runs: bool,
     },
     /// Another process is made in a container, out of this file.
     Exec {
@@ -125,19 +134,29 @@ impl Options {
             "--execution-role" => self.execution_role = Some(text()),
             "--region" => self.region = Some(text()),
             "--place" => self.place = Some(value.into()),
-            "--exec" => {
-                self.inject_exec = match text().as_str() {
-                    "inject" => true,
-                    "keep" => false,
-                    other => {
-                        return Err(HookError::Usage(format!("`--exec {other}` is not `keep` or `inject`")));
-                    }
-                }
+            "--exec" => self.inject_exec = choice(name, &text(), ["keep", "inject"])?,
+            "--image-references" => self.trust_images = choice(name, &text(), ["refuse", "allow"])?,
+            "--timeout" => {
+                let seconds = text().parse().ok().filter(|seconds| (1..=3600).contains(seconds));
+                self.timeout = seconds.ok_or_else(|| {
+                    HookError::Usage(format!(
+                        "`--timeout {}` is not a number of seconds from 1 to 3600",
+                        text()
+                    ))
+                })?;
             }
             _ => return Err(HookError::Usage(format!("`{name}` is not an option of runtime-hook"))),
         }
         Ok(())
     }
+}
+
+/// Whether it is the second of two words.
+fn choice(name: &str, word: &str, [no, yes]: [&str; 2]) -> Result<bool, HookError> {
+    if word == no || word == yes {
+        return Ok(word == yes);
+    }
+    Err(HookError::Usage(format!("`{name} {word}` is not `{no}` or `{yes}`")))
 }
 
 impl RuncLine {
@@ -158,9 +177,9 @@ impl RuncLine {
     pub(super) fn step(&self, options: &Options) -> Result<Step, HookError> {
         let command = self.command.and_then(|at| self.words.get(at)).and_then(|w| w.to_str());
         match command {
-            Some("create" | "run") => {
+            Some(word @ ("create" | "run")) => {
                 let bundle = self.flag(&["--bundle", "-b"]).map_or_else(|| PathBuf::from("."), PathBuf::from);
-                Ok(Step::Create { bundle, id: self.last("create")? })
+                Ok(Step::Create { bundle, id: self.last("create")?, runs: word == "run" })
             }
             Some("exec") if options.inject_exec => match self.flag(&["--process", "-p"]) {
                 // The id comes after the flags, and with a process file nothing follows it.
@@ -169,6 +188,17 @@ impl RuncLine {
             },
             _ => Ok(Step::PassOn),
         }
+    }
+
+    /// The global flags, and `delete --force` of a container.
+    pub(super) fn delete(&self, id: &str) -> Vec<OsString> {
+        let flags = self.words.iter().take(self.command.unwrap_or(0)).cloned();
+        flags.chain(["delete", "--force", id].map(OsString::from)).collect()
+    }
+
+    /// Where runc keeps what it knows of its containers.
+    pub(super) fn root(&self) -> PathBuf {
+        self.flag(&["--root"]).map_or_else(|| "/run/runc".into(), PathBuf::from)
     }
 
     /// The file for runc's messages, which Docker reads after a failure.
@@ -261,7 +291,12 @@ mod tests {
         let (options, runc) = parse(words("--sokcet /s -- --log /l create id"));
         assert_eq!(options.unwrap_err().to_string(), "`--sokcet` is not an option of runtime-hook");
         assert_eq!(runc.log(), Some("/l".into()));
-        assert!(parse(words("--exec perhaps -- state x")).0.is_err());
+        for wrong in ["--exec perhaps", "--image-references maybe", "--timeout 0", "--timeout soon"] {
+            assert!(parse(words(&format!("{wrong} -- state x"))).0.is_err(), "{wrong}");
+        }
+        let (options, _) = parse(words("--image-references allow --timeout 5 -- state x"));
+        let options = options.unwrap();
+        assert_eq!((options.trust_images, options.timeout), (true, 5));
         assert!(parse(words("--socket")).0.is_err());
     }
 
@@ -269,7 +304,7 @@ mod tests {
     fn docker_and_podman_lines() {
         let docker =
             line("--root /r --log /b/log.json --log-format json create --bundle /b --pid-file /b/p abc");
-        let step = Step::Create { bundle: "/b".into(), id: "abc".into() };
+        let step = Step::Create { bundle: "/b".into(), id: "abc".into(), runs: false };
         assert_eq!(docker.step(&Options::default()).unwrap(), step);
         assert!(docker.log_is_json());
         assert_eq!(
@@ -286,7 +321,7 @@ mod tests {
         let bare = line("create abc");
         assert_eq!(
             bare.step(&Options::default()).unwrap(),
-            Step::Create { bundle: ".".into(), id: "abc".into() }
+            Step::Create { bundle: ".".into(), id: "abc".into(), runs: false }
         );
         assert_eq!(bare.with_bundle(Path::new("/n")), words("create --bundle /n abc"));
     }
@@ -302,6 +337,13 @@ mod tests {
             exec.with_process(Path::new("/n")),
             words("--root /r exec --process /n --detach --pid-file /q abc")
         );
+    }
+
+    #[test]
+    fn what_was_made_can_be_deleted() {
+        let line = line("--root /r --log /l create --bundle /b abc");
+        assert_eq!(line.delete("abc"), words("--root /r --log /l delete --force abc"));
+        assert_eq!((line.root(), RuncLine::default().root()), ("/r".into(), "/run/runc".into()));
     }
 
     #[test]

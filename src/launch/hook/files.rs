@@ -25,6 +25,7 @@ use crate::secret::SecretValue;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rustix::fs::{AtFlags, Gid, Mode, OFlags, ResolveFlags, Uid};
+use rustix::thread::{set_thread_res_gid, set_thread_res_uid};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -43,6 +44,8 @@ const PATIENCE: u64 = 30;
 struct Order {
     /// Root file system, as the host names it.
     root: PathBuf,
+    /// The host's ids of the container's root user and group.
+    root_user: (u32, u32),
     files: Vec<Content>,
 }
 
@@ -75,7 +78,8 @@ impl Placement {
     pub(super) fn new(spec: &Spec, values: &[SecretValue], bundle: &Path) -> Result<Option<Self>, HookError> {
         let user = spec.root().get("process").and_then(|p| p.get("user"));
         let own = |key| user.and_then(|u| number(u.get(key)?)).unwrap_or(0);
-        let mut order = Order { root: bundle.join(root_path(spec.root())?), files: Vec::new() };
+        let root = bundle.join(root_path(spec.root())?);
+        let mut order = Order { root, root_user: (0, 0), files: Vec::new() };
         let mut directories = BTreeMap::new();
         for (variable, value) in spec.variables().iter().zip(values) {
             let Some(file) = &variable.file else { continue };
@@ -85,11 +89,14 @@ impl Placement {
                 return Err(refused(variable, &format!("`{path}` is the file of another variable already")));
             }
             *directories.entry(file.directory().to_owned()).or_default() += value.len() + 4096;
+            let user = |id| on_host(spec.root(), "uidMappings", id, variable);
+            let group = |id| on_host(spec.root(), "gidMappings", id, variable);
+            order.root_user = (user(0)?, group(0)?);
             order.files.push(Content {
                 path: file.path.clone(),
                 mode: file.mode,
-                uid: on_host(spec.root(), "uidMappings", file.uid.unwrap_or_else(|| own("uid")), variable)?,
-                gid: on_host(spec.root(), "gidMappings", file.gid.unwrap_or_else(|| own("gid")), variable)?,
+                uid: user(file.uid.unwrap_or_else(|| own("uid")))?,
+                gid: group(file.gid.unwrap_or_else(|| own("gid")))?,
                 text: Zeroizing::new(STANDARD.encode(value.expose())),
             });
         }
@@ -158,10 +165,10 @@ pub(super) fn place(source: &Path) -> Result<(), HookError> {
     let below = order.root.strip_prefix("/").unwrap_or(&order.root);
     let root = Path::new("/proc").join(state.pid.to_string()).join("root").join(below);
     let root = File::open(&root).map_err(|e| super::io_error("cannot open", &root, e))?;
-    order.files.iter().try_for_each(|file| write(&root, file))
+    order.files.iter().try_for_each(|file| write(&root, order.root_user, file))
 }
 
-fn write(root: &File, content: &Content) -> Result<(), HookError> {
+fn write(root: &File, root_user: (u32, u32), content: &Content) -> Result<(), HookError> {
     let failed = |e: rustix::io::Errno| super::io_error("cannot write", &content.path, e.into());
     let directory = content.path.parent().unwrap_or(Path::new("/"));
     let name = content.path.file_name().ok_or_else(|| failed(rustix::io::Errno::INVAL))?;
@@ -173,13 +180,32 @@ fn write(root: &File, content: &Content) -> Result<(), HookError> {
         return Err(HookError::Spec(format!("`{}` is not on a tmpfs", content.path.display())));
     }
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let file = rustix::fs::openat(&directory, name, flags, Mode::RUSR | Mode::WUSR).map_err(failed)?;
+    let create = || rustix::fs::openat(&directory, name, flags, Mode::RUSR | Mode::WUSR);
+    let file = as_user(root_user, create).map_err(failed)?.map_err(failed)?;
     let bytes =
         Zeroizing::new(STANDARD.decode(content.text.as_bytes()).map_err(|e| HookError::Spec(e.to_string()))?);
     File::from(file).write_all(&bytes).map_err(|e| super::io_error("cannot write", &content.path, e))?;
     let (uid, gid) = (Uid::from_raw(content.uid), Gid::from_raw(content.gid));
     rustix::fs::chownat(&directory, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW).map_err(failed)?;
     rustix::fs::chmodat(&directory, name, Mode::from_raw_mode(content.mode), AtFlags::empty()).map_err(failed)
+}
+
+/// Does it with the ids of the container's root user. In a user namespace the tmpfs belongs to that
+/// namespace, and there is no host's root in it that a new file could belong to.
+fn as_user<T>((uid, gid): (u32, u32), work: impl FnOnce() -> T) -> rustix::io::Result<T> {
+    if (uid, gid) == (0, 0) {
+        return Ok(work());
+    }
+    let set = |uid, gid| {
+        set_thread_res_gid(Gid::ROOT, gid, Gid::ROOT)?;
+        set_thread_res_uid(Uid::ROOT, uid, Uid::ROOT)
+    };
+    set(Uid::from_raw(uid), Gid::from_raw(gid))?;
+    let done = work();
+    // The user first: a group can be taken back by the host's root only.
+    set_thread_res_uid(Uid::ROOT, Uid::ROOT, Uid::ROOT)?;
+    set_thread_res_gid(Gid::ROOT, Gid::ROOT, Gid::ROOT)?;
+    Ok(done)
 }
 
 fn root_path(root: &Node) -> Result<&Path, HookError> {

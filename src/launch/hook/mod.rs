@@ -9,7 +9,7 @@
 //! Every other command of runc, and a container without references, is handed
 //! over at once by `exec`: no runtime, no connection, nothing changed. How a
 //! reference is written, and how it becomes a file instead of a variable, is in
-//! [`reference`] and [`files`].
+//! [`reference`] and [`files`]; what an image may not say is in [`target`].
 //!
 //! It fails closed. If a reference cannot be resolved, for whatever reason, runc
 //! is not called; the reason goes to standard error and into runc's log, from
@@ -29,25 +29,29 @@ mod arguments;
 mod edits;
 mod files;
 mod inject;
+mod provenance;
 mod reference;
 mod report;
 mod spec;
 mod staging;
+mod target;
 
 pub(super) use reference::PREFIX;
 pub(super) use spec::CONTROLS;
 
 use crate::client::ClientError;
-use crate::secret::SecretValue;
 use arguments::{Options, RuncLine, Step};
 use files::Placement;
+use inject::Connection;
+use provenance::Provenance;
 use spec::Spec;
 use staging::{MemoryFile, StagedBundle};
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, ExitStatus};
+use std::process::{Child, Command, ExitCode, ExitStatus};
+use target::Target;
 
 /// What the hook fails with; runc's own failures have 1.
 const FAILURE: u8 = 1;
@@ -58,6 +62,18 @@ enum HookError {
     /// The broker failed.
     #[error(transparent)]
     Broker(#[from] ClientError),
+    /// The image sets a reference.
+    #[error(
+        "environment variable `{0}` is a reference that the image sets, and an image must not choose secrets for itself: \
+         name it in the label `sealdock.variables` of the container if it is meant to get the value, or set it to \
+         something else"
+    )]
+    ImageReference(String),
+    /// The image sets what is for whoever starts the container to say.
+    #[error(
+        "{0} is set by the image, and it must not say what its containers get: set it where the container is started"
+    )]
+    ImageSetting(String),
     /// Fewer values than references.
     #[error("a reference was left without a value")]
     Incomplete,
@@ -69,14 +85,25 @@ enum HookError {
         /// What the operating system said.
         cause: io::Error,
     },
+    /// A file for a process of `docker exec` alone.
+    #[error(
+        "environment variable `{0}`: a file is made when the container starts, and not for a process in it"
+    )]
+    NoNewFile(String),
     /// There is a reference without a Region and no Region is set.
     #[error("a parameter name without a Region needs SEALDOCK_REGION in the container's environment")]
     NoRegion,
     /// There are references and no role to read them as.
-    #[error("the container has references but no SEALDOCK_EXECUTION_ROLE to read them as")]
+    #[error(
+        "the container has references but no SEALDOCK_EXECUTION_ROLE to read them as (nor a label or annotation \
+         `sealdock.execution-role`)"
+    )]
     NoRole,
     /// A reference that the launcher did not write.
-    #[error("environment variable `{0}` is a reference that is not part of the task: does the image set it?")]
+    #[error(
+        "environment variable `{0}` is a reference that is not part of the task and not in its list of variables: does \
+         the image set it?"
+    )]
     NotListed(String),
     /// The audit record could not be written.
     #[error("the injection cannot be recorded: {0}")]
@@ -90,6 +117,13 @@ enum HookError {
     /// The broker took too long.
     #[error("the broker took longer than {0} seconds")]
     TooSlow(u64),
+    /// The image may have set it.
+    #[error(
+        "whether the image sets {0} cannot be told ({1}): name the variables that may be references in the annotation \
+         `sealdock.variables`, and other settings in annotations too, or register the hook with \
+         `--image-references allow`"
+    )]
+    UnknownOrigin(String, String),
     /// References without a value.
     #[error("{0}")]
     Unresolved(String),
@@ -117,54 +151,109 @@ fn handle(options: &Options, line: &RuncLine) -> Result<ExitCode, HookError> {
     }
     match line.step(options)? {
         Step::PassOn => become_runc(options, line.words()),
-        Step::Create { bundle, id } => {
-            // Relative to where runc would look, and said in a way that holds elsewhere.
-            let bundle = bundle.canonicalize().map_err(|e| io_error("cannot find", &bundle, e))?;
-            let spec = Spec::bundle(read(&bundle.join("config.json"))?)?;
-            let Some(values) = values(&spec, &id, options)? else {
-                return become_runc(options, line.words());
-            };
-            let placement = Placement::new(&spec, &values, &bundle)?;
-            let text = spec.rewrite(&values, &bundle, placement.as_ref())?;
-            drop(values);
-            let staged =
-                StagedBundle::new(&bundle, &text).map_err(|e| io_error("cannot write into", &bundle, e))?;
-            drop(text);
-            let status = run(options, &line.with_bundle(staged.path()))?;
-            if status.success() {
-                staged.keep();
-            }
-            Ok(exit_code(status))
-        }
-        Step::Exec { process, id } => {
-            let spec = Spec::process(read(&process)?)?;
-            let Some(values) = values(&spec, &id, options)? else {
-                return become_runc(options, line.words());
-            };
-            let text = spec.rewrite(&values, Path::new("/"), None)?;
-            drop(values);
-            let memory = MemoryFile::new(&text).map_err(|e| io_error("cannot hold", &process, e))?;
-            drop(text);
-            run(options, &line.with_process(&memory.path())).map(exit_code)
-        }
+        Step::Create { bundle, id, runs } => create(options, line, &bundle, &id, runs),
+        Step::Exec { process, id } => exec(options, line, &process, &id),
     }
 }
 
-/// The values for the process; `None` if it has no references.
-fn values(spec: &Spec, id: &str, options: &Options) -> Result<Option<Vec<SecretValue>>, HookError> {
+/// Makes the container's process. It waits for `start`, so that what it gets can be put on record
+/// while runc is at work.
+fn create(
+    options: &Options,
+    line: &RuncLine,
+    bundle: &Path,
+    id: &str,
+    runs: bool,
+) -> Result<ExitCode, HookError> {
+    // Relative to where runc would look, and said in a way that holds elsewhere.
+    let bundle = bundle.canonicalize().map_err(|e| io_error("cannot find", bundle, e))?;
+    let spec = Spec::bundle(read(&bundle.join("config.json"))?)?;
     let variables = spec.variables();
     if variables.is_empty() {
-        return Ok(None);
+        return become_runc(options, line.words());
     }
-    // A core file of this process would be a file with values in it. A limit on core
-    // files would do as well, but the container would inherit it.
+    let provenance = Provenance::find(&spec, &bundle, id, options.trust_images);
+    let target = Target::new(&spec, &provenance, id, options)?;
+    target.check(&spec, &provenance, &variables)?;
+    keep_out_of_core_files()?;
+    let broker = Connection::new(options)?;
+    let (values, unrecorded) = broker.values(&variables, &target)?;
+    let placement = Placement::new(&spec, &values, &bundle)?;
+    let text = spec.rewrite(&values, &bundle, placement.as_ref())?;
+    drop(values);
+    let staged = StagedBundle::new(&bundle, &text).map_err(|e| io_error("cannot write into", &bundle, e))?;
+    drop(text);
+    let words = line.with_bundle(staged.path());
+    let status = if runs {
+        broker.record(unrecorded)?;
+        run(options, &words)?
+    } else {
+        let mut runc = start(options, &words)?;
+        let recorded = broker.record(unrecorded);
+        let status = runc.wait().map_err(|cause| no_runc(options, cause))?;
+        if let Err(error) = recorded {
+            // Nothing of the container's own has run.
+            run(options, &line.delete(id))?;
+            return Err(error);
+        }
+        status
+    };
+    if status.success() {
+        staged.keep();
+    }
+    Ok(exit_code(status))
+}
+
+/// Makes another process in a container, for `docker exec` or a health check.
+fn exec(options: &Options, line: &RuncLine, process: &Path, id: &str) -> Result<ExitCode, HookError> {
+    let spec = Spec::process(read(process)?)?;
+    let variables = spec.variables();
+    if variables.is_empty() {
+        return become_runc(options, line.words());
+    }
+    let bundle = made_from(&line.root(), id)?;
+    let container = Spec::bundle(read(&bundle.join("config.json"))?)?;
+    let known = container.variables();
+    if let Some(new) = variables.iter().find(|v| v.file.is_some() && !known.contains(v)) {
+        return Err(HookError::NoNewFile(new.name.clone()));
+    }
+    let provenance = Provenance::find(&container, &bundle, id, options.trust_images);
+    let target = Target::new(&spec, &provenance, id, options)?;
+    target.check(&spec, &provenance, &variables)?;
+    keep_out_of_core_files()?;
+    let broker = Connection::new(options)?;
+    let (values, unrecorded) = broker.values(&variables, &target)?;
+    broker.record(unrecorded)?;
+    let text = spec.rewrite(&values, Path::new("/"), None)?;
+    drop(values);
+    let memory = MemoryFile::new(&text).map_err(|e| io_error("cannot hold", process, e))?;
+    drop(text);
+    run(options, &line.with_process(&memory.path())).map(exit_code)
+}
+
+/// The bundle that runc has made a container from.
+fn made_from(root: &Path, id: &str) -> Result<PathBuf, HookError> {
+    #[derive(serde::Deserialize)]
+    struct State {
+        config: Config,
+    }
+    #[derive(serde::Deserialize)]
+    struct Config {
+        labels: Vec<String>,
+    }
+    let path = root.join(id).join("state.json");
+    let state: State = serde_json::from_str(&read(&path)?)
+        .map_err(|e| HookError::Spec(format!("`{}`: {e}", path.display())))?;
+    let bundle = state.config.labels.iter().find_map(|label| label.strip_prefix("bundle="));
+    let bundle = bundle.ok_or_else(|| HookError::Spec(format!("`{}` names no bundle", path.display())))?;
+    Ok(staging::original(Path::new(bundle)).to_owned())
+}
+
+/// A core file of this process would be a file with values in it. A limit on core files would do as
+/// well, but the container would inherit it.
+fn keep_out_of_core_files() -> Result<(), HookError> {
     rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)
-        .map_err(|e| HookError::Io { what: "cannot forbid core files".into(), cause: e.into() })?;
-    inject::check_listed(spec, &variables)?;
-    let target = inject::Target::new(spec, id, options)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|cause| HookError::Io { what: "cannot start".into(), cause })?;
-    runtime.block_on(inject::inject(&variables, &target, options)).map(Some)
+        .map_err(|e| HookError::Io { what: "cannot forbid core files".into(), cause: e.into() })
 }
 
 fn become_runc(options: &Options, words: &[OsString]) -> Result<ExitCode, HookError> {
@@ -172,8 +261,12 @@ fn become_runc(options: &Options, words: &[OsString]) -> Result<ExitCode, HookEr
     Err(no_runc(options, cause))
 }
 
+fn start(options: &Options, words: &[OsString]) -> Result<Child, HookError> {
+    Command::new(&options.runc).args(words).spawn().map_err(|cause| no_runc(options, cause))
+}
+
 fn run(options: &Options, words: &[OsString]) -> Result<ExitStatus, HookError> {
-    Command::new(&options.runc).args(words).status().map_err(|cause| no_runc(options, cause))
+    start(options, words)?.wait().map_err(|cause| no_runc(options, cause))
 }
 
 fn no_runc(options: &Options, cause: io::Error) -> HookError {
@@ -185,7 +278,7 @@ fn exit_code(status: ExitStatus) -> ExitCode {
     ExitCode::from(code.and_then(|c| u8::try_from(c).ok()).unwrap_or(FAILURE))
 }
 
-fn read(path: &PathBuf) -> Result<String, HookError> {
+fn read(path: &Path) -> Result<String, HookError> {
     std::fs::read_to_string(path).map_err(|e| io_error("cannot read", path, e))
 }
 

@@ -12,6 +12,7 @@ use std::io::Write;
 /// Says it in both places. A place that cannot be written is left out: the
 /// refusal itself does not depend on it.
 pub(super) fn report(message: &str, line: &RuncLine) {
+    let message = &printable(message);
     let _ = writeln!(std::io::stderr(), "{message}");
     let Some(path) = line.log() else { return };
     let time = Timestamp::now();
@@ -23,6 +24,16 @@ pub(super) fn report(message: &str, line: &RuncLine) {
     if let Ok(mut file) = OpenOptions::new().create(true).append(true).open(path) {
         let _ = writeln!(file, "{entry}");
     }
+}
+
+/// References are repeated in messages and may come from an image: they must not move the
+/// cursor of a terminal, nor look like a line of a log.
+fn printable(message: &str) -> String {
+    let mut text = String::with_capacity(message.len());
+    for c in message.chars() {
+        if c.is_control() { text.extend(c.escape_default()) } else { text.push(c) }
+    }
+    text
 }
 
 #[cfg(test)]
@@ -49,6 +60,7 @@ mod tests {
             (last["level"].as_str(), last["msg"].as_str()),
             (Some("error"), Some("a \"quoted\" reason"))
         );
+        assert_eq!(printable("a\u{1b}[2J\nb é"), r"a\u{1b}[2J\nb é");
         assert!(reported("text").contains(r#"level=error msg="a \"quoted\" reason""#));
     }
 }

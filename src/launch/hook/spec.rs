@@ -178,6 +178,13 @@ fn entries(list: Option<&Node>) -> Result<(Range<usize>, Vec<Entry>), HookError>
             Err(error) => wrong.push(error.to_string()),
         }
     }
+    for (at, entry) in entries.iter().enumerate().filter(|(_, entry)| entry.reference.is_some()) {
+        if entries.iter().enumerate().any(|(other, twin)| other != at && twin.name == entry.name) {
+            // Which of them a program finds depends on the program.
+            wrong.push(format!("environment variable `{}` is a reference and is set twice", entry.name));
+        }
+    }
+    wrong.dedup();
     if wrong.is_empty() {
         Ok((list.span.clone(), entries))
     } else {
@@ -271,6 +278,15 @@ mod tests {
     fn never_leaves_a_reference_behind() {
         let spec = Spec::bundle(CONFIG.to_owned()).unwrap();
         assert!(matches!(spec.rewrite(&[], Path::new("/"), None), Err(HookError::Incomplete)));
+    }
+
+    #[test]
+    fn a_reference_is_set_once() {
+        for env in [r#"["A=1","A=sealdock:/p"]"#, r#"["A=sealdock:/p","B=1","A=sealdock:/p"]"#] {
+            let error = Spec::process(format!(r#"{{"env":{env}}}"#)).unwrap_err().to_string();
+            assert_eq!(error, "environment variable `A` is a reference and is set twice");
+        }
+        Spec::process(r#"{"env":["A=1","A=2","B=sealdock:/p"]}"#.to_owned()).unwrap();
     }
 
     #[test]

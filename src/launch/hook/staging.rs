@@ -23,6 +23,14 @@ use std::path::{Path, PathBuf};
 
 const DIRECTORY: &str = "sealdock";
 
+/// The bundle that the engine has made, given what runc remembers as the bundle.
+pub(super) fn original(bundle: &Path) -> &Path {
+    match bundle.parent() {
+        Some(parent) if bundle.file_name().is_some_and(|name| name == DIRECTORY) => parent,
+        _ => bundle,
+    }
+}
+
 /// A text that other processes can open by path as long as this value lives.
 #[derive(Debug)]
 pub(super) struct MemoryFile(File);

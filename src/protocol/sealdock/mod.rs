@@ -3,6 +3,7 @@
 
 mod injections;
 mod keys;
+mod resolve;
 mod revocations;
 mod sessions;
 
@@ -14,6 +15,10 @@ pub use keys::{
     AccessKey, AccessKeyStatus, AccessKeySummary, CreateAccessKeyRequest, CreateAccessKeyResponse,
     DeleteAccessKeyRequest, DeleteAccessKeyResponse, KeyOwner, ListAccessKeysRequest, ListAccessKeysResponse,
     UpdateAccessKeyRequest, UpdateAccessKeyResponse,
+};
+pub use resolve::{
+    NamedReference, ResolveInjectionsRequest, ResolveInjectionsResponse, ResolvedInjection,
+    UnresolvedInjection,
 };
 pub use revocations::{
     ListRevocationsRequest, ListRevocationsResponse, Revocation, RevokeSessionsRequest,
