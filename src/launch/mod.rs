@@ -53,4 +53,6 @@ pub use runtime::{
     PublishedPort, RuntimeError,
 };
 pub use task::{Interrupt, Options, PullPolicy, check, new_task_id, run};
-pub use tasks::{ContainerDescription, ContainerSummary, TaskSummary, describe, find, list, logs, stop};
+pub use tasks::{
+    ContainerDescription, ContainerSummary, TaskSummary, describe, find, forget, list, logs, stop,
+};

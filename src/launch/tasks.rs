@@ -109,8 +109,13 @@ pub async fn stop<R: ContainerRuntime>(runtime: &R, task: &TaskSummary) -> Resul
     for volume in volumes {
         runtime.remove_volume(volume).await?;
     }
-    cgroup::remove(Path::new(cgroup::ROOT), &task.task_id).await;
+    forget(&task.task_id).await;
     Ok(())
+}
+
+/// Removes the cgroup of a task whose containers somebody else has removed.
+pub async fn forget(task_id: &str) {
+    cgroup::remove(Path::new(cgroup::ROOT), task_id).await;
 }
 
 /// The task of an id, of an id's beginning if there is only one, or of an ARN.
