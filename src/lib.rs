@@ -27,6 +27,7 @@
 //! | a task launch | `cli/task/run.rs`, then `launch/task.rs` |
 //! | a service and its redeployments | `launch/service/mod.rs` |
 //! | a container that starts under the runtime hook | `launch/hook/mod.rs` |
+//! | a container that asks for credentials or metadata | `endpoint/task/mod.rs` |
 //! | the rotation of a secret | `rotation/mod.rs`, then `vault/rotation.rs` |
 //! | audit review | `cli/audit.rs`, then `audit/verify.rs` |
 //!
@@ -35,7 +36,7 @@
 //! Imports go downward only; `tests/layering.rs` holds every file against this table.
 //!
 //! ```text
-//! edges    cli config | server (tokio, hyper) | client | rotation | launch (tokio, Docker)
+//! edges    cli config | endpoint | server (tokio, hyper) | client | rotation | launch (tokio, Docker)
 //! broker   broker: state, callers, the gate, policy reload
 //! records  vault -> audit -> store                  blocking I/O, no runtime
 //! rules    policy, ecs, protocol, schedule          pure: no I/O, no clock
@@ -51,6 +52,7 @@ pub mod clock;
 pub mod config;
 pub mod diagnostic;
 pub mod ecs;
+pub mod endpoint;
 pub mod json;
 pub mod launch;
 pub mod memory;

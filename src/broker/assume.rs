@@ -136,7 +136,7 @@ impl Broker {
         let _permit = self.record(&recorded, decision).await.map_err(AssumeError::Denied)?;
 
         let role = role.ok_or_else(|| AssumeError::Parameter(format!("there is no role {}", wanted.role)))?;
-        let life = life(wanted.duration, HOUR, caller)?;
+        let life = life(wanted.duration, SignedDuration::from_secs(role.longest_session), caller)?;
         set.session_policies(wanted.policy.as_deref(), &wanted.policy_arns)
             .map_err(|findings| AssumeError::Policy(findings.first().to_owned()))?;
         let created = self.now();

@@ -23,6 +23,7 @@ mod parameter_policies;
 pub mod policies;
 mod replication;
 mod rotation;
+mod task_roles;
 mod tasks;
 
 pub use assume::{AssumeError, Assumed, NewSession};
@@ -32,6 +33,7 @@ pub use functions::{Function, Grant, Target};
 pub use keys::KeyError;
 pub use policies::{Policies, PolicyError, Watch};
 pub use rotation::RotationEvent;
+pub use task_roles::TaskCredentials;
 pub use tasks::{Injected, PendingSession, RoleSession, ServiceSession, SessionError};
 
 use crate::audit::{AuditError, AuditLog, Event, EventType, IdentityType, Options, UserIdentity};
@@ -90,6 +92,7 @@ pub struct Broker {
     audit: AuditLog,
     policies: Arc<Policies>,
     compiled: compiled::Compiled,
+    task_sessions: task_roles::TaskSessions,
     clock: Arc<dyn Clock>,
     metrics: Metrics,
 }
@@ -115,6 +118,7 @@ impl Broker {
             audit,
             policies,
             compiled: compiled::Compiled::default(),
+            task_sessions: task_roles::TaskSessions::default(),
             clock,
             metrics: Metrics::default(),
         };
@@ -220,6 +224,7 @@ impl Broker {
     pub fn close(&self) -> Result<(), AuditError> {
         // Days of reads that could not be written are only less precise metadata.
         let _ = self.vault.flush_touched(Duration::from_secs(1));
+        let _ = self.vault.flush_used_keys();
         self.note_own("StopBroker", Value::Null)?;
         // Without it the anchor is an older record of the same log, which holds as well.
         let _ = self.anchor();

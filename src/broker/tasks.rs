@@ -150,6 +150,17 @@ impl Broker {
         PendingSession { passed, ..self.begin_for_service(context, wanted, context.caller.as_ref()) }
     }
 
+    /// Whether the caller may hand the role to the service; recorded.
+    pub(super) async fn pass_role(
+        &self,
+        context: &Context,
+        wanted: &ServiceSession<'_>,
+    ) -> Result<Permit, SessionError> {
+        let mut pass = Ask::new("iam:PassRole", wanted.role);
+        pass.keys.set("iam:PassedToService", wanted.service);
+        self.authorize(context, &pass).await.map_err(SessionError::Denied)
+    }
+
     /// A session that the broker itself needs, such as that of a rotation: nobody passes
     /// the role, but it must trust the service. Recorded like every other.
     ///

@@ -39,7 +39,24 @@ impl BrokerArguments {
         }
     }
 
+    /// A client whose credentials come later: those of a container of a task.
+    pub(crate) fn without_credentials(&self, region: Option<&str>) -> Result<Client, Failure> {
+        let region = region.or(self.region.as_deref()).ok_or_else(|| {
+            Failure::new(2, "no Region is named: use --region or the variable AWS_DEFAULT_REGION")
+        })?;
+        Client::new(self.place()?, None, region).map_err(|e| refused(&e))
+    }
+
     fn client_for(&self, region: &str) -> Result<Client, Failure> {
+        let endpoint = self.place()?;
+        let credentials = match endpoint {
+            Endpoint::Unix(_) => None,
+            _ => Some(from_environment()?),
+        };
+        Client::new(endpoint, credentials, region).map_err(|e| refused(&e))
+    }
+
+    fn place(&self) -> Result<Endpoint, Failure> {
         let text = match (&self.socket, &self.endpoint) {
             (Some(path), _) => {
                 let path = std::path::absolute(path)
@@ -59,11 +76,7 @@ impl BrokerArguments {
                 .map_err(|e| Failure::new(2, format!("cannot read `{}`: {e}", path.display())))?;
             endpoint = endpoint.with_ca(pem);
         }
-        let credentials = match endpoint {
-            Endpoint::Unix(_) => None,
-            _ => Some(from_environment()?),
-        };
-        Client::new(endpoint, credentials, region).map_err(|e| refused(&e))
+        Ok(endpoint)
     }
 }
 

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 pub(crate) enum KeyCommand {
     /// Make an access key; its secret half is shown this once
     Create(CreateArguments),
-    /// List access keys
+    /// List access keys, with their last use
     List(ListArguments),
     /// Switch a key on
     Enable(OneKey),
@@ -120,6 +120,9 @@ fn list(arguments: &ListArguments) -> Result<(), Failure> {
                 json!({
                     "AccessKeyId": k.access_key_id, "PrincipalArn": k.principal_arn, "Status": k.status.as_str(),
                     "CreateDate": k.create_date.to_string(),
+                    "AccessKeyLastUsed": k.last_used.as_ref().map(|last| json!({
+                        "LastUsedDate": last.date.to_string(), "ServiceName": last.service, "Region": last.region,
+                    })),
                 })
             })
             .collect();
@@ -131,10 +134,14 @@ fn list(arguments: &ListArguments) -> Result<(), Failure> {
             k.access_key_id.clone(),
             k.status.as_str().to_owned(),
             k.create_date.to_string(),
+            k.last_used.as_ref().map_or_else(
+                || "never".to_owned(),
+                |last| format!("{} ({}, {})", last.date, last.service, last.region),
+            ),
             k.principal_arn.clone(),
         ]
     });
-    say(table::render(["ACCESS KEY ID", "STATUS", "CREATED", "PRINCIPAL"], rows));
+    say(table::render(["ACCESS KEY ID", "STATUS", "CREATED", "LAST USED", "PRINCIPAL"], rows));
     Ok(())
 }
 

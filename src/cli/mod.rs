@@ -14,6 +14,7 @@
 //! | 118 | a service's new tasks did not become ready |
 //! | 120 to 124 | `task run` failed before the containers ran; see `launch` |
 
+mod agent;
 mod audit;
 mod bindings;
 mod broker;
@@ -62,6 +63,12 @@ enum Command {
     /// Run ECS task definitions on Docker
     #[command(subcommand)]
     Task(task::TaskCommand),
+    /// Serve secrets and parameters to processes beside it, in the shapes of AWS's local agents
+    ///
+    /// On 127.0.0.1:2773 unless told otherwise. It reads as --role, as the role of the task that it is a
+    /// container of, with the access key in the environment, or as the user that runs it. Values are kept
+    /// for a while; each hand-out is decided and recorded by the broker, kept or not.
+    Agent(Box<agent::AgentArguments>),
     /// Keep tasks running, and replace them without a refused connection
     #[command(subcommand)]
     Service(service::ServiceCommand),
@@ -102,6 +109,12 @@ impl Failure {
     }
 }
 
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
 /// Parses the arguments, runs the command and returns its exit code.
 pub fn main() -> ExitCode {
     // Called by Docker with runc's words, and for every command of every container:
@@ -117,6 +130,7 @@ pub fn main() -> ExitCode {
         Command::Key(command) => key::run(command),
         Command::Session(command) => session::run(command),
         Command::Task(command) => task::run(command),
+        Command::Agent(arguments) => agent::run(&arguments),
         Command::Service(command) => service::run(command),
         Command::Install(command) => install::install(&command),
         Command::Uninstall(command) => install::uninstall(&command),

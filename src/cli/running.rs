@@ -50,7 +50,7 @@ fn store_text(path: &std::path::Path, error: &StoreError) -> String {
 /// The broker's own log: what the operator has to know goes to standard error, at the
 /// level that `RUST_LOG` names (`warn` when unset). It never holds a value, and nothing of the
 /// libraries: at a level for debugging they write headers, which hold session tokens.
-fn log_to_stderr() {
+pub(super) fn log_to_stderr() {
     use tracing_subscriber::filter::{EnvFilter, FilterExt, filter_fn};
     use tracing_subscriber::prelude::*;
     let level = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
@@ -179,6 +179,19 @@ fn stop_signal(
             // Whatever is acknowledged is durable, so there is nothing to lose.
             std::process::exit(130);
         });
+    })
+}
+
+/// Ends with SIGINT or SIGTERM: for servers that hold nothing worth finishing.
+pub(super) fn until_stopped() -> Result<impl Future<Output = ()>, Failure> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let on = |kind| signal(kind).map_err(|e| Failure::new(2, format!("cannot wait for signals: {e}")));
+    let (mut interrupt, mut terminate) = (on(SignalKind::interrupt())?, on(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
     })
 }
 

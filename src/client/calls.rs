@@ -5,15 +5,18 @@ use crate::protocol::Operation;
 use crate::protocol::error::ApiError;
 use crate::protocol::sealdock::{
     AccessKey, AccessKeyStatus, AccessKeySummary, Binding, CreateAccessKeyRequest, CreateAccessKeyResponse,
-    CreateTaskSessionRequest, CreateTaskSessionResponse, DeleteAccessKeyRequest, ForgetBindingsRequest,
-    KeyOwner, ListAccessKeysRequest, ListAccessKeysResponse, ListBindingsRequest, ListBindingsResponse,
-    ListRevocationsRequest, ListRevocationsResponse, RecordInjectionsRequest, ResolveInjectionsRequest,
-    ResolveInjectionsResponse, Revocation, RevokeSessionsRequest, Revoked, SessionCredentials,
-    UpdateAccessKeyRequest, WhoAmIRequest, WhoAmIResponse,
+    CreateTaskSessionRequest, CreateTaskSessionResponse, DeleteAccessKeyRequest, EndTaskRequest,
+    ForgetBindingsRequest, GetTaskCredentialsRequest, GetTaskCredentialsResponse, GrantTaskRoleRequest,
+    GrantTaskRoleResponse, KeyOwner, ListAccessKeysRequest, ListAccessKeysResponse, ListBindingsRequest,
+    ListBindingsResponse, ListRevocationsRequest, ListRevocationsResponse, RecordCachedReadRequest,
+    RecordInjectionsRequest, ResolveInjectionsRequest, ResolveInjectionsResponse, Revocation,
+    RevokeSessionsRequest, Revoked, SessionCredentials, UpdateAccessKeyRequest, WhoAmIRequest,
+    WhoAmIResponse,
 };
 use crate::protocol::secretsmanager::{GetSecretValueRequest, GetSecretValueResponse};
 use crate::protocol::ssm::{GetParametersRequest, GetParametersResponse};
 use crate::protocol::writer::Encode;
+use crate::secret::SecretValue;
 
 /// Every call fails as [`Client::call`] does, or with [`ClientError::Protocol`] if the
 /// answer does not have the members that it must have.
@@ -46,6 +49,32 @@ impl Client {
         request: &CreateTaskSessionRequest,
     ) -> Result<CreateTaskSessionResponse, ClientError> {
         self.typed(Operation::CreateTaskSession, request, CreateTaskSessionResponse::decode).await
+    }
+
+    /// Lets the containers of a task have credentials of a role; the id by which they get them.
+    pub async fn grant_task_role(&self, request: &GrantTaskRoleRequest) -> Result<SecretValue, ClientError> {
+        let response = self.typed(Operation::GrantTaskRole, request, GrantTaskRoleResponse::decode).await?;
+        Ok(response.credentials_id)
+    }
+
+    /// The credentials that an id stands for.
+    pub async fn get_task_credentials(
+        &self,
+        credentials_id: SecretValue,
+    ) -> Result<GetTaskCredentialsResponse, ClientError> {
+        let request = GetTaskCredentialsRequest { credentials_id };
+        self.typed(Operation::GetTaskCredentials, &request, GetTaskCredentialsResponse::decode).await
+    }
+
+    /// Takes the roles of a task away and ends its sessions.
+    pub async fn end_task(&self, task_id: &str) -> Result<(), ClientError> {
+        let request = EndTaskRequest { task_id: task_id.to_owned() };
+        self.typed(Operation::EndTask, &request, |_| Ok(())).await
+    }
+
+    /// Whether a value that was read before may be handed out once more; it is on record then.
+    pub async fn record_cached_read(&self, request: &RecordCachedReadRequest) -> Result<(), ClientError> {
+        self.typed(Operation::RecordCachedRead, request, |_| Ok(())).await
     }
 
     /// The values of a container's references.

@@ -35,7 +35,10 @@ fn repeatable(operation: Operation) -> bool {
     operation.read_only()
         || matches!(
             operation,
-            Operation::CreateTaskSession | Operation::RecordInjections | Operation::UpdateAccessKey
+            Operation::CreateTaskSession
+                | Operation::EndTask
+                | Operation::RecordInjections
+                | Operation::UpdateAccessKey
         )
 }
 

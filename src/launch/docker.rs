@@ -33,13 +33,13 @@ const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
 const LONGEST: Duration = Duration::from_secs(2 * 60 * 60);
 const CREATE: Duration = Duration::from_secs(4 * 60);
 const START: Duration = Duration::from_secs(3 * 60);
-const INSPECT: Duration = Duration::from_secs(30);
+pub(super) const INSPECT: Duration = Duration::from_secs(30);
 const REMOVE: Duration = Duration::from_secs(5 * 60);
 
 /// Docker Engine.
 #[derive(Clone, Debug)]
 pub struct Docker {
-    client: bollard::Docker,
+    pub(super) client: bollard::Docker,
     socket: String,
 }
 
@@ -92,7 +92,7 @@ impl Docker {
     }
 
     /// Runs a call; `wrap` says what its failure means, unless Docker is gone.
-    async fn call<T>(
+    pub(super) async fn call<T>(
         &self,
         action: &'static str,
         limit: Duration,
@@ -213,8 +213,8 @@ impl ContainerRuntime for Docker {
         Ok(answer.arch.unwrap_or_default())
     }
 
-    async fn put(&self, id: &str, archive: Vec<u8>) -> Result<(), RuntimeError> {
-        let options = UploadToContainerOptionsBuilder::default().path("/").build();
+    async fn put(&self, id: &str, directory: &str, archive: Vec<u8>) -> Result<(), RuntimeError> {
+        let options = UploadToContainerOptionsBuilder::default().path(directory).build();
         let call = self.client.upload_to_container(id, Some(options), bollard::body_full(archive.into()));
         let wrap = |cause| RuntimeError::Create { container: id.to_owned(), cause };
         self.call("put files into the container", CREATE, call, wrap).await
@@ -370,7 +370,7 @@ fn published((port, bindings): (String, Option<Vec<PortBinding>>)) -> Vec<Publis
 }
 
 /// What does not exist is an answer, and what already is so (304) is no error.
-async fn found<T>(call: impl Future<Output = Result<T, Error>>) -> Result<Option<T>, Error> {
+pub(super) async fn found<T>(call: impl Future<Output = Result<T, Error>>) -> Result<Option<T>, Error> {
     match call.await {
         Ok(value) => Ok(Some(value)),
         Err(Error::DockerResponseServerError { status_code: 304 | 404, .. }) => Ok(None),

@@ -73,17 +73,37 @@ pub enum LaunchError {
         /// The broker's answer.
         cause: ClientError,
     },
+    /// The containers cannot have the role of the task.
+    #[error("the task cannot have the role `{role}`: {cause}")]
+    TaskRole {
+        /// The role.
+        role: String,
+        /// The broker's answer.
+        cause: ClientError,
+    },
     /// References without a value: all of them, each with its place in the file.
     #[error("{} of the task's secret references could not be resolved; nothing was created", .0.len())]
     Unresolved(Vec<Diagnostic>),
 }
 
 impl LaunchError {
+    /// What a failed grant of a task's role means: refused, or no broker.
+    pub(super) fn of_role(role: String, cause: ClientError) -> Self {
+        match cause {
+            ClientError::Api { .. } => Self::TaskRole { role, cause },
+            other => Self::Broker(other),
+        }
+    }
+
     /// The exit code; see the module's table.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::NoSuchTask { .. } => 119,
-            Self::Inputs(_) | Self::Registry { .. } | Self::Unresolved(_) | Self::Session { .. } => 120,
+            Self::Inputs(_)
+            | Self::Registry { .. }
+            | Self::Unresolved(_)
+            | Self::Session { .. }
+            | Self::TaskRole { .. } => 120,
             Self::Broker(_) | Self::NotRecorded(_) => 121,
             Self::Runtime(RuntimeError::Unavailable { .. } | RuntimeError::Version { .. }) => 122,
             Self::Runtime(RuntimeError::Pull { .. }) => 123,

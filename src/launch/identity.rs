@@ -5,6 +5,7 @@
 //! the supervisor of the task is.
 
 use super::task::Options;
+use crate::arn::Arn;
 use crate::ecs::plan::{ContainerPlan, TaskPlan};
 use std::collections::HashMap;
 
@@ -20,6 +21,8 @@ pub(super) const ESSENTIAL_LABEL: &str = "sealdock.essential";
 pub(super) const LEVEL_LABEL: &str = "sealdock.level";
 /// Names of volumes that go with the task.
 pub(super) const VOLUMES_LABEL: &str = "sealdock.volumes";
+/// On containers that were given credentials of the task's role.
+pub(super) const ROLE_LABEL: &str = "sealdock.task-role";
 /// Directory of the process that looks after the task.
 pub(super) const SUPERVISOR_LABEL: &str = "sealdock.supervisor";
 /// The service that the task belongs to.
@@ -45,8 +48,10 @@ pub(super) struct TaskIdentity {
 impl TaskIdentity {
     pub(super) fn new(plan: &TaskPlan, options: &Options) -> Self {
         let Options { region, cluster, revision, task_id, .. } = options;
-        let account = plan.execution_role.as_ref().map_or("", |role| &role.account);
-        let partition = plan.execution_role.as_ref().map_or("aws", |role| &role.partition);
+        let task_role: Option<Arn> = plan.task_role.as_ref().and_then(|role| role.parse().ok());
+        let role = plan.execution_role.as_ref().or(task_role.as_ref());
+        let account = role.map_or("", |role| &role.account);
+        let partition = role.map_or("aws", |role| &role.partition);
         Self {
             task_arn: format!("arn:{partition}:ecs:{region}:{account}:task/{cluster}/{task_id}"),
             family: plan.family.clone(),

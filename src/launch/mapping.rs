@@ -8,6 +8,7 @@
 //! Source: the task definition parameters and the agent's `dockerConfig` and
 //! `dockerHostConfig`.
 
+use super::endpoint::{TOKEN_DIRECTORY, Told};
 use super::hook::{CONTROLS, PREFIX};
 use super::identity::TaskIdentity;
 use super::inputs::Inputs;
@@ -72,6 +73,10 @@ pub(super) struct Mapping<'a> {
     pub(super) router: Option<&'a (String, String)>,
     /// Variables from files, by container.
     pub(super) inputs: &'a Inputs,
+    /// What is told about the task endpoint, if there is one.
+    pub(super) told: Option<&'a Told>,
+    /// The volume of the token for the endpoint, if there is one.
+    pub(super) token: Option<&'a str>,
 }
 
 impl Mapping<'_> {
@@ -94,7 +99,8 @@ impl Mapping<'_> {
         let ports: Vec<_> = settings.ports.iter().filter(|_| self.on_bridge()).collect();
         let exposed = network::exposed(&ports);
         let delivery = if by_hook { Delivery::Runtime } else { Delivery::Env };
-        let labels = self.identity.labels(container, level, delivery.as_str(), self.own_volumes);
+        let mut labels = self.identity.labels(container, level, delivery.as_str(), self.own_volumes);
+        labels.extend(self.told.map(|told| told.labels(container)).unwrap_or_default());
         let body = ContainerCreateBody {
             image: Some(settings.image.clone()),
             env: Some(environment),
@@ -140,7 +146,8 @@ impl Mapping<'_> {
 
     /// Variables that the launcher sets; secrets go before them.
     fn launcher_variables(&self, container: &ContainerPlan) -> Vec<(String, String)> {
-        let mut variables = firelens::variables(self.plan, container);
+        let mut variables = self.told.map(|told| told.variables(container)).unwrap_or_default();
+        variables.extend(firelens::variables(self.plan, container));
         if let Some((router, _)) = self.linked_router(container) {
             variables.push(("FLUENT_HOST".to_owned(), router.to_owned()));
             variables.push(("FLUENT_PORT".to_owned(), firelens::PORT.to_string()));
@@ -353,7 +360,8 @@ impl Mapping<'_> {
         });
         let router = self.router.filter(|_| container.firelens.is_some());
         let socket = router.map(|(volume, _)| format!("{volume}:{}", firelens::SOCKET_DIRECTORY));
-        binds.chain(socket).collect()
+        let token = self.token.map(|volume| format!("{volume}:{TOKEN_DIRECTORY}"));
+        binds.chain(socket).chain(token).collect()
     }
 }
 
@@ -432,6 +440,8 @@ mod tests {
             cgroup: None,
             router: None,
             inputs: &Inputs::default(),
+            told: None,
+            token: None,
         };
         mapping.container(&plan.containers[0], 2, &["PATH=/bin".to_owned()], injection)
     }

@@ -14,6 +14,8 @@
 mod cgroup;
 mod daemon_config;
 mod docker;
+mod docker_facts;
+pub mod endpoint;
 mod error;
 mod events;
 mod fetch;
@@ -53,4 +55,6 @@ pub use runtime::{
     PublishedPort, RuntimeError,
 };
 pub use task::{Interrupt, Options, PullPolicy, check, new_task_id, run};
-pub use tasks::{ContainerDescription, ContainerSummary, TaskSummary, describe, find, list, logs, stop};
+pub use tasks::{
+    ContainerDescription, ContainerSummary, TaskSummary, describe, find, forget, list, logs, stop,
+};

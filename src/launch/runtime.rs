@@ -48,8 +48,13 @@ pub trait ContainerRuntime: Send + Sync {
     /// Makes a container and returns its id.
     fn create(&self, container: NewContainer) -> impl Future<Output = Result<String, RuntimeError>> + Send;
 
-    /// Puts the files of a tar archive into a container.
-    fn put(&self, id: &str, archive: Vec<u8>) -> impl Future<Output = Result<(), RuntimeError>> + Send;
+    /// Puts the files of a tar archive into a directory of a container.
+    fn put(
+        &self,
+        id: &str,
+        directory: &str,
+        archive: Vec<u8>,
+    ) -> impl Future<Output = Result<(), RuntimeError>> + Send;
 
     /// Starts a container.
     fn start(&self, id: &str) -> impl Future<Output = Result<(), RuntimeError>> + Send;

@@ -11,6 +11,7 @@
 //! containers of one launch hold one consistent set.
 
 use super::cgroup::{self, Limits};
+use super::endpoint::{self, TOKEN_DIRECTORY, TOKEN_NAME, TaskEndpoint, Told};
 use super::error::LaunchError;
 use super::events::{Event, say};
 use super::identity::{TaskIdentity, levels};
@@ -68,6 +69,9 @@ pub struct Options {
     pub pull: PullPolicy,
     /// Send logs of the driver `awslogs` to CloudWatch; otherwise Docker keeps them.
     pub awslogs: bool,
+    /// Where the task endpoint is, for containers: `http://169.254.170.2`, or a loopback address
+    /// and port.
+    pub endpoint: String,
     /// Directories that stand for buckets of S3.
     pub objects: Directories,
     /// Directories that stand for network file systems.
@@ -100,6 +104,7 @@ impl Default for Options {
             service: None,
             pull: PullPolicy::Missing,
             awslogs: false,
+            endpoint: format!("http://{}", endpoint::ADDRESS),
             objects: Directories::default(),
             file_systems: Directories::default(),
         }
@@ -130,6 +135,8 @@ struct Made {
     /// Containers in the order of the plan.
     ids: Vec<String>,
     volumes: Vec<String>,
+    /// Whether the task may have credentials of a role.
+    role: bool,
     /// The task whose cgroup there is.
     cgroup: Option<String>,
 }
@@ -166,6 +173,9 @@ pub async fn run<R: ContainerRuntime>(
     };
     if !leave {
         made.remove(runtime).await;
+    }
+    if made.role {
+        launch.end().await;
     }
     result
 }
@@ -288,6 +298,12 @@ impl<R: ContainerRuntime> Launch<'_, R> {
         let router = self.router_volume(made).await?;
         let cgroup = self.cgroup(made).await?;
         let pause = self.pause(made, cgroup.as_deref()).await?;
+        let told = self.tell(made).await?;
+        let token = told.as_ref().and_then(Told::token);
+        let token_volume = match &token {
+            Some(_) => Some(self.token_volume(made).await?),
+            None => None,
+        };
         let own_volumes = made.volumes.clone();
         let mut redaction = Redaction::default();
         let mapping = Mapping {
@@ -300,6 +316,8 @@ impl<R: ContainerRuntime> Launch<'_, R> {
             cgroup: cgroup.as_deref(),
             router: router.as_ref(),
             inputs: &prepared.inputs,
+            told: told.as_ref(),
+            token: token_volume.as_deref(),
         };
         // The pause container is below all others.
         let lowest = usize::from(pause.is_some());
@@ -312,6 +330,11 @@ impl<R: ContainerRuntime> Launch<'_, R> {
             let docker_name = new.name.clone();
             let id = self.runtime.create(new).await.map_err(|e| redaction.apply(e.into()))?;
             made.ids.push(id.clone());
+            if let (Some(token), [_]) = (&token, made.ids.as_slice()) {
+                // All containers share the volume that it goes into.
+                let archive = tar::archive(&[(TOKEN_NAME, 0o444, token.as_bytes())]);
+                self.runtime.put(&id, TOKEN_DIRECTORY, archive).await?;
+            }
             if let Some(firelens) = &container.firelens {
                 self.configure(&id, firelens, prepared.inputs.router_config.as_deref()).await?;
             }
@@ -323,6 +346,48 @@ impl<R: ContainerRuntime> Launch<'_, R> {
         }
         redaction.forget_environment();
         Ok(redaction)
+    }
+
+    /// Grants the task its role, and says what the containers are told.
+    async fn tell(&self, made: &mut Made) -> Result<Option<Told>, LaunchError> {
+        let role = self.plan.task_role.as_deref();
+        let endpoint = match TaskEndpoint::find(&self.options.endpoint, self.plan.network_mode).await {
+            Ok(endpoint) => endpoint,
+            Err(none) => {
+                if role.is_some() {
+                    say(self.events, Event::Warning(none.warning())).await;
+                }
+                return Ok(None);
+            }
+        };
+        let credentials = match role {
+            Some(role) => {
+                // Before the answer: a grant whose answer is lost has to end as well.
+                made.role = true;
+                Some(endpoint::grant(self.plan, self.identity, self.client, role).await?)
+            }
+            None => None,
+        };
+        Ok(Some(Told::new(endpoint, credentials, self.plan)))
+    }
+
+    async fn token_volume(&self, made: &mut Made) -> Result<String, LaunchError> {
+        let name = self.identity.docker_name("credentials");
+        self.runtime.create_volume(NewVolume { name: name.clone(), ..NewVolume::default() }).await?;
+        made.volumes.push(name.clone());
+        Ok(name)
+    }
+
+    /// Ends the credentials of the task with it.
+    async fn end(&self) {
+        if let Err(error) = self.client.end_task(&self.identity.task_id).await {
+            let id = &self.identity.task_id;
+            let message = format!("the credentials of task `{id}` could not be ended: {error}");
+            let warning = Diagnostic::warning("ECS0013", message).help(format!(
+                "`sealdock session revoke {id}` ends them; a running task endpoint does it by itself"
+            ));
+            say(self.events, Event::Warning(warning)).await;
+        }
     }
 
     async fn record(&self, records: &[Record]) -> Result<(), LaunchError> {
@@ -424,7 +489,7 @@ impl<R: ContainerRuntime> Launch<'_, R> {
         let (path, included) = firelens::config_paths(firelens.router);
         let mut files = vec![(path, 0o644, config.as_bytes())];
         files.extend(more.map(|text| (included, 0o644, text.as_bytes())));
-        Ok(self.runtime.put(id, tar::archive(&files)).await?)
+        Ok(self.runtime.put(id, "/", tar::archive(&files)).await?)
     }
 
     async fn supervise(

@@ -6,7 +6,7 @@ use super::error::LaunchError;
 use super::events::Event;
 use super::identity::{
     ARN_LABEL, CLUSTER_LABEL, CONTAINER_LABEL, DELIVERY_LABEL, ESSENTIAL_LABEL, FAMILY_LABEL, LEVEL_LABEL,
-    REVISION_LABEL, SERVICE_LABEL, SUPERVISOR_LABEL, TASK_LABEL, VOLUMES_LABEL,
+    REVISION_LABEL, ROLE_LABEL, SERVICE_LABEL, SUPERVISOR_LABEL, TASK_LABEL, VOLUMES_LABEL,
 };
 use super::logs::follow_all;
 use super::pause;
@@ -30,6 +30,8 @@ pub struct TaskSummary {
     pub task_arn: String,
     /// Name of the cluster.
     pub cluster: String,
+    /// Whether its containers were given credentials of a role.
+    pub has_role: bool,
     /// Directory of its supervisor.
     pub supervisor: Option<PathBuf>,
     /// The service that it belongs to.
@@ -61,6 +63,13 @@ pub struct ContainerSummary {
     volumes: Vec<String>,
 }
 
+impl ContainerSummary {
+    /// Whether it only holds the task's namespaces.
+    pub fn is_pause(&self) -> bool {
+        self.name == pause::NAME
+    }
+}
+
 /// The tasks, by id.
 ///
 /// # Errors
@@ -76,10 +85,12 @@ pub async fn list<R: ContainerRuntime>(runtime: &R) -> Result<Vec<TaskSummary>, 
             revision: label(REVISION_LABEL),
             task_arn: label(ARN_LABEL),
             cluster: label(CLUSTER_LABEL),
+            has_role: false,
             supervisor: listed.labels.get(SUPERVISOR_LABEL).map(PathBuf::from),
             service: listed.labels.get(SERVICE_LABEL).cloned(),
             containers: Vec::new(),
         });
+        task.has_role |= listed.labels.contains_key(ROLE_LABEL);
         task.containers.push(summary(&listed));
     }
     let mut tasks: Vec<_> = tasks.into_values().collect();
@@ -109,8 +120,13 @@ pub async fn stop<R: ContainerRuntime>(runtime: &R, task: &TaskSummary) -> Resul
     for volume in volumes {
         runtime.remove_volume(volume).await?;
     }
-    cgroup::remove(Path::new(cgroup::ROOT), &task.task_id).await;
+    forget(&task.task_id).await;
     Ok(())
+}
+
+/// Removes the cgroup of a task whose containers somebody else has removed.
+pub async fn forget(task_id: &str) {
+    cgroup::remove(Path::new(cgroup::ROOT), task_id).await;
 }
 
 /// The task of an id, of an id's beginning if there is only one, or of an ARN.

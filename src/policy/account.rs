@@ -50,6 +50,8 @@ pub(super) struct Detail {
     /// ARN of the permissions boundary, with its place.
     pub(super) boundary: Option<(String, Range<usize>)>,
     pub(super) tags: Vec<(String, String)>,
+    /// `MaxSessionDuration` of a role, in seconds.
+    pub(super) longest_session: Option<i64>,
 }
 
 /// A managed policy of one file.
@@ -142,6 +144,7 @@ const FORMS: [Form; 3] = [
             "PermissionsBoundary",
             "Tags",
             "RoleLastUsed",
+            "MaxSessionDuration",
         ],
     },
 ];
@@ -193,6 +196,7 @@ fn detail(node: &Node, form: &Form, file: &File, out: &mut Vec<Diagnostic>) -> O
     let attached = attached(node, out);
     let boundary = node.get("PermissionsBoundary").and_then(|boundary| boundary_arn(boundary, out));
     let tags = tags(node, out);
+    let longest_session = node.get("MaxSessionDuration").and_then(|seconds| longest_session(seconds, out));
     Some(Detail {
         kind: form.kind,
         arn: identity,
@@ -205,7 +209,28 @@ fn detail(node: &Node, form: &Form, file: &File, out: &mut Vec<Diagnostic>) -> O
         trust,
         boundary,
         tags,
+        longest_session,
     })
+}
+
+/// Source: IAM API Reference, "CreateRole": 3600 to 43200 seconds.
+fn longest_session(node: &Node, out: &mut Vec<Diagnostic>) -> Option<i64> {
+    let seconds = match &node.value {
+        Value::Number(digits) => digits.parse::<i64>().ok(),
+        _ => None,
+    };
+    let seconds = seconds.filter(|seconds| (3600..=43200).contains(seconds));
+    if seconds.is_none() {
+        out.push(
+            Diagnostic::error(
+                "IAM0213",
+                "`MaxSessionDuration` has to be a number of seconds from 3600 to 43200",
+            )
+            .at(node.span.clone(), "")
+            .help("3600 is an hour, 43200 are twelve"),
+        );
+    }
+    seconds
 }
 
 /// `{"PermissionsBoundaryType": "PermissionsBoundaryPolicy", "PermissionsBoundaryArn": "arn:.."}`;

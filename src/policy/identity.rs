@@ -28,6 +28,8 @@ pub struct Identity {
     /// `UserId` or `RoleId`. Where the file has none, it is derived from the ARN,
     /// so that it stays the same from one start to the next.
     pub id: String,
+    /// `MaxSessionDuration` of a role, in seconds; an hour unless its file says otherwise.
+    pub longest_session: i64,
     /// `aws:PrincipalTag/..`
     pub tags: Vec<(String, String)>,
     pub(super) statements: StatementIndex,

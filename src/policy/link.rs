@@ -191,7 +191,7 @@ impl Linker<'_> {
                     DetailKind::User => IdentityKind::User,
                 };
                 let statements = self.statements(file, &detail, policies, groups);
-                let Detail { arn, name, id, trust, boundary, tags, .. } = detail;
+                let Detail { arn, name, id, trust, boundary, tags, longest_session, .. } = detail;
                 let boundary = boundary.and_then(|(limit, place)| {
                     self.exists(file, &limit, &place, "a boundary here", policies)
                         .then(|| StatementIndex::new(managed_policy(&limit, policies).unwrap_or_default()))
@@ -199,7 +199,10 @@ impl Linker<'_> {
                 let trust =
                     (kind == IdentityKind::Role).then(|| ResourcePolicy::new(PolicyKind::Trust, trust));
                 let id = id.unwrap_or_else(|| derived_id(kind, &arn.to_string()));
-                identities.push(Identity { arn, kind, name, id, tags, statements, boundary, trust });
+                let longest_session = longest_session.unwrap_or(3600);
+                let identity =
+                    Identity { arn, kind, name, id, longest_session, tags, statements, boundary, trust };
+                identities.push(identity);
             }
         }
         identities

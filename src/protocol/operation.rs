@@ -240,6 +240,14 @@ operations! {
     GetSessionToken: Sts reads;
     /// Credentials of a role for one task.
     CreateTaskSession: Sealdock writes;
+    /// Lets the containers of a task have credentials of a role.
+    GrantTaskRole: Sealdock writes;
+    /// Those credentials.
+    GetTaskCredentials: Sealdock reads;
+    /// Takes the roles of a task away and ends its sessions.
+    EndTask: Sealdock writes;
+    /// Decides and records a read of a value that an agent has kept.
+    RecordCachedRead: Sealdock reads;
     /// The values of a container's references, read as its role.
     ResolveInjections: Sealdock reads;
     /// Records which values went into which container.

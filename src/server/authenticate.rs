@@ -2,7 +2,7 @@
 
 use super::listener::{Incoming, Peer};
 use crate::arn::is_region;
-use crate::broker::{Broker, Caller, CredentialError};
+use crate::broker::{Broker, Caller, CredentialError, Proof};
 use crate::protocol::sigv4::{Presented, SigningKey, SigningKeys};
 use crate::protocol::{ApiError, Operation};
 use std::sync::Arc;
@@ -51,6 +51,9 @@ pub(super) fn authenticate(
     };
     presented.verify(&key, &incoming.body, broker.now())?;
     keys.keep(&presented.access_key_id, &presented.scope, key);
+    if let Proof::AccessKey { id } = &caller.proof {
+        broker.vault().access_keys().used(id, service, &region);
+    }
     Ok((caller, region))
 }
 

@@ -3,8 +3,9 @@
 use super::exchange::{Answer, Exchange, Failure, blocking};
 use super::kms::{any, one};
 use super::kms_named::{Named, no_marker, of_key, of_tags, own_policy, refused};
-use crate::broker::Ask;
-use crate::policy::{ConditionKeys, PolicyKind, ResourcePolicy};
+use crate::arn::Arn;
+use crate::broker::{Ask, Caller};
+use crate::policy::{ConditionKeys, PolicyKind, PolicySet, Request, ResourcePolicy, evaluate};
 use crate::protocol::kms::{
     Done, GetKeyPolicyRequest, GetKeyPolicyResponse, KeyPageRequest, ListKeyPoliciesResponse,
     ListResourceTagsResponse, PutKeyPolicyRequest, Tag, TagResourceRequest, UntagResourceRequest,
@@ -123,7 +124,8 @@ fn named_default(name: &str) -> Result<(), ApiError> {
     if name == DEFAULT { Ok(()) } else { Err(not_found(format!("No such policy exists: {name}"))) }
 }
 
-/// A policy compiles, and, unless that is waived, lets the caller replace it again.
+/// A policy compiles, and, unless that is waived, can be replaced again: by the caller, or by
+/// whom the account lets.
 pub(super) fn check_policy(
     exchange: &Exchange<'_>,
     key: Option<&KeyRecord>,
@@ -147,8 +149,13 @@ pub(super) fn check_policy(
     if let Some(key) = key {
         of_key(exchange, &mut keys, key);
     }
+    let account = exchange.context.caller.as_ref().map(Caller::account).unwrap_or_default();
+    let root = Arn::new("iam", "", account, "root");
+    let by_root =
+        Request { policy: Some(&policy), keys: &keys, ..Request::new(&root, "kms:PutKeyPolicy", &arn) };
+    let by_account = evaluate(&PolicySet::empty(), &by_root).is_allowed();
     let ask = Ask { keys, policy: Some(&policy), ..Ask::new("kms:PutKeyPolicy", &arn) };
-    if waived || exchange.broker.would_allow(&exchange.context, &ask) {
+    if waived || by_account || exchange.broker.would_allow(&exchange.context, &ask) {
         return Ok(());
     }
     Err(malformed_policy_document(

@@ -62,7 +62,8 @@ pub(super) async fn put(
     let (scope, arn) = (&exchange.scope, parameter_arn(&exchange.scope, &new.name));
     let parameters = exchange.broker.vault().parameters();
     for _ in 0..ATTEMPTS {
-        let sealing = parameters.sealing(scope, new).map_err(refused)?;
+        // A hostile AllowedPattern takes its time.
+        let sealing = blocking(|| parameters.sealing(scope, new)).map_err(refused)?;
         let mut keys = KeyPermits::none();
         if let Some(customer_key) = sealing.key.customer() {
             let key = customer(exchange, customer_key)?;

@@ -2,15 +2,16 @@
 //! line need beyond the AWS services.
 
 use super::exchange::{Answer, Exchange, Failure, blocking};
-use super::{bindings, injections};
+use super::{bindings, injections, sealdock_reads, sealdock_tasks};
 use crate::arn::arn;
 use crate::broker::{KeyError, ServiceSession, SessionError};
 use crate::policy::IdentityKind;
 use crate::protocol::sealdock::{
-    AccessKey, AccessKeyStatus, AccessKeySummary, CreateAccessKeyRequest, CreateAccessKeyResponse,
-    CreateTaskSessionRequest, CreateTaskSessionResponse, DeleteAccessKeyRequest, DeleteAccessKeyResponse,
-    KeyOwner, ListAccessKeysRequest, ListAccessKeysResponse, SessionCredentials, UpdateAccessKeyRequest,
-    UpdateAccessKeyResponse, WhoAmIRequest, WhoAmIResponse, invalid_request, limit_exceeded, not_found,
+    AccessKey, AccessKeyLastUsed, AccessKeyStatus, AccessKeySummary, CreateAccessKeyRequest,
+    CreateAccessKeyResponse, CreateTaskSessionRequest, CreateTaskSessionResponse, DeleteAccessKeyRequest,
+    DeleteAccessKeyResponse, KeyOwner, ListAccessKeysRequest, ListAccessKeysResponse, SessionCredentials,
+    UpdateAccessKeyRequest, UpdateAccessKeyResponse, WhoAmIRequest, WhoAmIResponse, invalid_request,
+    limit_exceeded, not_found,
 };
 use crate::protocol::sigv4::SigningKeys;
 use crate::protocol::{ApiError, Operation};
@@ -20,6 +21,10 @@ use serde_json::json;
 pub(super) async fn serve(operation: Operation, exchange: &mut Exchange<'_>, keys: &SigningKeys) -> Answer {
     match operation {
         Operation::CreateTaskSession => create_session(exchange).await,
+        Operation::GrantTaskRole => sealdock_tasks::grant(exchange).await,
+        Operation::GetTaskCredentials => sealdock_tasks::credentials(exchange).await,
+        Operation::EndTask => sealdock_tasks::end(exchange).await,
+        Operation::RecordCachedRead => sealdock_reads::record(exchange).await,
         Operation::ResolveInjections => injections::resolve(exchange).await,
         Operation::RecordInjections => bindings::record(exchange).await,
         Operation::ListBindings => bindings::list(exchange).await,
@@ -76,22 +81,9 @@ async fn create_key(exchange: &mut Exchange<'_>) -> Answer {
     exchange.context.parameters = Some(json!({ "principalArn": principal }));
     enter_account_of(exchange, &principal);
     let _permit = exchange.authorize("iam:CreateAccessKey", &principal, &principal).await?;
-    let held = exchange
-        .broker
-        .vault()
-        .access_keys()
-        .list()
-        .iter()
-        .filter(|k| k.record.principal == principal)
-        .count();
-    if held >= MAX_KEYS {
-        let text = format!(
-            "Cannot exceed quota for AccessKeysPerUser: {MAX_KEYS}; delete a key of {principal} first"
-        );
-        return Err(limit_exceeded(text).into());
-    }
     let (key, secret) = blocking(|| exchange.broker.create_access_key(&principal)).map_err(|e| match e {
         KeyError::UnknownPrincipal(_) => not_found(e.to_string()),
+        KeyError::TooMany(_) => limit_exceeded(e.to_string()),
         KeyError::Vault(error) => super::internal(&error),
     })?;
     exchange.answer(&CreateAccessKeyResponse {
@@ -103,9 +95,6 @@ async fn create_key(exchange: &mut Exchange<'_>) -> Answer {
         },
     })
 }
-
-/// As in IAM: two keys, so that one can be replaced while the other is in use.
-const MAX_KEYS: usize = 2;
 
 async fn list_keys(exchange: &mut Exchange<'_>) -> Answer {
     let request = ListAccessKeysRequest::decode(exchange.body)?;
@@ -125,6 +114,11 @@ async fn list_keys(exchange: &mut Exchange<'_>) -> Answer {
                 principal_arn: key.principal.clone(),
                 status: if key.active { AccessKeyStatus::Active } else { AccessKeyStatus::Inactive },
                 create_date: key.created,
+                last_used: key.last_used.as_ref().map(|last| AccessKeyLastUsed {
+                    date: last.date,
+                    service: last.service.clone(),
+                    region: last.region.clone(),
+                }),
             })
             .collect(),
     })

@@ -46,14 +46,19 @@ async fn get(exchange: &mut Exchange<'_>) -> Answer {
     let request = GetParameterRequest::decode(exchange.body)?;
     exchange.context.parameters =
         Some(json!({ "name": request.name, "withDecryption": request.with_decryption }));
-    let (operation, decrypt) = (Operation::GetParameter, request.with_decryption);
-    if let Some(reference) = SecretReference::parse(&request.name) {
-        let parameter = ssm_references::read(exchange, operation, &reference, decrypt).await?;
-        return exchange.answer(&GetParameterResponse { parameter });
+    let parameter = read(exchange, request.name, request.with_decryption).await?;
+    exchange.answer(&GetParameterResponse { parameter })
+}
+
+/// Passes the gate for a parameter, or a secret behind one, and reads it.
+pub(super) async fn read(exchange: &Exchange<'_>, name: String, decrypt: bool) -> Result<Parameter, Failure> {
+    let operation = Operation::GetParameter;
+    if let Some(reference) = SecretReference::parse(&name) {
+        return ssm_references::read(exchange, operation, &reference, decrypt).await;
     }
-    let named = Named::new(exchange, request.name)?;
+    let named = Named::new(exchange, name)?;
     let permit = named.authorize(exchange, operation).await?;
-    exchange.answer(&GetParameterResponse { parameter: named.read(exchange, &permit, decrypt).await? })
+    named.read(exchange, &permit, decrypt).await
 }
 
 /// Answers in order of name; a name that is given twice counts once.

@@ -10,9 +10,9 @@ use super::table::{Change, Row, Stored, Table};
 use super::{Vault, VaultError};
 use crate::secret::SecretValue;
 use base64::Engine;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 /// An access key without its secret.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,13 +25,37 @@ pub struct AccessKeyRecord {
     pub created: Timestamp,
     /// Whether it may be used.
     pub active: bool,
+    /// Its last use, if it has been used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used: Option<LastUse>,
     pub(crate) blob: String,
 }
+
+/// The last use of an access key.
+/// Source: IAM API Reference, "AccessKeyLastUsed".
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastUse {
+    /// When, to the minute.
+    pub date: Timestamp,
+    /// Service that it signed for.
+    pub service: String,
+    /// Region that it signed for.
+    pub region: String,
+}
+
+/// How far the date of the last use may be behind.
+const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 
 impl Stored for AccessKeyRecord {
     const KIND: u8 = b'A';
     fn id(&self) -> String {
         self.id.clone()
+    }
+    fn keep_notes(&mut self, noted: &Self) {
+        let date = |record: &Self| record.last_used.as_ref().map(|last| last.date);
+        if date(noted) > date(self) {
+            self.last_used.clone_from(&noted.last_used);
+        }
     }
 }
 
@@ -43,6 +67,22 @@ pub struct AccessKeys<'v>(pub(super) &'v Vault);
 const KEY_ID: &str = "sealdock/access-keys";
 
 impl AccessKeys<'_> {
+    /// Makes a key for `principal`, unless it has as many as `limit` already; the secret is
+    /// returned this once.
+    ///
+    /// # Errors
+    /// [`VaultError`] when it cannot be stored.
+    pub fn create_within(
+        &self,
+        limit: usize,
+        principal: &str,
+    ) -> Result<Option<(AccessKeyRecord, SecretValue)>, VaultError> {
+        // Held from the count to the end of the write, so that two requests cannot both find room.
+        let _alone = self.0.new_access_keys.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = self.list().iter().filter(|row| row.record.principal == principal).count();
+        if held >= limit { Ok(None) } else { self.create(principal).map(Some) }
+    }
+
     /// Makes a key for `principal`; the secret is returned this once.
     ///
     /// # Errors
@@ -58,6 +98,7 @@ impl AccessKeys<'_> {
             principal: principal.to_owned(),
             created: self.0.now(),
             active: true,
+            last_used: None,
             blob,
         };
         self.0.access_keys.change(&id, |_| Ok::<_, VaultError>((Change::Write(record.clone()), ())))?;
@@ -75,6 +116,38 @@ impl AccessKeys<'_> {
     /// [`VaultError`] when it does not open.
     pub fn secret(&self, key: &AccessKeyRecord) -> Result<SecretValue, VaultError> {
         self.0.blobs.get(&*self.0.keyring.own(&scope(), KEY_ID)?, &key.blob)
+    }
+
+    /// Notes a use: visible at once, and on disk with the next maintenance. What was noted less than a
+    /// minute ago is not noted again, so that a busy key costs nothing.
+    pub fn used(&self, id: &str, service: &str, region: &str) {
+        let now = self.0.now();
+        let known = self.get(id).and_then(|row| row.record.last_used.clone());
+        let same = |last: &LastUse| last.service == service && last.region == region;
+        if known.is_some_and(|last| same(&last) && now.duration_since(last.date) < MINUTE) {
+            return;
+        }
+        let last = LastUse { date: now, service: service.to_owned(), region: region.to_owned() };
+        self.0.access_keys.note(id, |record| record.last_used = Some(last));
+        self.0.used_keys.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned());
+    }
+
+    /// Writes the last uses down.
+    ///
+    /// # Errors
+    /// [`VaultError`]; what is left over is due again the next time.
+    pub(super) fn flush_used(&self) -> Result<(), VaultError> {
+        let used = || self.0.used_keys.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let Some(id) = used().pop_first() else { return Ok(()) };
+            let written = self.0.access_keys.change(&id, |noted| {
+                Ok::<_, VaultError>((noted.cloned().map_or(Change::Keep, Change::Write), ()))
+            });
+            if let Err(error) = written {
+                used().insert(id);
+                return Err(error);
+            }
+        }
     }
 
     /// All keys in order of id.

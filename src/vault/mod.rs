@@ -14,6 +14,7 @@
 //! | `parameter_places.rs`, `parameter_walk.rs`, `parameter_due.rs` | orders of parameters, and the way along them; doing what is due |
 //! | `rotation.rs`, `secret_rotation.rs` | rotation of secrets: rules, operations |
 //! | `replica_record.rs`, `secret_replication.rs`, `replication_news.rs`, `secret_table.rs` | replicas of secrets in other Regions |
+//! | `access_keys.rs`, `tokens.rs`, `revocations.rs`, `task_roles.rs` | credentials: keys, sessions, their end, roles of tasks |
 //! | `secrets.rs`, `parameters.rs` | the operations, each behind a [`Permit`](crate::audit::Permit) |
 //!
 //! The header (store key `H`) is the one record that is not sealed: format
@@ -67,9 +68,10 @@ mod secret_table;
 mod secret_versions;
 mod secrets;
 mod table;
+mod task_roles;
 mod tokens;
 
-pub use access_keys::{AccessKeyRecord, AccessKeys, account_of_key};
+pub use access_keys::{AccessKeyRecord, AccessKeys, LastUse, account_of_key};
 pub use attached_policy::AttachedPolicy;
 pub use bindings::{Binding, BindingRecord, Bindings};
 pub use kms::{ChosenKey, FoundKey, Kms, KmsFailure, NewKey, OWN_KEYS, OwnKey};
@@ -106,6 +108,7 @@ pub use secret_suffix::SecretSuffix;
 pub use secret_versions::StageMove;
 pub use secrets::{KeyEdit, NewSecret, SecretContent, SecretFailure, SecretVersionValue, Secrets, Written};
 pub use table::Row;
+pub use task_roles::{NewTaskRole, TaskRoleRecord, TaskRoles};
 pub use tokens::{SessionClaims, TokenError};
 
 use crate::clock::Clock;
@@ -186,9 +189,14 @@ pub struct Vault {
     access_keys: AccessKeyTable,
     bindings: Table<BindingRecord>,
     revocations: Table<RevocationRecord>,
+    task_roles: Table<TaskRoleRecord>,
     anchor: Table<anchor::AnchorRecord>,
     /// Ids of secrets that were read on a day that is not written down yet.
     touched: Mutex<BTreeSet<String>>,
+    /// Ids of access keys whose last use is not written down yet.
+    used_keys: Mutex<BTreeSet<String>>,
+    /// Held while an access key is made.
+    new_access_keys: Mutex<()>,
     /// Grows whenever a rotation may have become due at once.
     rotations: AtomicU64,
     /// Held while replicas are brought in sync.
@@ -252,10 +260,13 @@ impl Vault {
             access_keys: Table::load(Arc::clone(&store), Arc::clone(&keys))?,
             bindings: Table::load(Arc::clone(&store), Arc::clone(&keys))?,
             revocations: Table::load(Arc::clone(&store), Arc::clone(&keys))?,
+            task_roles: Table::load(Arc::clone(&store), Arc::clone(&keys))?,
             anchor: Table::load(Arc::clone(&store), Arc::clone(&keys))?,
             keys,
             store,
             touched: Mutex::default(),
+            used_keys: Mutex::default(),
+            new_access_keys: Mutex::default(),
             rotations: AtomicU64::default(),
             replication: Mutex::default(),
             replication_news: AtomicBool::new(true),
@@ -302,6 +313,11 @@ impl Vault {
         Revocations(self)
     }
 
+    /// Which task may have credentials of which role.
+    pub fn task_roles(&self) -> TaskRoles<'_> {
+        TaskRoles(self)
+    }
+
     /// Seed of the key that signs the audit log's checkpoints.
     pub fn audit_seed(&self) -> zeroize::Zeroizing<[u8; 32]> {
         self.keys.audit.clone()
@@ -314,6 +330,7 @@ impl Vault {
     /// [`VaultError`]; what is left over is due again the next time.
     pub fn maintain(&self) -> Result<Vec<String>, VaultError> {
         self.flush_touched(FLUSH)?;
+        self.access_keys().flush_used()?;
         self.revocations().purge()?;
         self.secrets().purge()
     }
@@ -350,6 +367,14 @@ impl Vault {
             }
         });
         self.touched.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
+    }
+
+    /// Writes down the last uses of access keys.
+    ///
+    /// # Errors
+    /// [`VaultError`]; what is left over is due again the next time.
+    pub fn flush_used_keys(&self) -> Result<(), VaultError> {
+        self.access_keys().flush_used()
     }
 
     /// Writes down the days of recent reads, for at most `patience`: each is a commit of its own, and a

@@ -7,7 +7,7 @@ import time
 
 import broker as brokers
 from test_launch import broker, containers, docker, family, image, shop, task  # noqa: F401  (fixtures)
-from test_task_runs import WAIT, container, definition, lines_of, nothing_is_left  # noqa: F401  (fixture)
+from test_task_runs import WAIT, cgroup, container, definition, lines_of, nothing_is_left  # noqa: F401  (fixture)
 
 
 def detached(task, document, *options):
@@ -91,10 +91,12 @@ class TestSupervised:
         assert brokers.sealdock("task", "stop", task_id).returncode == 119
 
     def test_the_supervisor_goes_with_the_containers(self, task, image, family):
-        task_id = detached(task, definition(family, container("app", image, WAIT), networkMode="none"))
+        task_id = detached(task, definition(family, container("app", image, WAIT), networkMode="none", memory="64"))
         pid = listed(task_id)["supervisorPid"]
+        assert cgroup(task_id, "memory", "cgroup.procs") is not None
         docker("rm", "--force", *containers(family))
         eventually(lambda: gone(pid))
+        assert cgroup(task_id, "memory", "cgroup.procs") is None
 
     def test_what_fails_before_it_runs_is_told(self, task, image, family):
         app = container("app", image, WAIT, secrets=[{"name": "X", "valueFrom": "/launch/absent"}])

@@ -189,6 +189,14 @@ class TestLockout:
             owner.get_key_policy(KeyId=key)
         assert kms_as("plain").describe_key(KeyId=key)["KeyMetadata"]["Arn"] == key
 
+    def test_the_account_is_never_locked_out(self, kms_as, key_with):
+        """Whom the account lets can mend it, though whoever puts it may not."""
+        key, account = key_with(user("plain", "kms:PutKeyPolicy")), policy(statement("Allow", {"AWS": ACCOUNT}, "kms:*"))
+        kms_as("plain").put_key_policy(KeyId=key, Policy=account)
+        with denied("plain", "kms:PutKeyPolicy", key, by_no_identity_policy("kms:PutKeyPolicy")):
+            kms_as("plain").put_key_policy(KeyId=key, Policy=account)
+        assert kms_as("reader").get_key_policy(KeyId=key)["Policy"] == account
+
     def test_waiving_it_can_be_forbidden(self, kms_as, key_with):
         rule = {"Bool": {"kms:BypassPolicyLockoutSafetyCheck": "true"}}
         key = key_with(user("owner", "kms:PutKeyPolicy", "Deny", Condition=rule))

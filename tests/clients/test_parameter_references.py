@@ -121,7 +121,7 @@ def test_nothing_else_takes_them(parameters, secret, name):
     for call, arguments, code in (
         (parameters.put_parameter, {"Name": reference, "Value": "v", "Type": "String"}, "AccessDeniedException"),
         (parameters.get_parameter_history, {"Name": reference}, "ParameterNotFound"),
-        (parameters.delete_parameter, {"Name": reference}, "ParameterNotFound"),
+        (parameters.delete_parameter, {"Name": reference}, "AccessDeniedException"),
         (parameters.label_parameter_version, {"Name": reference, "Labels": ["a"]}, "ParameterNotFound"),
     ):
         with refused(code, Matching(".+")):

@@ -78,12 +78,13 @@ def start_up(directory):
     return taken
 
 
-def throughput(broker, tools):
-    """The ratio program's lines, one per number of connections."""
+def throughput(broker, tools, key=None):
+    """The ratio program's lines, one per number of connections; `key` may have a session token as its third part."""
     server, client = (0, 1) if (os.cpu_count() or 1) > 1 else (0, 0)
     environment = brokers.environment(
-        ENDPOINT=broker.variables["AWS_ENDPOINT_URL"], AWS_ACCESS_KEY_ID=key_of(broker)[0],
-        AWS_SECRET_ACCESS_KEY=key_of(broker)[1], AWS_REGION=brokers.REGION,
+        ENDPOINT=broker.variables["AWS_ENDPOINT_URL"], AWS_ACCESS_KEY_ID=(key or key_of(broker))[0],
+        AWS_SECRET_ACCESS_KEY=(key or key_of(broker))[1], AWS_SESSION_TOKEN=key[2] if key else "",
+        AWS_REGION=brokers.REGION,
     )  # fmt: skip
     with tempfile.TemporaryDirectory(dir=broker.directory.parent) as scratch:
         command = [

@@ -5,3 +5,4 @@ source "$(dirname "$0")/environment.sh"
 
 .venv/bin/python tests/scripts/bench.py "$@"
 .venv/bin/python tests/scripts/bench_hook.py
+.venv/bin/python tests/scripts/bench_credentials.py

@@ -50,6 +50,8 @@ mod store_conformance;
 mod store_crash;
 mod store_erase;
 mod store_files;
+mod task_roles;
+mod vault_key_rotation;
 mod vault_kit;
 mod vault_parameter_keys;
 mod vault_replicas;

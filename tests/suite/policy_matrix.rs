@@ -107,6 +107,8 @@ const ACTIONS: &[(&str, &[&str])] = &[
     ("iam:UpdateAccessKey", &USERS),
     ("iam:DeleteAccessKey", &USERS),
     ("sealdock:RecordInjections", &["*"]),
+    ("sealdock:GetTaskCredentials", &ROLES),
+    ("sealdock:EndTask", &["*"]),
     ("sealdock:ListBindings", &["*"]),
     ("sealdock:ForgetBindings", &["*"]),
     ("sealdock:RevokeSessions", &["*", ROLES[0]]),
@@ -191,11 +193,14 @@ fn shipped_policies_permit_what_the_table_says() {
 fn gate(operation: Operation) -> Option<String> {
     match operation {
         Operation::WhoAmI | Operation::GetCallerIdentity | Operation::GetSessionToken => None,
-        Operation::CreateTaskSession | Operation::ResolveInjections => Some("iam:PassRole".into()),
+        Operation::CreateTaskSession | Operation::GrantTaskRole | Operation::ResolveInjections => {
+            Some("iam:PassRole".into())
+        }
         Operation::CreateAccessKey
         | Operation::ListAccessKeys
         | Operation::UpdateAccessKey
         | Operation::DeleteAccessKey => Some(format!("iam:{}", operation.name())),
+        Operation::RecordCachedRead => Some(Operation::GetSecretValue.action()),
         operation => Some(operation.action()),
     }
 }

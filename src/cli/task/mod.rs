@@ -10,6 +10,7 @@ pub(crate) use run::LaunchArguments;
 pub(crate) use show::show;
 pub(crate) use source::{DefinitionArguments, Source};
 
+mod endpoint;
 mod plan;
 mod run;
 mod show;
@@ -33,8 +34,13 @@ pub(crate) enum TaskCommand {
     Describe(tasks::DescribeArguments),
     /// Show what the containers of a task wrote
     Logs(tasks::LogsArguments),
-    /// Stop a task in order and remove its containers
+    /// Stop a task in order, remove its containers, and end its credentials
     Stop(tasks::StopArguments),
+    /// Serve the containers of this host's tasks: credentials of `taskRoleArn`, and metadata
+    ///
+    /// At 169.254.170.2, as on ECS; the address is added to this host while the command runs, which
+    /// takes root. On a loopback address it serves tasks in the host's network only.
+    Endpoint(endpoint::EndpointArguments),
 }
 
 #[derive(Debug, Args)]
@@ -61,6 +67,7 @@ pub(crate) fn run(command: TaskCommand) -> Result<ExitCode, Failure> {
         TaskCommand::Describe(arguments) => tasks::describe(&arguments),
         TaskCommand::Logs(arguments) => tasks::logs(&arguments),
         TaskCommand::Stop(arguments) => tasks::stop(&arguments),
+        TaskCommand::Endpoint(arguments) => endpoint::run(&arguments),
     }
 }
 

@@ -276,8 +276,11 @@ impl Task<'_> {
     async fn remove(&self) -> Result<(), LaunchError> {
         match launch::find(self.docker, &self.options.task_id).await {
             Ok(task) => launch::stop(self.docker, &task).await,
-            // The launch itself removes what it made before it failed.
-            Err(LaunchError::NoSuchTask { .. }) => Ok(()),
+            // The launch itself removes what it made before it failed; others may have removed containers.
+            Err(LaunchError::NoSuchTask { .. }) => {
+                launch::forget(&self.options.task_id).await;
+                Ok(())
+            }
             Err(error) => Err(error),
         }
     }

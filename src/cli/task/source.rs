@@ -45,6 +45,9 @@ pub(crate) struct HostArguments {
     /// otherwise it keeps them on this host
     #[arg(long)]
     awslogs: bool,
+    /// Where `sealdock task endpoint` listens, from which containers get credentials and metadata
+    #[arg(long, env = "SEALDOCK_TASK_ENDPOINT", default_value = "http://169.254.170.2", value_name = "URL")]
+    task_endpoint: String,
 }
 
 impl HostArguments {
@@ -58,6 +61,7 @@ impl HostArguments {
         };
         Ok(Options {
             awslogs: self.awslogs,
+            endpoint: self.task_endpoint.clone(),
             objects: directories(&self.s3)?,
             file_systems: directories(&self.efs)?,
             ..Options::default()

@@ -2,9 +2,10 @@
 
 use super::show::write_line;
 use super::{DockerArguments, DockerHost, docker_failed};
-use crate::cli::broker::block_on;
+use crate::cli::broker::{BrokerArguments, block_on, refused};
 use crate::cli::output::{say, tell};
 use crate::cli::{Failure, table};
+use crate::client::Client;
 use crate::launch::supervisor::{self, AskError, Liveness, Request};
 use crate::launch::{self, ContainerDescription, Docker, Event, Health, LaunchError, TaskSummary};
 use clap::Args;
@@ -16,6 +17,8 @@ use std::process::ExitCode;
 pub(crate) struct StopArguments {
     /// Task id, or its beginning
     id: String,
+    #[command(flatten)]
+    broker: BrokerArguments,
     #[command(flatten)]
     docker: DockerHost,
 }
@@ -83,17 +86,30 @@ pub(super) fn list(arguments: &DockerArguments) -> Result<ExitCode, Failure> {
 
 pub(super) fn stop(arguments: &StopArguments) -> Result<ExitCode, Failure> {
     let docker = arguments.docker.connect()?;
-    let task = block_on(async {
+    let (task, supervised) = block_on(async {
         let task = launch::find(&docker, &arguments.id).await.map_err(|e| docker_failed(&e))?;
-        match &task.supervisor {
+        let supervised = match &task.supervisor {
             Some(directory) if matches!(supervisor::liveness(directory), Liveness::Alive { .. }) => {
                 by_supervisor(directory, &task, &docker).await?;
+                true
             }
-            _ => by_hand(&task, &docker).await?,
-        }
-        Ok::<_, Failure>(task)
+            _ => {
+                by_hand(&task, &docker).await?;
+                false
+            }
+        };
+        Ok::<_, Failure>((task, supervised))
     })??;
     say(format_args!("stopped {}", task.task_id));
+    // A supervisor ends the credentials as well.
+    if task.has_role && !supervised {
+        let end = |client: Client| block_on(client.end_task(&task.task_id))?.map_err(|e| refused(&e));
+        if let Err(failure) = arguments.broker.client().and_then(end) {
+            tell(format_args!(
+                "its credentials could not be ended: {failure}; a running `sealdock task endpoint` does it by itself"
+            ));
+        }
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -134,7 +134,7 @@ fn task(node: &Node, implied: &Implied, findings: &Findings) -> Option<TaskDefin
     let definition = TaskDefinition {
         family,
         execution_role: execution_role(&mut fields),
-        task_role: task_role(&mut fields),
+        task_role: fields.text("taskRoleArn").filter(|t| !t.value.is_empty()),
         network_mode,
         cpu: amount(&mut fields, "cpu", &[("vcpu", 1024.0)]),
         memory_mib: amount(&mut fields, "memory", MEMORY_UNITS),
@@ -206,13 +206,6 @@ fn execution_role(fields: &mut Fields<'_>) -> Option<Spanned<Arn>> {
             None
         }
     }
-}
-
-fn task_role(fields: &mut Fields<'_>) -> Option<Spanned<String>> {
-    let text = fields.text("taskRoleArn").filter(|t| !t.value.is_empty())?;
-    let message = "task definition: the containers get no credentials of `taskRoleArn` yet";
-    fields.findings.push(Diagnostic::warning("ECS0012", message).at(text.span.clone(), ""));
-    Some(text)
 }
 
 /// Task `cpu` and `memory`: strings in the API, with or without a unit.

@@ -139,7 +139,7 @@ fn what_has_no_effect_is_noted() {
         noted(&task(json!({ field: value })), &["ECS0006"]);
     }
     noted(&with(json!({"credentialSpecs": ["x"], "versionConsistency": "enabled"})), &["ECS0006", "ECS0006"]);
-    warned(&task(json!({"taskRoleArn": "app"})), &["ECS0012"]);
+    noted(&task(json!({"taskRoleArn": "app"})), &[]);
 }
 
 #[test]

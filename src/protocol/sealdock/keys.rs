@@ -161,6 +161,37 @@ pub struct AccessKeySummary {
     pub status: AccessKeyStatus,
     /// When it was made.
     pub create_date: Timestamp,
+    /// Its last use, if it has been used.
+    pub last_used: Option<AccessKeyLastUsed>,
+}
+
+/// The last use of an access key, as IAM's `GetAccessKeyLastUsed` shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessKeyLastUsed {
+    /// When, to the minute.
+    pub date: Timestamp,
+    /// Service that it signed for.
+    pub service: String,
+    /// Region that it signed for.
+    pub region: String,
+}
+
+impl AccessKeyLastUsed {
+    fn take(fields: &mut Fields) -> Result<Self, ApiError> {
+        Ok(Self {
+            date: fields.required_timestamp("LastUsedDate")?,
+            service: fields.required_text("ServiceName", LABEL)?,
+            region: fields.required_text("Region", LABEL)?,
+        })
+    }
+}
+
+impl Encode for AccessKeyLastUsed {
+    fn members<S: Sink>(&self, object: &mut Object<'_, S>) {
+        object.timestamp("LastUsedDate", self.date);
+        object.text("ServiceName", &self.service);
+        object.text("Region", &self.region);
+    }
 }
 
 impl AccessKeySummary {
@@ -175,6 +206,7 @@ impl AccessKeySummary {
                 AccessKeyStatus::Inactive,
             )?,
             create_date: fields.required_timestamp("CreateDate")?,
+            last_used: fields.structure("AccessKeyLastUsed", AccessKeyLastUsed::take)?,
         })
     }
 }
@@ -185,6 +217,9 @@ impl Encode for AccessKeySummary {
         object.text("PrincipalArn", &self.principal_arn);
         object.text("Status", self.status.as_str());
         object.timestamp("CreateDate", self.create_date);
+        if let Some(last_used) = &self.last_used {
+            object.structure("AccessKeyLastUsed", last_used);
+        }
     }
 }
 
@@ -324,6 +359,11 @@ mod tests {
                 principal_arn: "arn".into(),
                 status: AccessKeyStatus::Active,
                 create_date,
+                last_used: Some(AccessKeyLastUsed {
+                    date: create_date,
+                    service: "ssm".into(),
+                    region: "us-east-1".into(),
+                }),
             }],
         };
         assert_eq!(ListAccessKeysResponse::decode(&listed.encode()).unwrap(), listed);

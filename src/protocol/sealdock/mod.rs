@@ -1,20 +1,23 @@
 //! Wire types of Sealdock's own operations. The broker decodes requests and
 //! encodes answers, the client does the reverse, so every type goes both ways.
 
+mod cached_reads;
 mod injections;
 mod keys;
 mod resolve;
 mod revocations;
 mod sessions;
+mod task_roles;
 
+pub use cached_reads::{CachedService, RecordCachedReadRequest, RecordCachedReadResponse};
 pub use injections::{
     Binding, Delivery, ForgetBindingsRequest, ForgetBindingsResponse, Injection, InjectionTarget,
     ListBindingsRequest, ListBindingsResponse, RecordInjectionsRequest, RecordInjectionsResponse,
 };
 pub use keys::{
-    AccessKey, AccessKeyStatus, AccessKeySummary, CreateAccessKeyRequest, CreateAccessKeyResponse,
-    DeleteAccessKeyRequest, DeleteAccessKeyResponse, KeyOwner, ListAccessKeysRequest, ListAccessKeysResponse,
-    UpdateAccessKeyRequest, UpdateAccessKeyResponse,
+    AccessKey, AccessKeyLastUsed, AccessKeyStatus, AccessKeySummary, CreateAccessKeyRequest,
+    CreateAccessKeyResponse, DeleteAccessKeyRequest, DeleteAccessKeyResponse, KeyOwner,
+    ListAccessKeysRequest, ListAccessKeysResponse, UpdateAccessKeyRequest, UpdateAccessKeyResponse,
 };
 pub use resolve::{
     NamedReference, ResolveInjectionsRequest, ResolveInjectionsResponse, ResolvedInjection,
@@ -26,6 +29,10 @@ pub use revocations::{
 };
 pub use sessions::{
     CreateTaskSessionRequest, CreateTaskSessionResponse, SessionCredentials, WhoAmIRequest, WhoAmIResponse,
+};
+pub use task_roles::{
+    EndTaskRequest, EndTaskResponse, GetTaskCredentialsRequest, GetTaskCredentialsResponse,
+    GrantTaskRoleRequest, GrantTaskRoleResponse,
 };
 
 use super::error::{ApiError, TextKey};

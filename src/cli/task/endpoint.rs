@@ -1,0 +1,43 @@
+//! `sealdock task endpoint`: credentials and metadata for containers, in the foreground.
+
+use super::DockerHost;
+use crate::cli::Failure;
+use crate::cli::broker::BrokerArguments;
+use crate::cli::output::say;
+use crate::cli::running::{log_to_stderr, until_stopped};
+use crate::endpoint::task::{self, HostAddress};
+use clap::Args;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+#[derive(Debug, Args)]
+pub(crate) struct EndpointArguments {
+    /// 169.254.170.2:80, or a loopback address for tasks in the host's network
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "169.254.170.2:80")]
+    listen: SocketAddr,
+    #[command(flatten)]
+    broker: BrokerArguments,
+    #[command(flatten)]
+    docker: DockerHost,
+}
+
+pub(super) fn run(arguments: &EndpointArguments) -> Result<ExitCode, Failure> {
+    crate::memory::forbid_dumps();
+    log_to_stderr();
+    let client = arguments.broker.client()?;
+    let docker = arguments.docker.connect()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::new(2, format!("cannot start the runtime: {e}")))?;
+    runtime.block_on(async {
+        let stop = until_stopped()?;
+        let (listener, _address) =
+            HostAddress::listen(arguments.listen).await.map_err(|e| Failure::new(2, e))?;
+        let address = listener.local_addr().map_err(|e| Failure::new(2, e))?;
+        say(format_args!("listening on http://{address}"));
+        task::serve(listener, client, docker, stop).await;
+        Ok(ExitCode::SUCCESS)
+    })
+}

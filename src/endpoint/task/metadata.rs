@@ -1,0 +1,134 @@
+//! Task metadata, version 4.
+//!
+//! ```text
+//! /v4/ID                   the container that asks
+//! /v4/ID/task              its task with all containers; also /taskWithTags
+//! /v4/ID/stats             measurements of the container     stats.rs
+//! /v4/ID/task/stats        measurements of all, by Docker id
+//! ```
+//!
+//! `ID` is in the container's environment and on its label. Nothing here comes from the environment
+//! of a container, and of log options only those that the task definition has in plain text are
+//! shown, so that no secret can be.
+//!
+//! Source: amazon-ecs-agent, `ecs-agent/tmds/handlers/v4`; "Amazon ECS task metadata endpoint
+//! version 4" of the Developer Guide.
+
+use super::shape;
+use super::stats;
+use crate::endpoint::http::{Answer, plain};
+use crate::launch::endpoint::ENDPOINT_ID_LABEL;
+use crate::launch::{self, Docker, LaunchError, Listed, TaskSummary};
+use ::http::StatusCode;
+use bollard::models::ContainerInspectResponse;
+use futures_util::future::try_join_all;
+use serde_json::Value;
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Subject {
+    Container,
+    Task,
+    Stats,
+    TaskStats,
+}
+
+impl Subject {
+    /// What the path after `/v4/ID` asks for.
+    pub(super) fn parse(rest: &[&str]) -> Option<Self> {
+        match rest {
+            [] | [""] => Some(Self::Container),
+            ["task"] | ["taskWithTags"] => Some(Self::Task),
+            ["stats"] => Some(Self::Stats),
+            ["task", "stats"] => Some(Self::TaskStats),
+            _ => None,
+        }
+    }
+
+    /// The agent's text for an id of no container.
+    fn unknown(self, id: &str) -> String {
+        let (handler, wanted) = match self {
+            Self::Container => ("container metadata", CONTAINER),
+            Self::Task => ("task metadata", TASK),
+            Self::Stats => ("container stats", CONTAINER),
+            Self::TaskStats => ("task stats", TASK),
+        };
+        format!("V4 {handler} handler: {wanted} from v3 endpoint ID: {id}")
+    }
+}
+
+const CONTAINER: &str = "unable to get container ID from request: unable to get docker ID";
+const TASK: &str = "unable to get task arn from request: unable to get task Arn";
+
+pub(super) async fn answer(docker: &Docker, id: &str, subject: Subject) -> Answer {
+    let json = |status, value: &Value| plain(status, "application/json", value.to_string());
+    match find(docker, id, subject).await {
+        Ok(Some(found)) => json(StatusCode::OK, &found),
+        Ok(None) => json(StatusCode::NOT_FOUND, &subject.unknown(id).into()),
+        Err(error) => {
+            tracing::error!(%error, "Docker does not answer about a task");
+            json(StatusCode::INTERNAL_SERVER_ERROR, &"failed to get metadata".into())
+        }
+    }
+}
+
+async fn find(docker: &Docker, id: &str, subject: Subject) -> Result<Option<Value>, LaunchError> {
+    let Some((task, asking)) = asking(docker, id).await? else { return Ok(None) };
+    Ok(match subject {
+        Subject::Container => {
+            let pause = pause(docker, &task).await?;
+            let own = docker.facts(&asking).await?;
+            own.map(|own| shape::container(&task, &own, pause.as_ref()))
+        }
+        Subject::Task => {
+            let ids = task.containers.iter().map(|c| docker.facts(&c.docker_id));
+            let all: Vec<_> = try_join_all(ids).await?.into_iter().flatten().collect();
+            Some(shape::task(&task, &all))
+        }
+        Subject::Stats => Some(stats::of_container(docker, &task, &asking).await?),
+        Subject::TaskStats => Some(stats::of_task(docker, &task).await?),
+    })
+}
+
+/// The container with an id, and its task. An id is 36 letters and digits, so that nothing else
+/// becomes part of a filter.
+async fn asking(docker: &Docker, id: &str) -> Result<Option<(TaskSummary, String)>, LaunchError> {
+    use crate::launch::ContainerRuntime as _;
+    if uuid::Uuid::try_parse(id).is_err() {
+        return Ok(None);
+    }
+    let found: Vec<Listed> = docker.list(&format!("{ENDPOINT_ID_LABEL}={id}")).await?;
+    let Some(container) = found.into_iter().next() else { return Ok(None) };
+    let tasks = launch::list(docker).await?;
+    let own = tasks.into_iter().find(|task| task.containers.iter().any(|c| c.docker_id == container.id));
+    Ok(own.map(|task| (task, container.id)))
+}
+
+/// The pause container, if it holds the network.
+async fn pause(docker: &Docker, task: &TaskSummary) -> Result<Option<ContainerInspectResponse>, LaunchError> {
+    match task.containers.iter().find(|c| c.is_pause()) {
+        Some(pause) => Ok(docker.facts(&pause.docker_id).await?),
+        None => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_and_texts_are_the_agents() {
+        assert_eq!(Subject::parse(&["taskWithTags"]), Some(Subject::Task));
+        assert_eq!(Subject::parse(&["task", "stats"]), Some(Subject::TaskStats));
+        assert_eq!(Subject::parse(&["associations"]), None);
+        assert_eq!(
+            Subject::Container.unknown("bad"),
+            "V4 container metadata handler: unable to get container ID from request: unable to get docker ID from v3 \
+             endpoint ID: bad"
+        );
+        assert_eq!(
+            Subject::TaskStats.unknown("bad"),
+            "V4 task stats handler: unable to get task arn from request: unable to get task Arn from v3 endpoint ID: bad"
+        );
+    }
+}

@@ -1,0 +1,107 @@
+//! The task endpoint: credentials and metadata for the containers of tasks, in the shapes of the
+//! ECS agent.
+//!
+//! ```text
+//! GET /v2/credentials/ID               credentials of the task's role         credentials.rs
+//! GET /v1/credentials?id=ID            the same, with older texts
+//! GET /v2/credentials                  the same, with the id as `Authorization`
+//! GET /v4/ID ...                       the container's metadata               metadata.rs
+//! ```
+//!
+//! Every path has a limit of 40 requests a second and a burst of 60 for each client, and any
+//! method is taken, as by the agent.
+
+mod address;
+mod credentials;
+mod metadata;
+mod shape;
+mod stats;
+mod watch;
+
+pub use address::{AddressError, HostAddress};
+
+use super::http::{self, Answer, Asked, Endpoint, Limits, plain};
+use super::rate::Rates;
+use crate::client::Client;
+use crate::launch::Docker;
+use crate::launch::endpoint::SERVER;
+use ::http::{HeaderValue, StatusCode};
+use metadata::Subject;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::net::TcpListener;
+
+/// As the agent's `ECS_TASK_METADATA_RPS_LIMIT` unless it is set.
+const PER_SECOND: f64 = 40.0;
+const BURST: f64 = 60.0;
+
+/// The agent's are 5 seconds to read and to write; asking the broker comes between.
+const LIMITS: Limits = Limits {
+    connections: 512,
+    refusals: 0,
+    header_time: Duration::from_secs(5),
+    whole_time: Duration::from_secs(20),
+    header_bytes: 16 * 1024,
+};
+
+/// The task endpoint of a host.
+#[derive(Debug)]
+pub struct TaskEndpoint {
+    client: Client,
+    docker: Docker,
+    rates: Rates,
+}
+
+/// Serves until `stop` ends.
+pub async fn serve(listener: TcpListener, client: Client, docker: Docker, stop: impl Future<Output = ()>) {
+    let client = client.with_attempt_time(Duration::from_secs(5));
+    let watching = watch::end_with_their_tasks(client.clone(), docker.clone());
+    let endpoint = TaskEndpoint { client, docker, rates: Rates::new(PER_SECOND, BURST) };
+    tokio::select! {
+        () = http::serve(listener, LIMITS, Arc::new(endpoint), stop) => {}
+        () = watching => {}
+    }
+}
+
+impl Endpoint for TaskEndpoint {
+    const SERVER: &'static str = SERVER;
+
+    async fn answer(&self, asked: Asked) -> Answer {
+        let path = asked.uri.path();
+        if !self.rates.take(asked.peer.ip(), path, Instant::now()) {
+            return self.too_many(&asked);
+        }
+        let words: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+        match words.as_slice() {
+            ["v1", "credentials"] => {
+                credentials::answer(&self.client, &self.docker, credentials::v1(&asked)).await
+            }
+            ["v2", "credentials"] if asked.headers.contains_key(::http::header::AUTHORIZATION) => {
+                credentials::answer(&self.client, &self.docker, credentials::bearer(&asked)).await
+            }
+            ["v2", "credentials", _, ..] => {
+                credentials::answer(&self.client, &self.docker, credentials::v2(&asked)).await
+            }
+            ["v4", id, rest @ ..] if let Some(subject) = Subject::parse(rest) => {
+                metadata::answer(&self.docker, id, subject).await
+            }
+            _ => plain(StatusCode::NOT_FOUND, "text/plain; charset=utf-8", "404 page not found\n"),
+        }
+    }
+}
+
+impl TaskEndpoint {
+    fn too_many(&self, asked: &Asked) -> Answer {
+        let text = "You have reached maximum request limit.";
+        let mut answer = plain(StatusCode::TOO_MANY_REQUESTS, "text/plain; charset=utf-8", text);
+        let mut set = |name: &'static str, value: String| {
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                answer.headers_mut().insert(name, value);
+            }
+        };
+        set("x-rate-limit-limit", format!("{:.2}", self.rates.per_second));
+        set("x-rate-limit-duration", "1".to_owned());
+        set("x-rate-limit-request-remote-addr", asked.peer.to_string());
+        answer
+    }
+}
