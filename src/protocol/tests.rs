@@ -144,6 +144,13 @@ fn decoders() -> Vec<(Operation, Decoder, Value)> {
         row!(UpdateAlias, kms::AliasTargetRequest, {"AliasName": "alias/a", "TargetKeyId": "k"}),
         row!(UpdateKeyDescription, kms::UpdateKeyDescriptionRequest, {"KeyId": "k", "Description": "d"}),
         row!(CreateTaskSession, sealdock::CreateTaskSessionRequest, {"RoleArn": arn, "SessionName": "0a", "TaskDefinition": "web"}),
+        row!(GrantTaskRole, sealdock::GrantTaskRoleRequest, {"TaskId": "0a", "RoleArn": arn, "TaskDefinition": "web"}),
+        row!(GetTaskCredentials, sealdock::GetTaskCredentialsRequest, {"CredentialsId": "c"}),
+        row!(EndTask, sealdock::EndTaskRequest, {"TaskId": "0a"}),
+        row!(RecordCachedRead, sealdock::RecordCachedReadRequest, {
+            "Service": "secretsmanager", "Name": "n", "VersionId": "v", "VersionStage": "AWSCURRENT", "WithDecryption": true,
+            "CachedVersion": "v"
+        }),
         row!(ResolveInjections, sealdock::ResolveInjectionsRequest, {
             "RoleArn": arn, "TaskId": "0a", "Family": "web", "ContainerId": "i", "Region": "us-east-1",
             "References": [{"Name": "DB", "ValueFrom": "/p"}]
