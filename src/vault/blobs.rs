@@ -14,7 +14,7 @@ use crate::store::Store;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-const BLOB: u8 = b'V';
+pub(super) const BLOB: u8 = b'V';
 
 /// Sealed values.
 pub(crate) struct Blobs {

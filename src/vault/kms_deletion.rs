@@ -8,6 +8,7 @@
 //! which the next round removes.
 
 use super::VaultError;
+use super::erasure::Destroyed;
 use super::kms::{Kms, KmsFailure};
 use super::kms_keyring::record_id;
 use super::kms_record::{CustomerKey, KeyRecord};
@@ -45,7 +46,7 @@ impl Kms<'_> {
         let now = self.0.now();
         let Some(id) = record_id(arn) else { return Ok(false) };
         let due = |record: &KeyRecord| record.customer.as_ref().is_some_and(|c| c.is_due(now));
-        self.0.mark_for_erasure()?;
+        self.0.mark_for_erasure(Destroyed::Key)?;
         let destroyed = self.0.keyring.records.change(&id, |current| {
             let due = current.is_some_and(due);
             Ok::<_, VaultError>((if due { Change::Remove } else { Change::Keep }, due))

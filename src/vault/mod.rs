@@ -7,7 +7,7 @@
 //! | `table.rs`, `blobs.rs` | metadata records, sealed values |
 //! | `kms_record.rs`, `kms_keyring.rs`, `kms_permits.rs` | KMS keys: their rules, their material, what it takes to use one |
 //! | `kms.rs`, `kms_aliases.rs`, `kms_deletion.rs`, `kms_materials.rs` | the operations on keys |
-//! | `erasure.rs` | the traces of destroyed keys, and their end |
+//! | `erasure.rs` | the traces of destroyed keys and secrets, and their end |
 //! | `secret_record.rs`, `parameter_record.rs` | AWS's rules, pure |
 //! | `parameter_labels.rs`, `parameter_tags.rs`, `parameter_sharing.rs`, `parameter_listing.rs` | what else parameters have, and lists of them |
 //! | `parameter_value.rs`, `parameter_policies.rs` | AWS's rules for values and for what time does, pure |
@@ -203,6 +203,8 @@ pub struct Vault {
     replication: Mutex<()>,
     /// Whether there may be outcomes of replication that are not on record.
     replication_news: AtomicBool,
+    /// When the store was erased last, by this process.
+    erased: Mutex<Option<Timestamp>>,
     /// ARNs of secrets whose name was wanted before maintenance had destroyed them.
     buried: Mutex<Vec<String>>,
 }
@@ -270,6 +272,7 @@ impl Vault {
             rotations: AtomicU64::default(),
             replication: Mutex::default(),
             replication_news: AtomicBool::new(true),
+            erased: Mutex::default(),
             buried: Mutex::default(),
         };
         vault.sweep()?;

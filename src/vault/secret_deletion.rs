@@ -1,9 +1,11 @@
 //! The end of a secret: scheduled, taken back, carried out.
 //!
 //! A secret that is marked for deletion keeps its values until its recovery window
-//! ends; `maintain` destroys it then. Forced deletion destroys it at once.
+//! ends; `maintain` destroys it then. Forced deletion destroys it at once. What the store's file
+//! still holds of it is erased by one of the next maintenances.
 
 use super::VaultError;
+use super::erasure::Destroyed;
 use super::secret_error::SecretError;
 use super::secret_record::{Deletion, SecretRecord};
 use super::secrets::{SecretFailure, Secrets, permitted, same};
@@ -115,6 +117,7 @@ impl Secrets<'_> {
         id: &str,
         wanted: impl Fn(&SecretRecord) -> Result<bool, E>,
     ) -> Result<bool, E> {
+        self.0.mark_for_erasure(Destroyed::Secret)?;
         let blobs = self.0.secrets.change_alone(id, |current| {
             Ok::<_, E>(match current {
                 Some(record) if wanted(record)? => {

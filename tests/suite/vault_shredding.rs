@@ -17,10 +17,14 @@ const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// A secret under a customer key.
 fn seal(house: &House, vault: &Vault, name: &str, key: &str) {
-    let arn = Secrets::hypothetical_arn(&house.scope, name);
-    let chosen = vault.kms().choose(&house.scope, OWN_KEYS[0], Some(key)).unwrap();
     let mut keys = KeyPermits::none();
     keys.add("first", house.permit("kms:GenerateDataKey", key));
+    make(house, vault, name, Some(key), &keys);
+}
+
+fn make(house: &House, vault: &Vault, name: &str, key: Option<&str>, keys: &KeyPermits) {
+    let arn = Secrets::hypothetical_arn(&house.scope, name);
+    let chosen = vault.kms().choose(&house.scope, OWN_KEYS[0], key).unwrap();
     let new = NewSecret {
         replicas: Vec::new(),
         name: name.to_owned(),
@@ -31,7 +35,7 @@ fn seal(house: &House, vault: &Vault, name: &str, key: &str) {
         content: Some(text("value")),
     };
     let permit = house.permit("secretsmanager:CreateSecret", &arn);
-    vault.secrets().create(&permit, &keys, &arn, &house.scope, new).unwrap();
+    vault.secrets().create(&permit, keys, &arn, &house.scope, new).unwrap();
 }
 
 /// Reads with every permit that there can be.
@@ -322,4 +326,60 @@ fn an_older_copy_of_the_vault_has_the_key_still_and_destroys_it_anew() {
     assert!(matches!(revive(&house, &vault, &key), Err(KmsFailure::Refused(KeyError::NoSuchKey(_)))));
     assert_eq!(maintain(&vault).unwrap(), 1);
     assert!(is_gone(read(&house, &vault, "gone")));
+}
+
+#[test]
+fn a_deleted_secret_is_in_no_file() {
+    let house = House::new();
+    let store = house.store();
+    let vault = house.open_on(Arc::clone(&store) as Arc<dyn Store>);
+    let blobs = || {
+        let kept = store.scan(b"V", None, usize::MAX).unwrap();
+        kept.into_iter().map(|(_, record)| record.bytes).collect::<Vec<_>>()
+    };
+    let delete = |name: &str, window: Option<i64>| {
+        let row = house.row(&vault, name);
+        let permit = house.permit("secretsmanager:DeleteSecret", &row.record.arn());
+        vault.secrets().delete(&permit, &row, window).unwrap();
+    };
+    let is_left = |blobs: &[Vec<u8>]| blobs.iter().any(|blob| stands_in(house.path(), blob));
+    make(&house, &vault, "kept", None, &KeyPermits::none());
+    let kept = blobs();
+    for name in ["forced", "waits"] {
+        make(&house, &vault, name, None, &KeyPermits::none());
+    }
+    let mut gone = blobs();
+    gone.retain(|blob| !kept.contains(blob));
+    assert_eq!((kept.len(), gone.len()), (1, 2));
+    assert!(!vault.erase_destroyed().unwrap(), "nothing was destroyed yet");
+
+    delete("forced", None);
+    delete("waits", Some(7));
+    let forced: Vec<_> = gone.iter().filter(|blob| !blobs().contains(blob)).cloned().collect();
+    assert_eq!(forced.len(), 1);
+    assert!(vault.erase_destroyed().unwrap());
+    assert!(!is_left(&forced));
+
+    house.clock.advance(DAY * 7);
+    assert_eq!(vault.maintain().unwrap().len(), 1, "the window of the other one has ended");
+    assert!(vault.erase_destroyed().unwrap());
+    assert!(!is_left(&gone));
+    assert_eq!(read(&house, &vault, "kept").unwrap(), 5);
+
+    // Each erasing writes the whole file, so that deletions in a row wait for one another.
+    make(&house, &vault, "later", None, &KeyPermits::none());
+    let later: Vec<_> = blobs().into_iter().filter(|blob| !kept.contains(blob)).collect();
+    delete("later", None);
+    assert!(!vault.erase_destroyed().unwrap());
+    house.clock.advance(SignedDuration::from_hours(1));
+    assert!(vault.erase_destroyed().unwrap());
+    assert!(!is_left(&later));
+    // The mark outlives the process.
+    make(&house, &vault, "last", None, &KeyPermits::none());
+    delete("last", None);
+    drop(vault);
+    drop(store);
+    let vault = house.open();
+    assert!(vault.erase_destroyed().unwrap());
+    assert!(!vault.erase_destroyed().unwrap());
 }
