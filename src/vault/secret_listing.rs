@@ -65,7 +65,7 @@ struct Effort {
     few: usize,
 }
 
-const USUAL: Effort = Effort { stride: 512, few: 1000 };
+const USUAL: Effort = Effort { stride: 512, few: 256 };
 
 impl SecretOrder {
     /// The secret's place in this order.
