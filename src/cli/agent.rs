@@ -3,7 +3,7 @@
 use super::Failure;
 use super::broker::BrokerArguments;
 use super::output::say;
-use super::running::{log_to_stderr, until_stopped};
+use super::running::{log_to_stderr, runtime, until_stopped};
 use crate::endpoint::agent::{self, ContainerCredentials, Identity, Settings, Token};
 use clap::Args;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -50,12 +50,7 @@ pub(crate) fn run(arguments: &AgentArguments) -> Result<ExitCode, Failure> {
     let token =
         Token::find(arguments.token_file.as_deref(), &settings, variable).map_err(|e| Failure::new(2, e))?;
     let identity = identity(arguments, settings.region.as_deref())?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|e| Failure::new(2, format!("cannot start the runtime: {e}")))?;
-    runtime.block_on(async {
+    runtime(2)?.block_on(async {
         let stop = until_stopped()?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, arguments.port.unwrap_or(settings.port)));
         let failed = |e| Failure::new(2, format!("cannot listen on `{address}`: {e}"));

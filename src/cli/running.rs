@@ -11,6 +11,7 @@ use crate::store::{EmbeddedStore, StoreError};
 use crate::vault::{Vault, VaultError};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::runtime::{Builder, Runtime};
 
 /// Opens everything that the configuration names.
 pub(crate) fn open(config: &Config, new_audit_log: bool) -> Result<Arc<Broker>, Failure> {
@@ -75,11 +76,7 @@ pub(crate) fn serve(
     ready: impl FnOnce(&Ready) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let limits = within_descriptors(config.limits.limits(), binds.len());
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(workers())
-        .enable_all()
-        .build()
-        .map_err(|e| Failure::new(2, format!("cannot start the runtime: {e}")))?;
+    let runtime = runtime(workers())?;
     let outcome = runtime.block_on(async {
         let mut listeners = Vec::new();
         for bind in binds {
@@ -180,6 +177,15 @@ fn stop_signal(
             std::process::exit(130);
         });
     })
+}
+
+/// The runtime of a server with so many worker threads.
+pub(super) fn runtime(workers: usize) -> Result<Runtime, Failure> {
+    Builder::new_multi_thread()
+        .worker_threads(workers)
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::new(2, format!("cannot start the runtime: {e}")))
 }
 
 /// Ends with SIGINT or SIGTERM: for servers that hold nothing worth finishing.

@@ -62,7 +62,18 @@ impl House {
         self.log.record(crate::audit_kit::event(0), decision).wait().unwrap()
     }
 
+    /// A secret under the service's own key.
     pub(crate) fn create(&self, vault: &Vault, name: &str) -> Result<SecretRecord, SecretFailure> {
+        self.create_under(vault, name, ChosenKey::default(), &KeyPermits::none())
+    }
+
+    pub(crate) fn create_under(
+        &self,
+        vault: &Vault,
+        name: &str,
+        key: ChosenKey,
+        keys: &KeyPermits,
+    ) -> Result<SecretRecord, SecretFailure> {
         let arn = Secrets::hypothetical_arn(&self.scope, name);
         let permit = self.permit("secretsmanager:CreateSecret", &arn);
         let new = NewSecret {
@@ -70,14 +81,11 @@ impl House {
             name: name.to_owned(),
             token: "first".into(),
             description: None,
-            key: ChosenKey::default(),
+            key,
             tags: Vec::new(),
             content: Some(text("value")),
         };
-        vault
-            .secrets()
-            .create(&permit, &KeyPermits::none(), &arn, &self.scope, new)
-            .map(|written| written.secret)
+        vault.secrets().create(&permit, keys, &arn, &self.scope, new).map(|written| written.secret)
     }
 
     /// A customer key of a Region with an alias; its ARN.

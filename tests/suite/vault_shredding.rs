@@ -2,13 +2,12 @@
 //! its material is in no file of the vault; also across restarts and a crash at any write.
 
 use crate::store_erase::stands_in;
-use crate::vault_kit::{House, text};
+use crate::vault_kit::House;
 use jiff::SignedDuration;
 use sealdock::clock::Clock as _;
 use sealdock::store::{EmbeddedStore, Record, Store, StoreError};
 use sealdock::vault::{
-    KeyError, KeyPermits, KeyState, KmsFailure, NewSecret, OWN_KEYS, SecretError, SecretFailure, Secrets,
-    Vault,
+    KeyError, KeyPermits, KeyState, KmsFailure, OWN_KEYS, SecretError, SecretFailure, Vault,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,25 +16,10 @@ const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// A secret under a customer key.
 fn seal(house: &House, vault: &Vault, name: &str, key: &str) {
+    let chosen = vault.kms().choose(&house.scope, OWN_KEYS[0], Some(key)).unwrap();
     let mut keys = KeyPermits::none();
     keys.add("first", house.permit("kms:GenerateDataKey", key));
-    make(house, vault, name, Some(key), &keys);
-}
-
-fn make(house: &House, vault: &Vault, name: &str, key: Option<&str>, keys: &KeyPermits) {
-    let arn = Secrets::hypothetical_arn(&house.scope, name);
-    let chosen = vault.kms().choose(&house.scope, OWN_KEYS[0], key).unwrap();
-    let new = NewSecret {
-        replicas: Vec::new(),
-        name: name.to_owned(),
-        token: "first".into(),
-        description: None,
-        key: chosen,
-        tags: Vec::new(),
-        content: Some(text("value")),
-    };
-    let permit = house.permit("secretsmanager:CreateSecret", &arn);
-    vault.secrets().create(&permit, keys, &arn, &house.scope, new).unwrap();
+    house.create_under(vault, name, chosen, &keys).unwrap();
 }
 
 /// Reads with every permit that there can be.
@@ -337,24 +321,19 @@ fn a_deleted_secret_is_in_no_file() {
         let kept = store.scan(b"V", None, usize::MAX).unwrap();
         kept.into_iter().map(|(_, record)| record.bytes).collect::<Vec<_>>()
     };
-    let delete = |name: &str, window: Option<i64>| {
-        let row = house.row(&vault, name);
-        let permit = house.permit("secretsmanager:DeleteSecret", &row.record.arn());
-        vault.secrets().delete(&permit, &row, window).unwrap();
-    };
     let is_left = |blobs: &[Vec<u8>]| blobs.iter().any(|blob| stands_in(house.path(), blob));
-    make(&house, &vault, "kept", None, &KeyPermits::none());
+    house.create(&vault, "kept").unwrap();
     let kept = blobs();
     for name in ["forced", "waits"] {
-        make(&house, &vault, name, None, &KeyPermits::none());
+        house.create(&vault, name).unwrap();
     }
     let mut gone = blobs();
     gone.retain(|blob| !kept.contains(blob));
     assert_eq!((kept.len(), gone.len()), (1, 2));
     assert!(!vault.erase_destroyed().unwrap(), "nothing was destroyed yet");
 
-    delete("forced", None);
-    delete("waits", Some(7));
+    house.delete(&vault, "forced", None);
+    house.delete(&vault, "waits", Some(7));
     let forced: Vec<_> = gone.iter().filter(|blob| !blobs().contains(blob)).cloned().collect();
     assert_eq!(forced.len(), 1);
     assert!(vault.erase_destroyed().unwrap());
@@ -367,16 +346,16 @@ fn a_deleted_secret_is_in_no_file() {
     assert_eq!(read(&house, &vault, "kept").unwrap(), 5);
 
     // Each erasing writes the whole file, so that deletions in a row wait for one another.
-    make(&house, &vault, "later", None, &KeyPermits::none());
+    house.create(&vault, "later").unwrap();
     let later: Vec<_> = blobs().into_iter().filter(|blob| !kept.contains(blob)).collect();
-    delete("later", None);
+    house.delete(&vault, "later", None);
     assert!(!vault.erase_destroyed().unwrap());
     house.clock.advance(SignedDuration::from_hours(1));
     assert!(vault.erase_destroyed().unwrap());
     assert!(!is_left(&later));
     // The mark outlives the process.
-    make(&house, &vault, "last", None, &KeyPermits::none());
-    delete("last", None);
+    house.create(&vault, "last").unwrap();
+    house.delete(&vault, "last", None);
     drop(vault);
     drop(store);
     let vault = house.open();

@@ -4,7 +4,7 @@ use super::DockerHost;
 use crate::cli::Failure;
 use crate::cli::broker::BrokerArguments;
 use crate::cli::output::say;
-use crate::cli::running::{log_to_stderr, until_stopped};
+use crate::cli::running::{log_to_stderr, runtime, until_stopped};
 use crate::endpoint::task::{self, HostAddress};
 use clap::Args;
 use std::net::SocketAddr;
@@ -26,12 +26,7 @@ pub(super) fn run(arguments: &EndpointArguments) -> Result<ExitCode, Failure> {
     log_to_stderr();
     let client = arguments.broker.client()?;
     let docker = arguments.docker.connect()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|e| Failure::new(2, format!("cannot start the runtime: {e}")))?;
-    runtime.block_on(async {
+    runtime(2)?.block_on(async {
         let stop = until_stopped()?;
         let (listener, _address) =
             HostAddress::listen(arguments.listen).await.map_err(|e| Failure::new(2, e))?;
