@@ -7,12 +7,11 @@
 
 use super::cgroup::Hierarchy;
 use super::runtime::{
-    ContainerRuntime, Health, Image, Inspection, Listed, NewContainer, NewVolume, Output, OutputStream,
+    ContainerRuntime, Health, Image, Inspection, Listed, LogRequest, NewContainer, NewVolume, Output,
     PublishedPort, RuntimeError,
 };
 use crate::ecs::registry::RegistryAccount;
 use bollard::auth::DockerCredentials;
-use bollard::container::LogOutput;
 use bollard::errors::Error;
 use bollard::models::{
     ContainerCreateBody, ContainerInspectResponse, ContainerSummary, HealthStatusEnum, PortBinding,
@@ -20,10 +19,10 @@ use bollard::models::{
 };
 use bollard::query_parameters::{
     CreateContainerOptions, CreateImageOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder,
-    LogsOptionsBuilder, RemoveContainerOptionsBuilder, RemoveVolumeOptions, StartContainerOptions,
-    StopContainerOptions, UploadToContainerOptionsBuilder, WaitContainerOptions,
+    RemoveContainerOptionsBuilder, RemoveVolumeOptions, StartContainerOptions, StopContainerOptions,
+    UploadToContainerOptionsBuilder, WaitContainerOptions,
 };
-use futures_util::{Stream, StreamExt, future};
+use futures_util::{Stream, StreamExt};
 use std::collections::HashMap;
 use std::future::Future;
 use std::time::Duration;
@@ -106,7 +105,7 @@ impl Docker {
         }
     }
 
-    fn failure(&self, error: &Error, wrap: impl FnOnce(String) -> RuntimeError) -> RuntimeError {
+    pub(super) fn failure(&self, error: &Error, wrap: impl FnOnce(String) -> RuntimeError) -> RuntimeError {
         match error {
             Error::DockerResponseServerError { .. } | Error::DockerStreamError { .. } => wrap(cause(error)),
             Error::SocketNotFoundError(_) | Error::HyperLegacyError { .. } | Error::IOError { .. } => {
@@ -251,29 +250,8 @@ impl ContainerRuntime for Docker {
         }
     }
 
-    fn logs(
-        &self,
-        id: &str,
-        since: i32,
-        follow: bool,
-    ) -> impl Stream<Item = Result<Output, RuntimeError>> + Send {
-        let options =
-            LogsOptionsBuilder::default().follow(follow).since(since).stdout(true).stderr(true).build();
-        let pieces = self.client.logs(id, Some(options));
-        let readable = pieces.take_while(|piece| future::ready(!is_unreadable(piece)));
-        readable.filter_map(|piece| {
-            let output = match piece {
-                Ok(LogOutput::StdOut { message } | LogOutput::Console { message }) => {
-                    Some(Ok(Output { stream: OutputStream::Stdout, bytes: message }))
-                }
-                Ok(LogOutput::StdErr { message }) => {
-                    Some(Ok(Output { stream: OutputStream::Stderr, bytes: message }))
-                }
-                Ok(LogOutput::StdIn { .. }) => None,
-                Err(error) => Some(Err(self.failure(&error, |cause| RuntimeError::Inspect { cause }))),
-            };
-            future::ready(output)
-        })
+    fn logs(&self, id: &str, request: LogRequest) -> impl Stream<Item = Result<Output, RuntimeError>> + Send {
+        self.read_log(id, request)
     }
 
     async fn stop(&self, id: &str) -> Result<(), RuntimeError> {
@@ -343,6 +321,7 @@ fn inspection(answer: ContainerInspectResponse) -> Inspection {
     ports.sort_by(|a, b| (a.container_port, &a.host_address).cmp(&(b.container_port, &b.host_address)));
     Inspection {
         running,
+        terminal: answer.config.and_then(|config| config.tty).unwrap_or(false),
         exit_code: state.exit_code.filter(|_| finished_at.is_some()),
         out_of_memory: state.oom_killed.unwrap_or(false),
         health,
@@ -375,14 +354,6 @@ pub(super) async fn found<T>(call: impl Future<Output = Result<T, Error>>) -> Re
         Ok(value) => Ok(Some(value)),
         Err(Error::DockerResponseServerError { status_code: 304 | 404, .. }) => Ok(None),
         Err(error) => Err(error),
-    }
-}
-
-/// Not every log driver can be read back.
-fn is_unreadable(piece: &Result<LogOutput, Error>) -> bool {
-    match piece {
-        Err(Error::DockerResponseServerError { message, .. }) => message.contains("does not support reading"),
-        _ => false,
     }
 }
 

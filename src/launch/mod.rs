@@ -15,6 +15,7 @@ mod cgroup;
 mod daemon_config;
 mod docker;
 mod docker_facts;
+mod docker_logs;
 pub mod endpoint;
 mod error;
 mod events;
@@ -24,6 +25,7 @@ pub mod hook;
 mod identity;
 mod inputs;
 mod interrupts;
+mod log_position;
 mod logs;
 mod mapping;
 mod network;
@@ -51,8 +53,8 @@ pub use mapping::Delivery;
 pub use objects::{Directories, ObjectError};
 pub use outcome::{ContainerOutcome, Outcome};
 pub use runtime::{
-    ContainerRuntime, Health, Image, Inspection, Listed, NewContainer, NewVolume, Output, OutputStream,
-    PublishedPort, RuntimeError,
+    ContainerRuntime, Health, Image, Inspection, Listed, LogRequest, NewContainer, NewVolume, Output,
+    OutputStream, PublishedPort, RuntimeError,
 };
 pub use task::{Interrupt, Options, PullPolicy, check, new_task_id, run};
 pub use tasks::{

@@ -10,6 +10,7 @@ use crate::ecs::registry::RegistryAccount;
 use bollard::models::ContainerCreateBody;
 use bytes::Bytes;
 use futures_util::Stream;
+use jiff::Timestamp;
 use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
@@ -65,15 +66,9 @@ pub trait ContainerRuntime: Send + Sync {
     /// Waits until a started container has ended and returns its exit code.
     fn wait(&self, id: &str) -> impl Future<Output = Result<i64, RuntimeError>> + Send;
 
-    /// What a container writes, from a second of Unix time on (0 is its beginning) until
-    /// it ends; or has written, without `follow`. Ends at once if its log driver cannot
-    /// be read.
-    fn logs(
-        &self,
-        id: &str,
-        since: i32,
-        follow: bool,
-    ) -> impl Stream<Item = Result<Output, RuntimeError>> + Send;
+    /// What a container writes, until it ends; or has written, without `follow`. Docker may
+    /// leave out the very last of it: see [`super::logs`]. Not every log driver can be read.
+    fn logs(&self, id: &str, request: LogRequest) -> impl Stream<Item = Result<Output, RuntimeError>> + Send;
 
     /// Ends a container: asks it to, and kills it after its stop timeout.
     fn stop(&self, id: &str) -> impl Future<Output = Result<(), RuntimeError>> + Send;
@@ -147,6 +142,8 @@ pub struct NewVolume {
 pub struct Inspection {
     /// Whether it runs.
     pub running: bool,
+    /// Whether its output is that of a terminal.
+    pub terminal: bool,
     /// Exit code, once it has ended.
     pub exit_code: Option<i64>,
     /// Whether the kernel killed it for memory.
@@ -196,11 +193,25 @@ pub enum Health {
     Unhealthy,
 }
 
+/// What to read of a container's log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogRequest {
+    /// The second of Unix time from which on; 0 is the beginning.
+    pub since: i32,
+    /// Whether to go on until the container ends.
+    pub follow: bool,
+    /// Whether its output is that of a terminal.
+    pub terminal: bool,
+}
+
 /// A piece of a container's output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Output {
     /// Where it was written to.
     pub stream: OutputStream,
+    /// When the engine took it. All pieces of a long line have the same moment; those of a
+    /// terminal have none.
+    pub at: Option<Timestamp>,
     /// What; lines are not kept together.
     pub bytes: Bytes,
 }

@@ -62,8 +62,6 @@ pub(super) struct Supervision<'a, R> {
     running: bool,
     states: Vec<State>,
     announced: Vec<bool>,
-    /// Seconds of Unix time at which containers were started again; 0 is never.
-    restarted_at: Vec<i32>,
     changes: FuturesUnordered<BoxFuture<'a, Change>>,
 }
 
@@ -77,7 +75,6 @@ impl<'a, R: ContainerRuntime> Supervision<'a, R> {
     ) -> Self {
         let states = vec![State::Created; ids.len()];
         let announced = vec![false; ids.len()];
-        let restarted_at = vec![0; ids.len()];
         Self {
             plan,
             runtime,
@@ -87,7 +84,6 @@ impl<'a, R: ContainerRuntime> Supervision<'a, R> {
             running: false,
             states,
             announced,
-            restarted_at,
             changes: FuturesUnordered::new(),
         }
     }
@@ -164,10 +160,8 @@ impl<'a, R: ContainerRuntime> Supervision<'a, R> {
         let plan = self.plan;
         let (Some(id), Some(container)) = (self.ids.get(index), plan.containers.get(index)) else { return };
         self.set(index, State::Running { since: Instant::now(), healthy: false });
-        // Docker keeps the output of an earlier run of the same container.
-        let since = self.restarted_at.get(index).copied().unwrap_or(0);
         // The receiver lives as long as this does.
-        let _ = started.send((&container.name, id, since));
+        let _ = started.send((&container.name, id));
         say(self.events, Event::Started { container: container.name.clone() }).await;
         let runtime = self.runtime;
         self.changes.push(async move { Change::Ended(index, ended(runtime, id).await) }.boxed());
@@ -214,10 +208,6 @@ impl<'a, R: ContainerRuntime> Supervision<'a, R> {
                 if self.restarts(index, exit_code) {
                     let container = self.name(index);
                     say(self.events, Event::Restarting { container, exit_code }).await;
-                    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-                    if let Some(slot) = self.restarted_at.get_mut(index) {
-                        *slot = now.ok().and_then(|now| i32::try_from(now.as_secs()).ok()).unwrap_or(0);
-                    }
                     self.start(index);
                     return None;
                 }

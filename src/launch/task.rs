@@ -16,7 +16,7 @@ use super::error::LaunchError;
 use super::events::{Event, say};
 use super::identity::{TaskIdentity, levels};
 use super::inputs::{self, Inputs};
-use super::logs;
+use super::logs::{self, Passed};
 use super::mapping::{Delivery, Mapping};
 use super::objects::Directories;
 use super::outcome::{Outcome, outcome, reason};
@@ -41,8 +41,6 @@ use tokio::sync::mpsc;
 
 /// How often the progress of a pull is told.
 const PROGRESS: Duration = Duration::from_secs(2);
-/// How long the last lines of ended containers may take to arrive.
-const LAST_LINES: Duration = Duration::from_secs(3);
 
 /// How to run a task.
 #[derive(Clone, Debug)]
@@ -510,7 +508,8 @@ impl<R: ContainerRuntime> Launch<'_, R> {
             drop(started);
             (ending, codes)
         };
-        let mut logs = std::pin::pin!(logs::follow(self.runtime, receiver, self.events));
+        let passed = Passed::default();
+        let mut logs = std::pin::pin!(logs::follow(self.runtime, receiver, self.events, &passed));
         let mut life = std::pin::pin!(life);
         let mut reading = true;
         let (ending, codes) = loop {
@@ -520,8 +519,7 @@ impl<R: ContainerRuntime> Launch<'_, R> {
             }
         };
         if reading {
-            // Docker may keep a log open that nobody writes to any more.
-            let _ = tokio::time::timeout(LAST_LINES, logs).await;
+            logs::last_lines(logs, &passed).await;
         }
         match ending {
             Ending::Failed(error) => Err(error),

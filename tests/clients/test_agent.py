@@ -320,7 +320,7 @@ def test_beside_a_container_of_a_task_it_reads_as_the_role_of_the_task(
         "healthCheck": {"command": ["CMD", "wget", "-q", "-O", "-", "http://127.0.0.1:2773/ping"], "interval": 5},
     }  # fmt: skip
     ask = f"wget -q -O - --header 'X-Aws-Parameters-Secrets-Token: {TOKEN}' 'http://127.0.0.1:2773/secretsmanager/get?secretId=app/sidecar'"
-    task = definition(family, image, f"for i in $(seq 40); do {ask} && echo && break; sleep 1; done", networkMode="awsvpc")
+    task = definition(family, image, f"for i in $(seq 40); do {ask} && break; sleep 1; done", networkMode="awsvpc")
     task["containerDefinitions"].append(sidecar)
     task["volumes"] = [{"name": name, "host": {"sourcePath": path}} for name, path in places.items()]
     path = tmp_path / "task.json"

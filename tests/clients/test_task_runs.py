@@ -369,13 +369,13 @@ class TestRestarts:
         policy = {"enabled": True, "ignoredExitCodes": [3], "restartAttemptPeriod": 60}
         early = container("early", image, "exit 1", essential=False, restartPolicy=policy)
         again = container(
-            "again", image, "echo run; [ -e /once ] && exit 3; touch /once; sleep 61; exit 0", essential=False,
+            "again", image, "echo run; [ -e /once ] && exit 3; touch /once; sleep 61; printf end", essential=False,
             restartPolicy=policy,
         )  # fmt: skip
         app = container("app", image, "sleep 66", memory=16)
         run = task("run", definition(family, early, again, app, networkMode="none"), timeout=120)
         assert run.returncode == 0, run.stderr
-        assert lines_of(run, "again") == ["run", "run"]
+        assert lines_of(run, "again") == ["run", "end", "run"]
         assert "early: exited with 1" in run.stderr and "early: exited with 1, starting again" not in run.stderr
         assert "again: exited with 0, starting again" in run.stderr and "again: exited with 3\n" in run.stderr
 
