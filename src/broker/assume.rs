@@ -280,7 +280,7 @@ fn life(
     let life = wanted.unwrap_or(HOUR);
     if matches!(caller.proof, Proof::Session(_)) && life > HOUR {
         return Err(AssumeError::Duration(
-            "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining",
+            "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.",
         ));
     }
     if life > most {

@@ -4,8 +4,9 @@ use super::Failure;
 use super::broker::BrokerArguments;
 use super::output::say;
 use super::running::{log_to_stderr, runtime, until_stopped};
-use crate::endpoint::agent::{self, ContainerCredentials, Identity, Settings, Token};
-use clap::Args;
+use crate::endpoint::agent::{self, ContainerCredentials, Identity, Settings, Shape, Token};
+use crate::secret::SecretValue;
+use clap::{Args, ValueEnum};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -32,6 +33,10 @@ pub(crate) struct AgentArguments {
     /// AWS_CONTAINER_AUTHORIZATION_TOKEN
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
+    /// As which of AWS's agents /secretsmanager/get answers: the Lambda extension, or the Secrets
+    /// Manager Agent [default: extension, and agent with --config]
+    #[arg(long, value_name = "AGENT")]
+    answer_as: Option<AnswerAs>,
     /// Read as this role, which trusts ecs-tasks.amazonaws.com and which you may pass
     #[arg(long, value_name = "ARN")]
     role: Option<String>,
@@ -40,6 +45,12 @@ pub(crate) struct AgentArguments {
     session_name: String,
     #[command(flatten)]
     broker: BrokerArguments,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum AnswerAs {
+    Extension,
+    Agent,
 }
 
 pub(crate) fn run(arguments: &AgentArguments) -> Result<ExitCode, Failure> {
@@ -72,7 +83,13 @@ fn settings(arguments: &AgentArguments) -> Result<Settings, Failure> {
         }
     };
     let AgentArguments { ttl_seconds, cache_size, max_conn, .. } = *arguments;
-    from_file?.with(None, ttl_seconds, cache_size, max_conn).map_err(|e| Failure::new(2, e))
+    let mut settings = from_file?;
+    settings.shape = match (arguments.answer_as, &arguments.config) {
+        // The file is that agent's own.
+        (Some(AnswerAs::Agent), _) | (None, Some(_)) => Shape::Agent,
+        (Some(AnswerAs::Extension), _) | (None, None) => Shape::Extension,
+    };
+    settings.with(None, ttl_seconds, cache_size, max_conn).map_err(|e| Failure::new(2, e))
 }
 
 /// The role that is named, that of the task around this process, or whoever asks the broker here.
@@ -83,6 +100,7 @@ fn identity(arguments: &AgentArguments, region: Option<&str>) -> Result<Identity
         variable("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI").as_deref(),
         variable("AWS_CONTAINER_CREDENTIALS_FULL_URI").as_deref(),
         variable("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE").as_deref(),
+        variable("AWS_CONTAINER_AUTHORIZATION_TOKEN").map(SecretValue::from),
     )
     .map_err(|e| Failure::new(2, e))?;
     match (container, &arguments.role) {

@@ -144,6 +144,7 @@ impl Told {
         }
         if let Some(id) = self.ids.get(&container.name) {
             set("ECS_CONTAINER_METADATA_URI_V4", format!("{url}/v4/{id}"));
+            set("ECS_CONTAINER_METADATA_URI", format!("{url}/v3/{id}"));
         }
         variables
     }
@@ -260,7 +261,8 @@ mod tests {
         assert_eq!(loopback[1].1, "/run/sealdock/credentials-token");
         assert!(loopback.iter().all(|(_, value)| !value.contains("/id")), "{loopback:?}");
         let without = variables("http://127.0.0.1:51679", None);
-        assert_eq!(without.len(), 1, "{without:?}");
+        let names: Vec<_> = without.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["ECS_CONTAINER_METADATA_URI_V4", "ECS_CONTAINER_METADATA_URI"]);
     }
 
     #[tokio::test]

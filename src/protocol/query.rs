@@ -9,7 +9,8 @@
 //!
 //! The parameters stand in the body of a POST and in the query of a GET; those that
 //! carry a presigned signature (`X-Amz-*`) are not the operation's. Errors that JSON
-//! services share have other names here ([`renamed`]).
+//! services share have other names here ([`renamed`]). Who asks for JSON gets it for
+//! GetCallerIdentity ([`wants_json`]), which is what verifiers of presigned requests do.
 //!
 //! Source: <https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html>
 
@@ -46,6 +47,13 @@ pub fn is_query(method: &Method, uri: &http::Uri, headers: &HeaderMap) -> bool {
     });
     let named = uri.query().is_some_and(|query| query.split('&').any(|pair| pair.starts_with("Action=")));
     (*method == Method::POST && form) || named
+}
+
+/// Whether a client asks for JSON in place of XML.
+pub fn wants_json(headers: &HeaderMap) -> bool {
+    let accepted = headers.get(header::ACCEPT).and_then(|media| media.to_str().ok()).unwrap_or_default();
+    let media = accepted.split(',').map(|media| media.split(';').next().unwrap_or_default().trim());
+    media.into_iter().any(|media| media.eq_ignore_ascii_case("application/json"))
 }
 
 /// A form: which operation it asks for, and its parameters.
@@ -257,6 +265,13 @@ pub fn document(
 /// The answer of a success.
 pub fn success(document: Zeroizing<Vec<u8>>, request_id: &str) -> Response<Bytes> {
     answer(StatusCode::OK, Bytes::from_owner(document), request_id)
+}
+
+/// The answer of a success, as JSON.
+pub fn success_json(document: Zeroizing<Vec<u8>>, request_id: &str) -> Response<Bytes> {
+    let mut response = success(document, request_id);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
 }
 
 /// The answer of a failure.

@@ -74,7 +74,8 @@ impl Api {
         };
         let scope = Scope::new(caller.account(), region.as_str());
         let context = Context { caller: Some(caller), region, ..context };
-        let mut exchange = Exchange { broker: &self.broker, context, scope, body: asked.body(incoming) };
+        let (body, wants_json) = (asked.body(incoming), asked.wants_json);
+        let mut exchange = Exchange { broker: &self.broker, context, scope, body, wants_json };
         let answer = match operation.service() {
             Service::SecretsManager => super::secretsmanager::serve(operation, &mut exchange).await,
             Service::Ssm => super::ssm::serve(operation, &mut exchange).await,
@@ -132,6 +133,7 @@ impl Handler for Api {
         let asked = Asked::new(&incoming);
         let context = self.context(&incoming.peer, &incoming.headers, &asked, &request_id);
         let response = match self.serve(&incoming, &asked, context).await {
+            Ok(body) if asked.wants_json => query::success_json(body, &request_id),
             Ok(body) => asked.wire.success(body, &request_id),
             Err((context, failure)) => asked.wire.failure(self.fail(&context, failure).await, &request_id),
         };
@@ -160,6 +162,8 @@ struct Asked {
     operation: Result<Operation, ApiError>,
     /// A form, as the JSON body that it stands for.
     body: Option<Zeroizing<Vec<u8>>>,
+    /// Whether an answer that is XML otherwise is to be JSON.
+    wants_json: bool,
 }
 
 impl Asked {
@@ -174,20 +178,21 @@ impl Asked {
             (Ok(operation), Ok(body)) => (Ok(operation), Some(body)),
             (Err(error), _) | (_, Err(error)) => (Err(error), None),
         };
-        Self { wire: Wire::Query, operation, body }
+        let known = matches!(operation, Ok(Operation::GetCallerIdentity));
+        Self { wire: Wire::Query, operation, body, wants_json: known && query::wants_json(&incoming.headers) }
     }
 
     fn of_head(head: &RequestHead) -> Self {
         if query::is_query(&head.method, &head.uri, &head.headers) {
             let operation = Form::parse(head.uri.query(), b"").and_then(|form| form.operation());
-            return Self { wire: Wire::Query, operation, body: None };
+            return Self { wire: Wire::Query, operation, body: None, wants_json: false };
         }
         Self::json(&head.headers)
     }
 
     fn json(headers: &HeaderMap) -> Self {
         let target = headers.get("x-amz-target").and_then(|v| v.to_str().ok());
-        Self { wire: Wire::Json, operation: Operation::require(target), body: None }
+        Self { wire: Wire::Json, operation: Operation::require(target), body: None, wants_json: false }
     }
 
     fn body<'a>(&'a self, incoming: &'a Incoming) -> &'a [u8] {

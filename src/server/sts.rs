@@ -120,7 +120,8 @@ async fn get_caller_identity(exchange: &mut Exchange<'_>) -> Answer {
         account: caller.account().to_owned(),
     };
     exchange.broker.note_success(&exchange.context).await.map_err(|e| exchange.denied(e.into(), "*"))?;
-    Ok(response.encode(&exchange.context.request_id))
+    let request_id = &exchange.context.request_id;
+    Ok(if exchange.wants_json { response.encode_json(request_id) } else { response.encode(request_id) })
 }
 
 /// Needs no permission either: the session can do no more than its user.

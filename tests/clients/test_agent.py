@@ -7,6 +7,7 @@ import socket
 import subprocess
 import time
 import urllib.parse
+from datetime import datetime
 
 import pytest
 
@@ -115,7 +116,7 @@ def kept(event):
 
 
 class TestReads:
-    def test_a_secret_is_answered_as_by_get_secret_value(self, agent, writer, broker, value):
+    def test_a_secret_by_query_and_by_path(self, agent, writer, broker, value):
         made = writer["secretsmanager"].create_secret(Name="app/a+b", SecretString=value)
         status, body = agent.ask("/secretsmanager/get?secretId=app%2Fa%2Bb")
         found = json.loads(body)
@@ -124,6 +125,41 @@ class TestReads:
         for path in ("/v1/app/a+b", f"/v1/{made['ARN']}", f"/secretsmanager/get?secretId={urllib.parse.quote(made['ARN'])}"):
             assert json.loads(agent.ask(path)[1])["SecretString"] == value, path
         assert agent.ask("/v1/app/a+b", header="X-Vault-Token")[0] == 200
+
+    def test_answers_have_the_shape_of_the_agent_whose_path_it_is(self, agent, writer, value):
+        made = writer["secretsmanager"].create_secret(Name="app/shape", SecretString=f'"{value}"\u00e9\n')
+        created = writer["secretsmanager"].describe_secret(SecretId="app/shape")["CreatedDate"]
+        found = json.loads(agent.ask("/secretsmanager/get?secretId=app/shape")[1])
+        date = found.pop("CreatedDate")
+        assert list(found.items()) == [
+            ("ARN", made["ARN"]), ("Name", "app/shape"), ("SecretBinary", None), ("SecretString", f'"{value}"\u00e9\n'),
+            ("VersionId", made["VersionId"]), ("VersionStages", ["AWSCURRENT"]), ("ResultMetadata", {}),
+        ]  # fmt: skip
+        assert date.endswith("Z") and abs((datetime.fromisoformat(date.replace("Z", "+00:00")) - created).total_seconds()) < 2
+        kept = json.loads(agent.ask("/secretsmanager/get/?secretId=app/shape")[1])
+        assert kept == {**found, "CreatedDate": date}
+        by_path = json.loads(agent.ask("/v1/app/shape")[1])
+        assert list(by_path) == ["ARN", "Name", "VersionId", "SecretString", "VersionStages", "CreatedDate"]
+        assert isinstance(by_path["CreatedDate"], str) and abs(float(by_path["CreatedDate"]) - created.timestamp()) < 2
+        writer["secretsmanager"].create_secret(Name="app/binary", SecretBinary=b"\x00\xff")
+        binary = json.loads(agent.ask("/secretsmanager/get?secretId=app/binary")[1])
+        assert (binary["SecretBinary"], binary["SecretString"]) == ("AP8=", None)
+        binary = json.loads(agent.ask("/v1/app/binary")[1])
+        assert binary["SecretBinary"] == "AP8=" and "SecretString" not in binary
+
+    def test_a_parameter_has_the_shape_of_the_extensions(self, agent, writer, value):
+        writer["ssm"].put_parameter(Name="/app/shape", Value=value, Type="String")
+        (made,) = writer["ssm"].get_parameters(Names=["/app/shape"])["Parameters"]
+        for path in ("/systemsmanager/parameters/get", "/systemsmanager/parameters/get/"):
+            answer = json.loads(agent.ask(f"{path}?name=%2Fapp%2Fshape&version=1")[1])
+            assert list(answer) == ["Parameter", "ResultMetadata"] and answer["ResultMetadata"] == {}
+            found = answer["Parameter"]
+            date = datetime.fromisoformat(found.pop("LastModifiedDate").replace("Z", "+00:00"))
+            assert abs((date - made["LastModifiedDate"]).total_seconds()) < 0.01
+            assert list(found.items()) == [
+                ("ARN", made["ARN"]), ("DataType", "text"), ("Name", "/app/shape"), ("Selector", ":1"),
+                ("SourceResult", None), ("Type", "String"), ("Value", value), ("Version", 1),
+            ]  # fmt: skip
 
     def test_a_kept_value_is_handed_out_until_it_is_refreshed_and_each_hand_out_is_on_record(
         self, agent, writer, broker, value
@@ -213,6 +249,13 @@ class TestRefusals:
             ({"path": "/v1/x", "method": "POST"}, (405, "Not allowed")),
             ({"path": "/v1/x", "method": "POST", "token": None}, (403, "Bad Token")),
             ({"path": "/ping", "token": None}, (200, "healthy")),
+            ({"path": "/ping", "token": None, "X-Forwarded-For": "10.0.0.1"}, (200, "healthy")),
+            ({"path": "/ping", "token": None, "method": "POST"}, (405, "Not allowed")),
+            ({"path": "/v1/x", "X-FORWARDED-for": ""}, (400, "Forwarded")),
+            ({"path": "/v1/x", "x-forwarded-for": "10.0.0.1", "token": None}, (400, "Forwarded")),
+            ({"path": "/secretsmanager/get?secretId="}, (400, "missing parameter secretId")),
+            ({"path": "/secretsmanager/get?secretId=x&refreshNow="}, (400, "invalid refreshNow value")),
+            ({"path": "/systemsmanager/parameters/get?name=x&name=y"}, (400, "name is there twice")),
             ({"path": "/"}, (404, "Not found")),
             ({"path": "/secretsmanager/get"}, (400, "missing parameter secretId")),
             ({"path": "/secretsmanager/get?secretId=x&y=1"}, (400, "unknown parameter: y")),
@@ -264,12 +307,14 @@ class TestSettings:
         config, token = tmp_path / "config.toml", tmp_path / "token"
         token.write_text(f"{TOKEN[::-1]}\n")
         config.write_text(
-            'log_level = "info"\nttl_seconds = 0\nmax_conn = 10\npath_prefix = "/s/"\nregion = "%s"\n'
+            'log_level = "info"\nttl_seconds = "0"\nmax_conn = 10\nhttp_address = "127.0.0.1"\nvalidate_credentials = true\npath_prefix = "/s/"\nregion = "%s"\n'
             'ssrf_headers = ["X-Mine"]\nssrf_env_variables = ["MINE"]\n' % REGION
         )
         agent = Agent(broker, tmp_path / "agent", "--config", config, MINE=f"file://{token}")
         asked = {"token": TOKEN[::-1], "header": "X-Mine"}
         assert json.loads(agent.ask("/s/app/config", **asked)[1])["VersionId"] == made
+        as_agent = json.loads(agent.ask("/secretsmanager/get?secretId=app/config", **asked)[1])
+        assert "ResultMetadata" not in as_agent and float(as_agent["CreatedDate"]) > 0
         new = writer["secretsmanager"].put_secret_value(SecretId="app/config", SecretString=f"{value}-2")["VersionId"]
         assert json.loads(agent.ask("/s/app/config", **asked)[1])["VersionId"] == new, "nothing is kept"
         assert agent.ask("/s/app/config") == (403, "Bad Token")
@@ -278,6 +323,7 @@ class TestSettings:
     @pytest.mark.parametrize(
         "arguments, variables, text",
         [
+            (["--answer-as", "lambda"], {"AWS_TOKEN": TOKEN}, "possible values: extension, agent"),
             (["--ttl-seconds", "3601"], {"AWS_TOKEN": TOKEN}, "has to be from 0 to 3600"),
             ([], {}, "there is no token"),
             ([], {"AWS_TOKEN": "short"}, "shorter than 16"),

@@ -199,7 +199,7 @@ class TestAssumeRole:
         second = chained.assume_role(RoleArn=arn("next"), RoleSessionName="two")
         assert second["SourceIdentity"] == "ann"
         refused(
-            "ValidationError", chained.assume_role, "1 hour session limit for roles assumed by role chaining",
+            "ValidationError", chained.assume_role, "1 hour session limit for roles assumed by role chaining.",
             RoleArn=arn("next"), RoleSessionName="two", DurationSeconds=3601,
         )  # fmt: skip
         refused(
@@ -316,6 +316,11 @@ class TestOthers:
         text = urllib.request.urlopen(url, timeout=10).read().decode()
         assert f"<Arn>arn:aws:iam::{ACCOUNT}:user/admin</Arn>" in text
         assert text.startswith('<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">')
+
+    def test_a_role_that_is_no_arn(self, sts_as):
+        for wrong in ("nothing-valid-in-here", "arn:a:::something/test-role", "arn:a:a::aaaaaaaaaa:", "<a>&'\"" + "x" * 20):
+            answer = refused("ValidationError", sts_as("admin").assume_role, status=400, RoleArn=wrong, RoleSessionName="one")
+            assert answer["Error"]["Message"] == f"{wrong} is invalid"
 
     def test_proofs_that_prove_nobody(self, broker, keys):
         def call(key, **more):

@@ -1,4 +1,4 @@
-"""Task metadata, version 4: the members that tools look for, and no secret among them."""
+"""Task metadata, versions 4 and 3: the members that tools look for, and no secret among them."""
 
 import json
 
@@ -67,6 +67,26 @@ def test_the_container_and_its_task(running, family, broker):  # noqa: F811
     assert whole["Limits"] == {"CPU": 0.25, "Memory": 128} and whole["FaultInjectionEnabled"] is False
     assert [one["DockerId"] for one in whole["Containers"]] == [own["DockerId"]]
     assert metadata(f"{url}/taskWithTags")["TaskARN"] == whole["TaskARN"]
+
+
+def test_version_3_says_less_in_the_same_shapes(running):
+    task_id, _, url = running
+    _, variables = environment_of(task_id)
+    older = variables["ECS_CONTAINER_METADATA_URI"]
+    assert older == url.replace("/v4/", "/v3/")
+    own, before = metadata(url), metadata(older)
+    assert set(own) - set(before) == {"LogDriver", "LogOptions", "ContainerARN"} and set(before) <= set(own)
+    assert before["Networks"] == [{name: own["Networks"][0][name] for name in ("NetworkMode", "IPv4Addresses")}]
+    assert all("HostIp" not in port for port in before["Ports"]) and len(before["Ports"]) == len(own["Ports"])
+    whole = metadata(f"{older}/task")
+    assert set(metadata(f"{url}/task")) - set(whole) == {"LaunchType", "FaultInjectionEnabled"}
+    assert [one["DockerId"] for one in whole["Containers"]] == [own["DockerId"]]
+    assert "network_rate_stats" not in metadata(f"{older}/stats")
+    (one,) = metadata(f"{older}/task/stats").values()
+    assert one["memory_stats"]["usage"] > 0 and "network_rate_stats" not in one
+    for rest, status in (("", 500), ("/task", 500), ("/taskWithTags", 500), ("/stats", 400), ("/task/stats", 400)):
+        answer = get(f"{LINK_LOCAL}/v3/bad{rest}")
+        assert answer[0] == status and json.loads(answer[2]).startswith("V3 ") and answer[2].endswith('endpoint ID: bad"')
 
 
 @pytest.mark.parametrize("running", ["awsvpc"], indirect=True)

@@ -60,7 +60,7 @@ impl Cache {
     }
 
     async fn answer(&self, wanted: Wanted) -> Result<Zeroizing<Vec<u8>>, ClientError> {
-        let Wanted { read, refresh } = wanted;
+        let Wanted { read, refresh, .. } = wanted;
         let client = self.identity.client().await?;
         if !refresh && let Some((body, version)) = self.fresh(&read) {
             let asked = RecordCachedReadRequest {
@@ -160,6 +160,7 @@ fn version(body: &[u8]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Shape;
     use super::*;
     use crate::client::Endpoint;
 
@@ -213,7 +214,8 @@ mod tests {
     async fn without_a_broker_there_is_no_value_even_if_it_is_kept() {
         let cache = cache(Duration::from_secs(300), 9);
         cache.keep(read("a"), body("1"));
-        let error = cache.read(Wanted { read: read("a"), refresh: false }).await.unwrap_err();
+        let error =
+            cache.read(Wanted { read: read("a"), refresh: false, shape: Shape::Agent }).await.unwrap_err();
         assert!(matches!(error, ClientError::Unreachable { .. }), "{error}");
         assert!(cache.fresh(&read("a")).is_some(), "the broker may come back");
     }

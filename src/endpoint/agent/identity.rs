@@ -43,22 +43,31 @@ enum Source {
 }
 
 /// Where a container's credentials are.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct ContainerCredentials {
     uri: Uri,
-    token_file: Option<PathBuf>,
+    token: Option<Shown>,
+}
+
+/// What the endpoint is shown as `Authorization`.
+#[derive(Debug)]
+enum Shown {
+    /// Read anew each time.
+    File(PathBuf),
+    Text(SecretValue),
 }
 
 /// The variables do not say where the credentials are.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not where a container's credentials are: plain HTTP at 169.254.170.2, 169.254.170.23 or loopback"
+    "`{0}` is not where a container's credentials are: plain HTTP at 169.254.170.2, 169.254.170.23, fd00:ec2::23 or loopback"
 )]
 pub struct IdentityError(String);
 
 impl ContainerCredentials {
-    /// From the values of `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI`, `AWS_CONTAINER_CREDENTIALS_FULL_URI`
-    /// and `AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE`; the relative one goes before the full one.
+    /// From the values of `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI`, `AWS_CONTAINER_CREDENTIALS_FULL_URI`,
+    /// `AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE` and `AWS_CONTAINER_AUTHORIZATION_TOKEN`; the relative one goes
+    /// before the full one, and the file before the token itself.
     ///
     /// # Errors
     /// If it is not plain HTTP at an address that SDKs take.
@@ -66,6 +75,7 @@ impl ContainerCredentials {
         relative: Option<&str>,
         full: Option<&str>,
         token_file: Option<&str>,
+        token: Option<SecretValue>,
     ) -> Result<Option<Self>, IdentityError> {
         let text = match (relative, full) {
             (Some(path), _) => format!("http://169.254.170.2{path}"),
@@ -77,12 +87,13 @@ impl ContainerCredentials {
         let uri: Uri = text.parse().map_err(|_| shown())?;
         let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
         let address = host.parse::<std::net::IpAddr>();
-        let allowed = ["169.254.170.2", "169.254.170.23", "localhost"].contains(&host)
+        let allowed = ["169.254.170.2", "169.254.170.23", "fd00:ec2::23", "localhost"].contains(&host)
             || address.is_ok_and(|address| address.is_loopback());
         if uri.scheme_str() != Some("http") || !allowed {
             return Err(shown());
         }
-        Ok(Some(Self { uri, token_file: token_file.map(PathBuf::from) }))
+        let file = token_file.map(|path| Shown::File(PathBuf::from(path)));
+        Ok(Some(Self { uri, token: file.or(token.map(Shown::Text)) }))
     }
 }
 
@@ -185,11 +196,18 @@ impl ContainerCredentials {
         let path = self.uri.path_and_query().map_or("/", |path| path.as_str());
         let authority = self.uri.authority().map_or("", |authority| authority.as_str());
         let mut request = Request::get(path).header(header::HOST, authority);
-        if let Some(file) = &self.token_file {
-            // It may have changed since the last time.
-            let token = tokio::fs::read_to_string(file).await.map(Zeroizing::new);
-            let token = token.map_err(|e| format!("the token file `{}`: {e}", file.display()))?;
-            request = request.header(header::AUTHORIZATION, token.trim());
+        match &self.token {
+            None => {}
+            Some(Shown::File(file)) => {
+                let token = tokio::fs::read_to_string(file).await.map(Zeroizing::new);
+                let token = token.map_err(|e| format!("the token file `{}`: {e}", file.display()))?;
+                request = request.header(header::AUTHORIZATION, token.trim());
+            }
+            Some(Shown::Text(token)) => {
+                #[expect(clippy::disallowed_methods, reason = "the token is shown to the endpoint it is for")]
+                let token = token.expose();
+                request = request.header(header::AUTHORIZATION, token);
+            }
         }
         let request = request.body(Empty::<Bytes>::new()).map_err(|e| e.to_string())?;
         let response = sender.send_request(request).await.map_err(|e| e.to_string())?;
@@ -217,20 +235,37 @@ mod tests {
 
     #[test]
     fn only_addresses_that_sdks_take_are_asked() {
-        let of = |relative, full| ContainerCredentials::new(relative, full, None);
-        assert_eq!(of(None, None), Ok(None));
+        let of = |relative, full| ContainerCredentials::new(relative, full, None, None);
+        assert!(of(None, None).unwrap().is_none());
         assert!(
             of(Some("/v2/credentials/x"), Some("http://evil/")).unwrap().unwrap().uri.host()
                 == Some("169.254.170.2")
         );
         assert!(of(None, Some("http://127.0.0.1:9/c")).unwrap().is_some());
         assert!(of(None, Some("http://[::1]:9/c")).unwrap().is_some());
-        for other in
-            ["http://10.0.0.1/canary", "https://127.0.0.1/canary", "ftp://127.0.0.1/canary", "http://"]
-        {
+        assert!(of(None, Some("http://[fd00:ec2::23]/v1/credentials")).unwrap().is_some());
+        for other in [
+            "http://10.0.0.1/canary",
+            "http://[fd00:ec2::24]/canary",
+            "http://169.254.170.2.evil/canary",
+            "https://127.0.0.1/canary",
+            "ftp://127.0.0.1/canary",
+            "http://",
+        ] {
             let text = of(None, Some(other)).unwrap_err().to_string();
             assert!(!text.contains("canary"), "{text}");
         }
         assert!(of(Some("@evil/x"), None).is_err());
+    }
+
+    #[test]
+    fn a_token_file_goes_before_a_token_and_neither_is_shown() {
+        let of = |file| {
+            let token = Some(SecretValue::from("canary".to_owned()));
+            ContainerCredentials::new(None, Some("http://127.0.0.1:9/c"), file, token).unwrap().unwrap()
+        };
+        assert!(matches!(of(Some("/run/token")).token, Some(Shown::File(_))));
+        let text = of(None);
+        assert!(matches!(text.token, Some(Shown::Text(_))) && !format!("{text:?}").contains("canary"));
     }
 }

@@ -8,8 +8,8 @@
 //! GET /ping                                                            `healthy`, without a token
 //! ```
 //!
-//! An answer is that of `GetSecretValue` or `GetParameter`. It is kept for a while and handed out
-//! again, but never unasked: before each hand-out of a kept value the broker decides and records
+//! An answer is that of `GetSecretValue` or `GetParameter`, arranged as by the agent of AWS whose
+//! path it is ([`shape`]). It is kept for a while and handed out again, but never unasked: before each hand-out of a kept value the broker decides and records
 //! the read anew ([`cache`]). So a permission that is taken away counts at once, each read is in the
 //! audit log, and without a broker there is no value.
 //!
@@ -28,12 +28,15 @@ mod cache;
 mod identity;
 mod query;
 mod settings;
+mod shape;
 
 pub use identity::{ContainerCredentials, Identity, IdentityError};
 pub use settings::{Settings, SettingsError, Token};
+pub use shape::Shape;
 
 use super::http::{self, Answer, Asked, Endpoint, Limits, plain, secret};
 use crate::client::ClientError;
+use crate::protocol::sealdock::CachedService;
 use ::http::{Method, StatusCode};
 use cache::Cache;
 use query::Wanted;
@@ -77,17 +80,28 @@ impl Endpoint for Agent {
     const SERVER: &'static str = "sealdock-agent";
 
     async fn answer(&self, asked: Asked) -> Answer {
-        let path = asked.uri.path();
-        if path == "/ping" && asked.method == Method::GET {
-            return plain(StatusCode::OK, TEXT, "healthy");
+        if asked.uri.path() == "/ping" {
+            return match asked.method {
+                Method::GET => plain(StatusCode::OK, TEXT, "healthy"),
+                _ => plain(StatusCode::METHOD_NOT_ALLOWED, TEXT, NOT_ALLOWED),
+            };
         }
-        let wanted = self.check(&asked).and_then(|()| Wanted::parse(&asked.uri, &self.settings.path_prefix));
+        let Settings { path_prefix, shape, .. } = &self.settings;
+        let wanted = self.check(&asked).and_then(|()| Wanted::parse(&asked.uri, path_prefix, *shape));
         let wanted = match wanted {
             Ok(wanted) => wanted,
             Err((status, text)) => return plain(status, TEXT, text),
         };
+        let (service, shape) = (wanted.read.service, wanted.shape);
+        let shaped = |body: &[u8]| match service {
+            CachedService::SecretsManager => shape.secret(body),
+            CachedService::Ssm => shape::parameter(body),
+        };
         match self.cache.read(wanted).await {
-            Ok(body) => secret(StatusCode::OK, JSON, body),
+            Ok(body) => match shaped(&body) {
+                Some(answer) => secret(StatusCode::OK, JSON, answer),
+                None => failed(&ClientError::Protocol("the answer has other members".into())),
+            },
             Err(error) => failed(&error),
         }
     }
@@ -95,6 +109,7 @@ impl Endpoint for Agent {
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
+const NOT_ALLOWED: &str = "Not allowed";
 
 impl Agent {
     /// In the order of AWS's agent.
@@ -111,7 +126,7 @@ impl Agent {
             return refused(StatusCode::FORBIDDEN, "Bad Token");
         }
         if asked.method != Method::GET {
-            return refused(StatusCode::METHOD_NOT_ALLOWED, "Not allowed");
+            return refused(StatusCode::METHOD_NOT_ALLOWED, NOT_ALLOWED);
         }
         Ok(())
     }
@@ -139,5 +154,9 @@ fn failed(error: &ClientError) -> Answer {
         tracing::error!(%error, "a read is not answered");
     }
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    plain(status, JSON, json!({ "__type": code, "message": message }).to_string())
+    let body = match message {
+        "" => json!({ "__type": code }),
+        message => json!({ "__type": code, "message": message }),
+    };
+    plain(status, JSON, body.to_string())
 }

@@ -1,6 +1,6 @@
 //! [`Wanted`]: what a request asks for, of its path and query.
 
-use super::Refusal;
+use super::{Refusal, Shape};
 use crate::protocol::sealdock::CachedService;
 use http::{StatusCode, Uri};
 use percent_encoding::percent_decode_str;
@@ -11,6 +11,8 @@ pub(super) struct Wanted {
     pub(super) read: Read,
     /// Whether a kept value will not do.
     pub(super) refresh: bool,
+    /// How the answer is arranged.
+    pub(super) shape: Shape,
 }
 
 /// What is read; by this, values are kept.
@@ -25,21 +27,25 @@ pub(super) struct Read {
 }
 
 impl Wanted {
-    pub(super) fn parse(uri: &Uri, path_prefix: &str) -> Result<Self, Refusal> {
+    /// `shape` is that of `/secretsmanager/get`, which both of AWS's agents serve.
+    pub(super) fn parse(uri: &Uri, path_prefix: &str, shape: Shape) -> Result<Self, Refusal> {
         let query = uri.query().unwrap_or_default();
         match uri.path() {
-            "/secretsmanager/get" => secret(None, query),
-            "/systemsmanager/parameters/get" => parameter(query),
+            "/secretsmanager/get" | "/secretsmanager/get/" => secret(None, query, shape),
+            "/systemsmanager/parameters/get" | "/systemsmanager/parameters/get/" => parameter(query),
             path => match path.strip_prefix(path_prefix) {
                 Some("") => Err(bad("missing secret ID")),
-                Some(id) => secret(Some(percent_decode_str(id).decode_utf8_lossy().into_owned()), query),
+                Some(id) => {
+                    let id = percent_decode_str(id).decode_utf8_lossy().into_owned();
+                    secret(Some(id), query, Shape::Agent)
+                }
                 None => Err((StatusCode::NOT_FOUND, "Not found".to_owned())),
             },
         }
     }
 }
 
-fn secret(by_path: Option<String>, query: &str) -> Result<Wanted, Refusal> {
+fn secret(by_path: Option<String>, query: &str, shape: Shape) -> Result<Wanted, Refusal> {
     let named = by_path.is_some();
     let mut read = Read {
         service: CachedService::SecretsManager,
@@ -61,13 +67,14 @@ fn secret(by_path: Option<String>, query: &str) -> Result<Wanted, Refusal> {
     if read.name.is_empty() {
         return Err(bad("missing parameter secretId"));
     }
-    Ok(Wanted { read, refresh })
+    Ok(Wanted { read, refresh, shape })
 }
 
 fn parameter(query: &str) -> Result<Wanted, Refusal> {
     let (mut name, mut selector, mut with_decryption, mut refresh) = (String::new(), None, false, false);
     for (key, value) in pairs(query) {
         match key.as_str() {
+            "name" if !name.is_empty() => return Err(bad("name is there twice")),
             "name" => name = value,
             "version" | "label" if selector.is_some() => {
                 return Err(bad("version and label exclude each other"));
@@ -90,7 +97,7 @@ fn parameter(query: &str) -> Result<Wanted, Refusal> {
     };
     let read =
         Read { service: CachedService::Ssm, name, version_id: None, version_stage: None, with_decryption };
-    Ok(Wanted { read, refresh })
+    Ok(Wanted { read, refresh, shape: Shape::Extension })
 }
 
 /// `application/x-www-form-urlencoded`
@@ -124,7 +131,8 @@ mod tests {
     use super::*;
 
     fn parsed(uri: &str) -> Result<Wanted, String> {
-        Wanted::parse(&uri.parse().unwrap(), "/v1/").map_err(|(status, text)| format!("{status} {text}"))
+        Wanted::parse(&uri.parse().unwrap(), "/v1/", Shape::Extension)
+            .map_err(|(status, text)| format!("{status} {text}"))
     }
 
     fn read(service: CachedService, name: &str) -> Read {
@@ -155,9 +163,16 @@ mod tests {
                 false,
             ),
             ("/systemsmanager/parameters/get?name=a&label=prod", parameter("a:prod"), false),
+            ("/systemsmanager/parameters/get/?name=a+b%2Bc&version=&refreshNow=1", parameter("a b+c"), true),
+            ("/secretsmanager/get/?&secretId=a%20b&&", secret("a b"), false),
+            ("/v1/a%2Fb+c", secret("a/b+c"), false),
         ] {
-            assert_eq!(parsed(uri), Ok(Wanted { read, refresh }), "{uri}");
+            let shape = if uri.starts_with("/v1/") { Shape::Agent } else { Shape::Extension };
+            assert_eq!(parsed(uri), Ok(Wanted { read, refresh, shape }), "{uri}");
         }
+        let as_agent =
+            Wanted::parse(&"/secretsmanager/get?secretId=a".parse().unwrap(), "/v1/", Shape::Agent);
+        assert_eq!(as_agent.unwrap().shape, Shape::Agent);
     }
 
     #[test]
@@ -166,7 +181,11 @@ mod tests {
             ("/secretsmanager/get", "missing parameter secretId"),
             ("/secretsmanager/get?secretId=a&abc=123", "unknown parameter: abc"),
             ("/secretsmanager/get?secretId=a&refreshNow=123", "invalid refreshNow value"),
+            ("/secretsmanager/get?secretId=", "missing parameter secretId"),
+            ("/secretsmanager/get?secretId=a&secretId=", "missing parameter secretId"),
+            ("/secretsmanager/get?secretId=a&refreshNow", "invalid refreshNow value"),
             ("/v1/", "missing secret ID"),
+            ("/systemsmanager/parameters/get?name=a&name=b", "name is there twice"),
             ("/v1/a?secretId=b", "unknown parameter: secretId"),
             ("/systemsmanager/parameters/get?version=1", "missing parameter name"),
             (

@@ -1,7 +1,8 @@
 //! The agent's settings, and its token: the configuration file of AWS's agent, key by key.
 //!
 //! ```toml
-//! http_port = 2773
+//! http_port = 2773                  # numbers may also be texts
+//! http_address = "127.0.0.1"        # no other
 //! ttl_seconds = 300                 # 0 to 3600; 0 keeps nothing
 //! cache_size = 1000                 # 1 to 1000
 //! max_conn = 800                    # 1 to 1000
@@ -11,8 +12,9 @@
 //! ```
 //!
 //! Keys about logging are taken and have no effect: what the operator has to know goes to standard
-//! error, and every read to the audit log.
+//! error, and every read to the audit log. So is `validate_credentials`: the broker decides each read.
 
+use super::Shape;
 use crate::secret::SecretValue;
 use http::HeaderName;
 use serde::Deserialize;
@@ -39,6 +41,8 @@ pub struct Settings {
     pub token_headers: Vec<HeaderName>,
     /// Variables that the token may be in, in this order.
     pub token_variables: Vec<String>,
+    /// How `/secretsmanager/get` answers.
+    pub shape: Shape,
 }
 
 impl Default for Settings {
@@ -56,6 +60,7 @@ impl Default for Settings {
                 HeaderName::from_static("x-vault-token"),
             ],
             token_variables: variables.map(str::to_owned).to_vec(),
+            shape: Shape::Extension,
         }
     }
 }
@@ -103,20 +108,45 @@ const SHORTEST: usize = 16;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
-    http_port: Option<i64>,
+    http_port: Option<Number>,
+    http_address: Option<String>,
     region: Option<String>,
-    ttl_seconds: Option<i64>,
-    cache_size: Option<i64>,
-    max_conn: Option<i64>,
+    ttl_seconds: Option<Number>,
+    cache_size: Option<Number>,
+    max_conn: Option<Number>,
     path_prefix: Option<String>,
     ssrf_headers: Option<Vec<String>>,
     ssrf_env_variables: Option<Vec<String>>,
     ignore_transient_errors: Option<bool>,
-    #[serde(rename = "log_level")]
-    _log_level: Option<String>,
+    log_level: Option<String>,
     #[serde(rename = "log_to_file")]
     _log_to_file: Option<bool>,
+    #[serde(rename = "validate_credentials")]
+    _validate_credentials: Option<bool>,
 }
+
+/// AWS's agent takes `"300"` for 300.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Number {
+    Plain(i64),
+    Text(String),
+}
+
+impl Number {
+    fn read(of: Option<Self>, key: &'static str) -> Result<Option<i64>, SettingsError> {
+        match of {
+            None => Ok(None),
+            Some(Self::Plain(number)) => Ok(Some(number)),
+            Some(Self::Text(text)) => match text.parse() {
+                Ok(number) => Ok(Some(number)),
+                Err(_) => Err(SettingsError::Rule { key, rule: "has to be a number" }),
+            },
+        }
+    }
+}
+
+const LOG_LEVELS: [&str; 5] = ["debug", "info", "warn", "error", "none"];
 
 impl Settings {
     /// Reads the text of a configuration file.
@@ -128,6 +158,14 @@ impl Settings {
         if file.ignore_transient_errors == Some(true) {
             let rule = "is not served: without the broker's record no value is handed out, so leave it out";
             return Err(SettingsError::Rule { key: "ignore_transient_errors", rule });
+        }
+        if file.http_address.is_some_and(|address| address != "127.0.0.1") {
+            let rule = "has to be 127.0.0.1: values leave over plain HTTP";
+            return Err(SettingsError::Rule { key: "http_address", rule });
+        }
+        if file.log_level.is_some_and(|level| !LOG_LEVELS.contains(&level.to_lowercase().as_str())) {
+            let rule = "has to be debug, info, warn, error or none";
+            return Err(SettingsError::Rule { key: "log_level", rule });
         }
         let own = Self::default();
         Self {
@@ -144,7 +182,12 @@ impl Settings {
             token_variables: file.ssrf_env_variables.unwrap_or(own.token_variables),
             ..own
         }
-        .with(file.http_port, file.ttl_seconds, file.cache_size, file.max_conn)
+        .with(
+            Number::read(file.http_port, "http_port")?,
+            Number::read(file.ttl_seconds, "ttl_seconds")?,
+            Number::read(file.cache_size, "cache_size")?,
+            Number::read(file.max_conn, "max_conn")?,
+        )
     }
 
     /// Replaces numbers.
@@ -243,9 +286,11 @@ mod tests {
             log_level = "debug"
             log_to_file = false
             http_port = 65535
+            http_address = "127.0.0.1"
+            validate_credentials = true
             region = "us-west-2"
-            ttl_seconds = 0
-            cache_size = 999
+            ttl_seconds = "0"
+            cache_size = "999"
             ssrf_headers = ["X-Mine"]
             ssrf_env_variables = ["MINE"]
             path_prefix = "/other/"
@@ -275,6 +320,9 @@ mod tests {
             ("ssrf_headers = []", "cannot be empty"),
             ("ignore_transient_errors = true", "without the broker's record"),
             ("colour = 1", "colour"),
+            ("max_conn = \"many\"", "`max_conn` has to be a number"),
+            ("http_address = \"0.0.0.0\"", "`http_address` has to be 127.0.0.1"),
+            ("log_level = \"loud\"", "`log_level`"),
         ] {
             let error = Settings::parse(text).unwrap_err().to_string();
             assert!(error.contains(expected), "{text}: {error}");

@@ -1,18 +1,19 @@
-//! Task metadata, version 4.
+//! Task metadata, version 4, and version 3, which says less.
 //!
 //! ```text
 //! /v4/ID                   the container that asks
 //! /v4/ID/task              its task with all containers; also /taskWithTags
 //! /v4/ID/stats             measurements of the container     stats.rs
 //! /v4/ID/task/stats        measurements of all, by Docker id
+//! /v3/ID ...               the same paths
 //! ```
 //!
 //! `ID` is in the container's environment and on its label. Nothing here comes from the environment
 //! of a container, and of log options only those that the task definition has in plain text are
 //! shown, so that no secret can be.
 //!
-//! Source: amazon-ecs-agent, `ecs-agent/tmds/handlers/v4`; "Amazon ECS task metadata endpoint
-//! version 4" of the Developer Guide.
+//! Source: amazon-ecs-agent, `ecs-agent/tmds/handlers/v4` and `agent/handlers/v3`; "Amazon ECS task
+//! metadata endpoint version 4" of the Developer Guide.
 
 use super::shape;
 use super::stats;
@@ -23,6 +24,13 @@ use ::http::StatusCode;
 use bollard::models::ContainerInspectResponse;
 use futures_util::future::try_join_all;
 use serde_json::Value;
+
+/// The version that is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Version {
+    V3,
+    V4,
+}
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,26 +53,36 @@ impl Subject {
         }
     }
 
-    /// The agent's text for an id of no container.
-    fn unknown(self, id: &str) -> String {
-        let (handler, wanted) = match self {
-            Self::Container => ("container metadata", CONTAINER),
-            Self::Task => ("task metadata", TASK),
-            Self::Stats => ("container stats", CONTAINER),
-            Self::TaskStats => ("task stats", TASK),
+    /// The agent's answer for an id of no container.
+    fn unknown(self, version: Version, id: &str) -> (StatusCode, String) {
+        let (handler, wanted) = match (self, version) {
+            (Self::Container, _) => ("container metadata", CONTAINER),
+            (Self::Task, _) => ("task metadata", TASK),
+            (Self::Stats, Version::V4) => ("container stats", CONTAINER),
+            (Self::Stats, Version::V3) => ("container stats", TASK),
+            (Self::TaskStats, _) => ("task stats", TASK),
         };
-        format!("V4 {handler} handler: {wanted} from v3 endpoint ID: {id}")
+        let status = match (version, self) {
+            (Version::V4, _) => StatusCode::NOT_FOUND,
+            (Version::V3, Self::Container | Self::Task) => StatusCode::INTERNAL_SERVER_ERROR,
+            (Version::V3, Self::Stats | Self::TaskStats) => StatusCode::BAD_REQUEST,
+        };
+        (status, format!("{version:?} {handler} handler: {wanted} from v3 endpoint ID: {id}"))
     }
 }
 
 const CONTAINER: &str = "unable to get container ID from request: unable to get docker ID";
 const TASK: &str = "unable to get task arn from request: unable to get task Arn";
 
-pub(super) async fn answer(docker: &Docker, id: &str, subject: Subject) -> Answer {
+pub(super) async fn answer(docker: &Docker, version: Version, id: &str, subject: Subject) -> Answer {
     let json = |status, value: &Value| plain(status, "application/json", value.to_string());
     match find(docker, id, subject).await {
+        Ok(Some(found)) if version == Version::V3 => json(StatusCode::OK, &shape::as_version_3(found)),
         Ok(Some(found)) => json(StatusCode::OK, &found),
-        Ok(None) => json(StatusCode::NOT_FOUND, &subject.unknown(id).into()),
+        Ok(None) => {
+            let (status, text) = subject.unknown(version, id);
+            json(status, &text.into())
+        }
         Err(error) => {
             tracing::error!(%error, "Docker does not answer about a task");
             json(StatusCode::INTERNAL_SERVER_ERROR, &"failed to get metadata".into())
@@ -122,13 +140,18 @@ mod tests {
         assert_eq!(Subject::parse(&["task", "stats"]), Some(Subject::TaskStats));
         assert_eq!(Subject::parse(&["associations"]), None);
         assert_eq!(
-            Subject::Container.unknown("bad"),
+            Subject::Container.unknown(Version::V4, "bad").1,
             "V4 container metadata handler: unable to get container ID from request: unable to get docker ID from v3 \
              endpoint ID: bad"
         );
         assert_eq!(
-            Subject::TaskStats.unknown("bad"),
-            "V4 task stats handler: unable to get task arn from request: unable to get task Arn from v3 endpoint ID: bad"
+            Subject::TaskStats.unknown(Version::V3, "bad"),
+            (
+                StatusCode::BAD_REQUEST,
+                "V3 task stats handler: unable to get task arn from request: unable to get task Arn from v3 endpoint ID: bad"
+                    .to_owned()
+            )
         );
+        assert_eq!(Subject::Task.unknown(Version::V3, "bad").0, StatusCode::INTERNAL_SERVER_ERROR);
     }
 }

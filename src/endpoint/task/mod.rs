@@ -5,7 +5,7 @@
 //! GET /v2/credentials/ID               credentials of the task's role         credentials.rs
 //! GET /v1/credentials?id=ID            the same, with older texts
 //! GET /v2/credentials                  the same, with the id as `Authorization`
-//! GET /v4/ID ...                       the container's metadata               metadata.rs
+//! GET /v4/ID ..., /v3/ID ...           the container's metadata               metadata.rs
 //! ```
 //!
 //! Every path has a limit of 40 requests a second and a burst of 60 for each client, and any
@@ -26,7 +26,7 @@ use crate::client::Client;
 use crate::launch::Docker;
 use crate::launch::endpoint::SERVER;
 use ::http::{HeaderValue, StatusCode};
-use metadata::Subject;
+use metadata::{Subject, Version};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
@@ -82,8 +82,9 @@ impl Endpoint for TaskEndpoint {
             ["v2", "credentials", _, ..] => {
                 credentials::answer(&self.client, &self.docker, credentials::v2(&asked)).await
             }
-            ["v4", id, rest @ ..] if let Some(subject) = Subject::parse(rest) => {
-                metadata::answer(&self.docker, id, subject).await
+            [version @ ("v3" | "v4"), id, rest @ ..] if let Some(subject) = Subject::parse(rest) => {
+                let version = if *version == "v3" { Version::V3 } else { Version::V4 };
+                metadata::answer(&self.docker, version, id, subject).await
             }
             _ => plain(StatusCode::NOT_FOUND, "text/plain; charset=utf-8", "404 page not found\n"),
         }

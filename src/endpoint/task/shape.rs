@@ -1,4 +1,5 @@
 //! Docker's facts -> the members of task metadata, version 4. Members without a value are left out.
+//! Version 3 has some of these members.
 //!
 //! Source: amazon-ecs-agent, `ecs-agent/tmds/handlers/v2/response.go` and
 //! `.../v4/state/response.go`.
@@ -83,6 +84,39 @@ pub(super) fn task(task: &TaskSummary, containers: &[ContainerInspectResponse]) 
     Value::Object(shown.0)
 }
 
+/// An answer of version 4 without what version 3 does not have.
+pub(super) fn as_version_3(mut answer: Value) -> Value {
+    let Some(members) = answer.as_object_mut() else { return answer };
+    for name in NEW_IN_VERSION_4 {
+        members.remove(name);
+    }
+    for (of, new) in [("Networks", NEW_IN_NETWORKS), ("Ports", &["HostIp"])] {
+        for one in members.get_mut(of).and_then(Value::as_array_mut).into_iter().flatten() {
+            new.iter().for_each(|name| drop(one.as_object_mut().and_then(|one| one.remove(*name))));
+        }
+    }
+    for one in members.get_mut("Containers").and_then(Value::as_array_mut).into_iter().flatten() {
+        *one = as_version_3(one.take());
+    }
+    // Measurements of a task: one object for each container.
+    for one in members.values_mut().filter(|one| one.get("network_rate_stats").is_some()) {
+        *one = as_version_3(one.take());
+    }
+    answer
+}
+
+const NEW_IN_VERSION_4: [&str; 7] = [
+    "LogDriver",
+    "LogOptions",
+    "ContainerARN",
+    "RestartCount",
+    "LaunchType",
+    "FaultInjectionEnabled",
+    "network_rate_stats",
+];
+const NEW_IN_NETWORKS: &[&str] =
+    &["AttachmentIndex", "MACAddress", "IPv4SubnetCIDRBlock", "SubnetGatewayIpv4Address"];
+
 #[derive(Default)]
 struct Members(Map<String, Value>);
 
@@ -143,12 +177,9 @@ fn log_options(host: &HostConfig, labels: &HashMap<String, String>) -> HashMap<S
     options.into_iter().filter(|(name, _)| plain.contains(&name.as_str())).collect()
 }
 
-/// CPU units and MiB.
-fn limits(host: &HostConfig) -> Option<Value> {
-    let mut limits = Members::default();
-    limits.set("CPU", host.cpu_shares.filter(|shares| *shares > 0));
-    limits.set("Memory", host.memory.filter(|bytes| *bytes > 0).map(|bytes| bytes / MIB));
-    (!limits.0.is_empty()).then_some(Value::Object(limits.0))
+/// CPU units, of which the agent shows two at least, and MiB, zero without a limit.
+fn limits(host: &HostConfig) -> Value {
+    json!({ "CPU": host.cpu_shares.unwrap_or_default().max(2), "Memory": host.memory.unwrap_or_default() / MIB })
 }
 
 /// vCPUs and MiB of the whole task, if its definition limits them, as the launcher noted.
@@ -276,6 +307,31 @@ mod tests {
         assert_eq!(shown.len(), 2);
         assert!(!shown.contains_key("splunk-token"));
         assert_eq!(visible(&labels).len(), 1);
+    }
+
+    #[test]
+    fn version_3_says_less() {
+        let container = json!({
+            "DockerId": "d", "LogDriver": "json-file", "LogOptions": {}, "ContainerARN": "arn:c", "RestartCount": 1,
+            "Ports": [{ "ContainerPort": 80, "HostPort": 8080, "HostIp": "0.0.0.0" }],
+            "Networks": [{ "NetworkMode": "awsvpc", "IPv4Addresses": ["10.0.0.2"], "AttachmentIndex": 0 }],
+        });
+        let less = json!({
+            "DockerId": "d", "Ports": [{ "ContainerPort": 80, "HostPort": 8080 }],
+            "Networks": [{ "NetworkMode": "awsvpc", "IPv4Addresses": ["10.0.0.2"] }],
+        });
+        let task = json!({ "TaskARN": "arn:t", "LaunchType": "EXTERNAL", "FaultInjectionEnabled": false, "Containers": [container] });
+        assert_eq!(as_version_3(task), json!({ "TaskARN": "arn:t", "Containers": [less] }));
+        let stats = json!({ "d": { "read": "r", "network_rate_stats": {} }, "e": null });
+        assert_eq!(as_version_3(stats), json!({ "d": { "read": "r" }, "e": null }));
+        assert_eq!(as_version_3(Value::Null), Value::Null);
+    }
+
+    #[test]
+    fn limits_are_always_shown() {
+        assert_eq!(limits(&HostConfig::default()), json!({ "CPU": 2, "Memory": 0 }));
+        let host = HostConfig { cpu_shares: Some(64), memory: Some(32 * MIB), ..HostConfig::default() };
+        assert_eq!(limits(&host), json!({ "CPU": 64, "Memory": 32 }));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `AssumeRole`.
 
+use super::errors::validation;
 use super::others::Credentials;
 use crate::protocol::error::ApiError;
 use crate::protocol::fields::Fields;
@@ -68,7 +69,21 @@ impl AssumeRoleRequest {
             token_code: fields.text("TokenCode", Text::length(6, 6).matching(&TOKEN_CODE).sensitive())?,
             source_identity: fields.text("SourceIdentity", NAME)?,
         };
-        fields.finish(request)
+        let request = fields.finish(request)?;
+        if !is_arn(&request.role_arn) {
+            return Err(validation(format!("{} is invalid", request.role_arn)));
+        }
+        Ok(request)
+    }
+}
+
+/// Whether a text has the parts of an ARN; which of them exist is for policies to say.
+fn is_arn(text: &str) -> bool {
+    match text.splitn(6, ':').collect::<Vec<_>>().as_slice() {
+        ["arn", partition, service, _, _, resource] => {
+            [partition, service, resource].iter().all(|part| !part.is_empty())
+        }
+        _ => false,
     }
 }
 
@@ -119,6 +134,22 @@ mod tests {
         assert!(text.starts_with("5 validation errors detected: Value 'role' at 'roleArn' failed"), "{text}");
         assert!(text.contains("Value 'a/b' at 'roleSessionName' failed to satisfy constraint: Member must satisfy regular expression pattern: [\\w+=,.@-]*"), "{text}");
         assert!(text.contains("'durationSeconds'") && !text.contains("x1"), "{text}");
+    }
+
+    #[test]
+    fn a_role_is_an_arn() {
+        for wrong in [
+            "nothing-valid-in-here",
+            "arn::b:::something/test-role",
+            "arn:a::::something/test-role",
+            "arn:a:::something/test-role",
+            "arn:a:a::aaaaaaaaaa:",
+        ] {
+            let body = format!(r#"{{"RoleArn": "{wrong}", "RoleSessionName": "s1"}}"#);
+            let error = AssumeRoleRequest::decode(body.as_bytes()).unwrap_err();
+            assert_eq!((error.code, error.message), ("ValidationError", format!("{wrong} is invalid")));
+        }
+        assert!(is_arn("arn:aws:iam::123456789012:role/a") && is_arn("arn:a:a::aaaaaaaaaa:x"));
     }
 
     #[test]

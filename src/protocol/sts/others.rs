@@ -7,6 +7,7 @@ use crate::protocol::query::{document, element, nested};
 use crate::protocol::rules::{KEY_WORD, SERIAL_NUMBER, TOKEN_CODE, Text};
 use crate::secret::SecretValue;
 use jiff::Timestamp;
+use serde_json::json;
 use zeroize::Zeroizing;
 
 /// Temporary credentials.
@@ -72,6 +73,16 @@ impl GetCallerIdentityResponse {
             element(out, "UserId", &self.user_id);
             element(out, "Account", &self.account);
         })
+    }
+
+    /// As JSON, for who verifies a presigned request for this: Kubernetes' IAM authenticator, for one.
+    pub fn encode_json(&self, request_id: &str) -> Zeroizing<Vec<u8>> {
+        let Self { arn, user_id, account } = self;
+        let answer = json!({ "GetCallerIdentityResponse": {
+            "GetCallerIdentityResult": { "Account": account, "Arn": arn, "UserId": user_id },
+            "ResponseMetadata": { "RequestId": request_id },
+        }});
+        Zeroizing::new(answer.to_string().into_bytes())
     }
 }
 

@@ -1,0 +1,215 @@
+//! [`Shape`]: the broker's answer, arranged as that of one of AWS's two local agents.
+//!
+//! | shape | of | dates | members without a value |
+//! |---|---|---|---|
+//! | extension | the Parameters and Secrets Lambda extension | RFC 3339 | `null`, and an empty `ResultMetadata` |
+//! | agent | the Secrets Manager Agent | seconds, as text | left out |
+//!
+//! The extension answers with the output structures of AWS's SDK for Go, as that language writes
+//! them. Values are copied as they stand in the broker's JSON, and never decoded.
+//!
+//! Source: aws-secretsmanager-agent, `aws_secretsmanager_caching/src/output.rs`; `GetParameterOutput`
+//! and `GetSecretValueOutput` of aws-sdk-go-v2.
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use zeroize::Zeroizing;
+
+/// How an answer is arranged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// As by the Parameters and Secrets Lambda extension.
+    Extension,
+    /// As by the Secrets Manager Agent.
+    Agent,
+}
+
+const NULL: &str = "null";
+
+impl Shape {
+    /// The answer of `GetSecretValue`, arranged; `None` if it is not one.
+    pub(super) fn secret(self, body: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let found: Secret<'_> = serde_json::from_slice(body).ok()?;
+        let created = found.created_date?;
+        Some(match self {
+            Self::Extension => object(&[
+                ("ARN", text(found.arn)),
+                ("CreatedDate", &date(created)?),
+                ("Name", text(found.name)),
+                ("SecretBinary", text(found.secret_binary)),
+                ("SecretString", text(found.secret_string)),
+                ("VersionId", text(found.version_id)),
+                ("VersionStages", text(found.version_stages)),
+                ("ResultMetadata", "{}"),
+            ]),
+            Self::Agent => {
+                let seconds: f64 = created.get().parse().ok()?;
+                let created = format!("\"{seconds}\"");
+                let always = [("ARN", found.arn), ("Name", found.name), ("VersionId", found.version_id)];
+                let some = [
+                    ("SecretString", found.secret_string),
+                    ("SecretBinary", found.secret_binary),
+                    ("VersionStages", found.version_stages),
+                ];
+                let mut members: Vec<_> = always.map(|(name, value)| (name, text(value))).to_vec();
+                members.extend(some.iter().filter_map(|(name, value)| Some((*name, (*value)?.get()))));
+                members.push(("CreatedDate", &created));
+                object(&members)
+            }
+        })
+    }
+}
+
+/// The answer of `GetParameter`, arranged as by the extension, which is the one that reads
+/// parameters; `None` if it is not one.
+pub(super) fn parameter(body: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let Answer { parameter: found } = serde_json::from_slice(body).ok()?;
+    let inner = object(&[
+        ("ARN", text(found.arn)),
+        ("DataType", text(found.data_type)),
+        ("LastModifiedDate", &date(found.last_modified_date?)?),
+        ("Name", text(found.name)),
+        ("Selector", text(found.selector)),
+        ("SourceResult", text(found.source_result)),
+        ("Type", text(found.kind)),
+        ("Value", text(found.value)),
+        ("Version", text(found.version)),
+    ]);
+    Some(object(&[("Parameter", std::str::from_utf8(&inner).ok()?), ("ResultMetadata", "{}")]))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Secret<'a> {
+    #[serde(rename = "ARN", borrow)]
+    arn: Raw<'a>,
+    #[serde(borrow)]
+    name: Raw<'a>,
+    #[serde(borrow)]
+    version_id: Raw<'a>,
+    #[serde(borrow)]
+    secret_string: Raw<'a>,
+    #[serde(borrow)]
+    secret_binary: Raw<'a>,
+    #[serde(borrow)]
+    version_stages: Raw<'a>,
+    #[serde(borrow)]
+    created_date: Raw<'a>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Answer<'a> {
+    #[serde(borrow)]
+    parameter: Parameter<'a>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Parameter<'a> {
+    #[serde(rename = "ARN", borrow)]
+    arn: Raw<'a>,
+    #[serde(borrow)]
+    data_type: Raw<'a>,
+    #[serde(borrow)]
+    last_modified_date: Raw<'a>,
+    #[serde(borrow)]
+    name: Raw<'a>,
+    #[serde(borrow)]
+    selector: Raw<'a>,
+    #[serde(borrow)]
+    source_result: Raw<'a>,
+    #[serde(rename = "Type", borrow)]
+    kind: Raw<'a>,
+    #[serde(borrow)]
+    value: Raw<'a>,
+    #[serde(borrow)]
+    version: Raw<'a>,
+}
+
+/// A member as it stands in the JSON.
+type Raw<'a> = Option<&'a RawValue>;
+
+fn text<'a>(value: Raw<'a>) -> &'a str {
+    value.map_or(NULL, RawValue::get)
+}
+
+/// Seconds -> RFC 3339 in UTC, in quotes; no more decimals than there are.
+fn date(seconds: &RawValue) -> Option<String> {
+    let seconds: f64 = seconds.get().parse().ok()?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the broker writes milliseconds; others do not fit a date"
+    )]
+    let at = Timestamp::from_millisecond((seconds * 1000.0).round() as i64).ok()?;
+    Some(format!("\"{at}\""))
+}
+
+/// A JSON object in a buffer of its final size, so that no part is left behind.
+fn object(members: &[(&str, &str)]) -> Zeroizing<Vec<u8>> {
+    let size: usize = members.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
+    let mut out = Zeroizing::new(Vec::with_capacity(size + 2));
+    for (at, (name, value)) in members.iter().enumerate() {
+        out.extend_from_slice(if at == 0 { b"{\"" } else { b",\"" });
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(b"\":");
+        out.extend_from_slice(value.as_bytes());
+    }
+    out.push(b'}');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &[u8] = br#"{"ARN":"arn:s","Name":"n","VersionId":"v","SecretString":"a\"\u00e9","VersionStages":["AWSCURRENT"],"CreatedDate":1694746530.82}"#;
+
+    fn said(body: Option<Zeroizing<Vec<u8>>>) -> String {
+        String::from_utf8(body.unwrap().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn a_secret_is_what_either_agent_makes_of_it() {
+        assert_eq!(
+            said(Shape::Extension.secret(SECRET)),
+            r#"{"ARN":"arn:s","CreatedDate":"2023-09-15T02:55:30.82Z","Name":"n","SecretBinary":null,"SecretString":"a\"\u00e9","VersionId":"v","VersionStages":["AWSCURRENT"],"ResultMetadata":{}}"#
+        );
+        assert_eq!(
+            said(Shape::Agent.secret(SECRET)),
+            r#"{"ARN":"arn:s","Name":"n","VersionId":"v","SecretString":"a\"\u00e9","VersionStages":["AWSCURRENT"],"CreatedDate":"1694746530.82"}"#
+        );
+        let binary =
+            br#"{"ARN":"arn:s","Name":"n","VersionId":"v","SecretBinary":"AQI=","CreatedDate":1694746530}"#;
+        let extension = said(Shape::Extension.secret(binary));
+        assert!(extension.contains(r#""SecretBinary":"AQI=","SecretString":null"#), "{extension}");
+        assert!(extension.contains(r#""2023-09-15T02:55:30Z""#), "{extension}");
+        let agent = said(Shape::Agent.secret(binary));
+        assert!(agent.ends_with(r#""SecretBinary":"AQI=","CreatedDate":"1694746530"}"#), "{agent}");
+    }
+
+    #[test]
+    fn a_parameter_is_what_the_extension_makes_of_it() {
+        let body = br#"{"Parameter":{"Name":"/p","Type":"String","Value":"x","Version":3,"Selector":":3","LastModifiedDate":1668586960.362,"ARN":"arn:p","DataType":"text"}}"#;
+        assert_eq!(
+            said(parameter(body)),
+            r#"{"Parameter":{"ARN":"arn:p","DataType":"text","LastModifiedDate":"2022-11-16T08:22:40.362Z","Name":"/p","Selector":":3","SourceResult":null,"Type":"String","Value":"x","Version":3},"ResultMetadata":{}}"#
+        );
+    }
+
+    #[test]
+    fn the_buffer_holds_the_whole_answer() {
+        let made = object(&[("a", "1"), ("b", "2")]);
+        assert_eq!(made.as_slice(), br#"{"a":1,"b":2}"#);
+        assert!(made.capacity() >= made.len() && object(&[("a", "1")]).capacity() <= 10);
+    }
+
+    #[test]
+    fn what_is_no_answer_is_not_handed_out() {
+        for body in [&b"nonsense"[..], b"{}", br#"{"ARN":"a","CreatedDate":"soon"}"#] {
+            assert!(Shape::Extension.secret(body).is_none() && Shape::Agent.secret(body).is_none());
+            assert!(parameter(body).is_none());
+        }
+    }
+}
