@@ -40,7 +40,7 @@
 //! broker   broker: state, callers, the gate, policy reload
 //! records  vault -> audit -> store                  blocking I/O, no runtime
 //! rules    policy, ecs, protocol, schedule          pure: no I/O, no clock
-//! words    arn secret clock diagnostic json memory metrics
+//! words    arn secret clock ids diagnostic json memory metrics
 //! ```
 
 pub mod arn;
@@ -53,6 +53,7 @@ pub mod config;
 pub mod diagnostic;
 pub mod ecs;
 pub mod endpoint;
+pub mod ids;
 pub mod json;
 pub mod launch;
 pub mod memory;

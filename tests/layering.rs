@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-const WORDS: &[&str] = &["arn", "secret", "clock", "diagnostic", "json", "memory", "metrics"];
+const WORDS: &[&str] = &["arn", "secret", "clock", "ids", "diagnostic", "json", "memory", "metrics"];
 
 /// Module -> what it may import.
 fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
@@ -15,6 +15,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("arn", &[]),
         ("secret", &[]),
         ("clock", &[]),
+        ("ids", &[]),
         ("diagnostic", &[]),
         ("memory", &[]),
         ("metrics", &[]),
@@ -24,13 +25,13 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("protocol", &["arn", "secret", "clock"]),
         ("store", &[]),
         ("schedule", &[]),
-        ("audit", &["arn", "clock", "policy"]),
+        ("audit", &["arn", "clock", "ids", "policy"]),
         ("vault", &["arn", "secret", "clock", "schedule", "policy", "audit", "store"]),
-        ("broker", &["arn", "secret", "clock", "metrics", "policy", "audit", "vault", "store"]),
+        ("broker", &["arn", "secret", "clock", "ids", "metrics", "policy", "audit", "vault", "store"]),
         (
             "server",
             &[
-                "arn", "secret", "clock", "metrics", "policy", "audit", "vault", "store", "broker",
+                "arn", "secret", "clock", "ids", "metrics", "policy", "audit", "vault", "store", "broker",
                 "protocol", "ecs",
             ],
         ),

@@ -94,21 +94,21 @@ impl AuditLog {
     /// Records a request and the decision about it. An allowed one yields a [`Permit`]; a denied one
     /// is recorded with an error code and message (unless the event has them) and yields
     /// [`Refused::Denied`].
-    pub fn record(&self, mut event: Event, decision: Decision) -> Recording {
+    pub fn record(&self, mut event: Event<'_>, decision: Decision) -> Recording {
         if !decision.is_allowed() && event.error_code.is_none() {
             event.error_code = Some("AccessDenied".into());
             // The caller as it signed, which for a session is not the principal that was decided upon.
             let caller = event.user_identity.arn.as_deref();
             let message =
                 caller.map_or_else(|| decision.denial_message(), |arn| decision.denial_message_as(arn));
-            event.error_message.get_or_insert(message);
+            event.error_message.get_or_insert(message.into());
         }
         let pending = self.submit(event, Some(&decision));
         Recording { pending, decision: Some(Box::new(decision)) }
     }
 
     /// Records what was not decided upon: a request that failed or proved no identity, a start, a stop.
-    pub fn note(&self, event: Event) -> Noting {
+    pub fn note(&self, event: Event<'_>) -> Noting {
         Noting { pending: self.submit(event, None) }
     }
 
@@ -146,10 +146,10 @@ impl AuditLog {
         drop(self);
     }
 
-    fn submit(&self, mut event: Event, decision: Option<&Decision>) -> Pending {
+    fn submit(&self, mut event: Event<'_>, decision: Option<&Decision>) -> Pending {
         event.event_time.get_or_insert_with(|| self.clock.now());
         if event.event_id.is_empty() {
-            event.event_id = uuid::Uuid::new_v4().to_string();
+            event.event_id = crate::ids::unique().to_string().into();
         }
         match record::body(&event, decision) {
             Ok(body) => self.queue.submit(body),

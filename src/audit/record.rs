@@ -45,7 +45,7 @@ const PREVIOUS: &[u8] = b",\"previousHash\":\"";
 const END: &[u8] = b"\"}}\n";
 
 /// The part of a record that does not depend on its place: everything up to `"sequence"`.
-pub(super) fn body(event: &Event, decision: Option<&Decision>) -> Result<Vec<u8>, AuditError> {
+pub(super) fn body(event: &Event<'_>, decision: Option<&Decision>) -> Result<Vec<u8>, AuditError> {
     let mut bytes = Vec::with_capacity(2048);
     // Writing to memory cannot fail, and neither can these types: their keys are texts.
     let written = serde_json::to_writer(&mut bytes, event);

@@ -34,7 +34,7 @@ const ATTEMPTS: u32 = 10;
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Opens or begins the log and starts its threads. The event is about what was cut off.
-pub(super) fn start(options: Options) -> Result<(Arc<Queue>, Option<Event>), AuditError> {
+pub(super) fn start(options: Options) -> Result<(Arc<Queue>, Option<Event<'static>>), AuditError> {
     let dir = options.dir.clone();
     segment::make_dir(&dir)?;
     let segments = segment::list(&dir)?;
@@ -242,7 +242,7 @@ fn open_append(path: &Path) -> Result<File, AuditError> {
 }
 
 /// The event that a crash left an unfinished record, which nobody was told to be durable.
-fn recovery(file: &str, offset: u64, bytes: u64) -> Event {
+fn recovery(file: &str, offset: u64, bytes: u64) -> Event<'static> {
     let identity = UserIdentity {
         kind: IdentityType::AwsService,
         invoked_by: Some("sealdock".into()),

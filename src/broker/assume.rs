@@ -144,11 +144,11 @@ impl Broker {
             access_key_id,
             principal: wanted.role,
             session_name: wanted.name,
-            principal_id: role.id.clone(),
+            principal_id: role.id.to_string(),
             created,
             expires: created + life,
             task: parent.and_then(|parent| parent.task.clone()),
-            assumed_by: Some(caller.arn.clone()),
+            assumed_by: Some(caller.arn.to_string()),
             made_with: caller.access_key_id().map(str::to_owned),
             chained: parent.is_some_and(|parent| !parent.session_name.is_empty()),
             policy: wanted.policy,
@@ -185,10 +185,10 @@ impl Broker {
         let claims = SessionClaims {
             access_key_id: self.vault.session_key_id(caller.account()),
             principal: caller.principal.to_string(),
-            principal_id: caller.id.clone(),
+            principal_id: caller.id.to_string(),
             created,
             expires: created + life,
-            assumed_by: Some(caller.arn.clone()),
+            assumed_by: Some(caller.arn.to_string()),
             made_with: caller.access_key_id().map(str::to_owned),
             ..SessionClaims::default()
         };

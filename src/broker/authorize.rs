@@ -9,6 +9,7 @@ use crate::policy::{
     Circumstances, ConditionKeys, Decision, Request, ResourcePolicy, Session, SessionPolicies, evaluate,
 };
 use serde_json::Value;
+use std::borrow::Cow;
 use std::future::Future;
 
 /// What is known of a request when it is recorded.
@@ -19,7 +20,7 @@ pub struct Context {
     /// `eventSource`.
     pub event_source: &'static str,
     /// `eventName`.
-    pub event_name: String,
+    pub event_name: &'static str,
     /// Region that the request was made to.
     pub region: String,
     /// Whether the operation changes nothing.
@@ -140,9 +141,10 @@ impl Broker {
 
     /// Hands a decision to the log.
     pub(super) fn submit(&self, context: &Context, decision: Decision) -> Recording {
+        let arn = decision.resource().to_owned();
         let mut event = self.event(context);
-        if decision.resource() != "*" {
-            event.resources.push(resource(decision.resource()));
+        if arn != "*" {
+            event.resources.push(resource(&arn));
         }
         self.audit.record(event, decision)
     }
@@ -154,8 +156,8 @@ impl Broker {
     /// [`AuditError`].
     pub async fn note_failure(&self, context: &Context, code: &str, message: &str) -> Result<(), AuditError> {
         let mut event = self.event(context);
-        event.error_code = Some(code.to_owned());
-        event.error_message = Some(message.to_owned());
+        event.error_code = Some(code.into());
+        event.error_message = Some(message.into());
         self.audit.note(event).await
     }
 
@@ -167,19 +169,19 @@ impl Broker {
         self.audit.note(self.event(context)).await
     }
 
-    fn event(&self, context: &Context) -> Event {
+    fn event<'a>(&'a self, context: &'a Context) -> Event<'a> {
         let mut event =
-            Event::new(context.event_source, context.event_name.as_str(), identity(context.caller.as_ref()));
+            Event::new(context.event_source, context.event_name, identity(context.caller.as_ref()));
         event.event_time = Some(self.now());
-        event.aws_region.clone_from(&context.region);
+        event.aws_region = context.region.as_str().into();
         event.read_only = context.read_only;
-        event.request_id.clone_from(&context.request_id);
-        event.source_ip_address.clone_from(&context.source);
-        event.user_agent.clone_from(&context.user_agent);
-        event.request_parameters.clone_from(&context.parameters);
-        event.response_elements.clone_from(&context.response);
+        event.request_id = context.request_id.as_str().into();
+        event.source_ip_address = context.source.as_str().into();
+        event.user_agent = context.user_agent.as_deref().map(Cow::Borrowed);
+        event.request_parameters = context.parameters.as_ref().map(Cow::Borrowed);
+        event.response_elements = context.response.as_ref().map(Cow::Borrowed);
         let account = context.caller.as_ref().map_or(self.settings.account.as_str(), Caller::account);
-        event.recipient_account_id = account.to_owned();
+        event.recipient_account_id = account.into();
         event
     }
 }
@@ -213,14 +215,14 @@ fn session<'a>(caller: &'a Caller, policies: Option<&'a SessionPolicies>) -> Opt
     })
 }
 
-fn identity(caller: Option<&Caller>) -> UserIdentity {
+fn identity(caller: Option<&Caller>) -> UserIdentity<'_> {
     let Some(caller) = caller else { return UserIdentity::default() };
-    let name = caller.principal.resource.rsplit('/').next().map(str::to_owned);
+    let name = caller.principal.resource.rsplit('/').next().map(Cow::Borrowed);
     let mut identity = UserIdentity {
-        principal_id: Some(caller.id.clone()),
-        arn: Some(caller.arn.clone()),
-        account_id: Some(caller.account().to_owned()),
-        access_key_id: caller.access_key_id().map(str::to_owned),
+        principal_id: Some((*caller.id).into()),
+        arn: Some((*caller.arn).into()),
+        account_id: Some(caller.account().into()),
+        access_key_id: caller.access_key_id().map(Cow::Borrowed),
         ..UserIdentity::default()
     };
     match &caller.proof {
@@ -229,14 +231,14 @@ fn identity(caller: Option<&Caller>) -> UserIdentity {
             identity.session_context = Some(SessionContext {
                 session_issuer: SessionIssuer {
                     kind: "Role".into(),
-                    principal_id: claims.principal_id.clone(),
-                    arn: claims.principal.clone(),
-                    account_id: caller.account().to_owned(),
+                    principal_id: claims.principal_id.as_str().into(),
+                    arn: claims.principal.as_str().into(),
+                    account_id: caller.account().into(),
                     user_name: name.unwrap_or_default(),
                 },
                 attributes: Some(SessionAttributes {
                     creation_date: Some(claims.created),
-                    mfa_authenticated: "false".into(),
+                    mfa_authenticated: "false",
                 }),
             });
         }
@@ -249,7 +251,7 @@ fn identity(caller: Option<&Caller>) -> UserIdentity {
     identity
 }
 
-fn resource(arn: &str) -> Resource {
+fn resource(arn: &str) -> Resource<'_> {
     let mut sections = arn.splitn(6, ':').skip(2);
     let kind = match sections.next() {
         Some("secretsmanager") => Some("AWS::SecretsManager::Secret"),
@@ -258,6 +260,6 @@ fn resource(arn: &str) -> Resource {
         Some("iam") => Some("AWS::IAM::Role"),
         _ => None,
     };
-    let account = sections.nth(1).filter(|a| !a.is_empty()).map(str::to_owned);
-    Resource { arn: arn.to_owned(), account_id: account, kind: kind.map(str::to_owned) }
+    let account = sections.nth(1).filter(|a| !a.is_empty()).map(Cow::Borrowed);
+    Resource { arn: arn.into(), account_id: account, kind: kind.map(Cow::Borrowed) }
 }

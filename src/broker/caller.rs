@@ -16,11 +16,11 @@ use subtle::ConstantTimeEq;
 #[derive(Clone, Debug)]
 pub struct Caller {
     /// The user, role or root that policies decide about.
-    pub principal: Arn,
+    pub principal: Arc<Arn>,
     /// The ARN shown to people: of a session, the assumed-role ARN.
-    pub arn: String,
+    pub arn: Arc<str>,
     /// Unique id: `AIDA...`, `AROA...:session`, or the account id for root.
-    pub id: String,
+    pub id: Arc<str>,
     /// How it was proven.
     pub proof: Proof,
 }
@@ -194,9 +194,9 @@ impl Broker {
     fn principal_caller(&self, principal: &str, proof: Proof) -> Option<Caller> {
         if let Some(arn) = self.account_root(principal) {
             return Some(Caller {
-                id: arn.account.clone(),
-                principal: arn,
-                arn: principal.to_owned(),
+                id: arn.account.as_str().into(),
+                principal: Arc::new(arn),
+                arn: principal.into(),
                 proof,
             });
         }
@@ -204,9 +204,9 @@ impl Broker {
         let set = self.policies.current();
         let identity = set.identity(principal)?;
         Some(Caller {
-            principal: identity.arn.clone(),
-            arn: principal.to_owned(),
-            id: identity.id.clone(),
+            principal: Arc::clone(&identity.arn),
+            arn: Arc::clone(&identity.arn_text),
+            id: Arc::clone(&identity.id),
             proof,
         })
     }
@@ -215,19 +215,19 @@ impl Broker {
         if claims.session_name.is_empty() {
             let (principal, id) = (claims.principal.clone(), claims.principal_id.clone());
             let caller = self.principal_caller(&principal, Proof::Session(claims));
-            return caller.filter(|caller| caller.id == id).ok_or(CredentialError::Unrecognized);
+            return caller.filter(|caller| *caller.id == *id).ok_or(CredentialError::Unrecognized);
         }
         let set = self.policies.current();
         let role = set
             .identity(&claims.principal)
             // A role that was deleted and made again has another id; its old sessions are over.
-            .filter(|i| i.kind == IdentityKind::Role && i.id == claims.principal_id)
+            .filter(|i| i.kind == IdentityKind::Role && *i.id == *claims.principal_id)
             .ok_or(CredentialError::Unrecognized)?;
         let session = format_args!("assumed-role/{}/{}", role.name, claims.session_name);
         Ok(Caller {
-            principal: role.arn.clone(),
-            arn: arn("sts", "", &role.arn.account, session),
-            id: format!("{}:{}", role.id, claims.session_name),
+            principal: Arc::clone(&role.arn),
+            arn: arn("sts", "", &role.arn.account, session).into(),
+            id: format!("{}:{}", role.id, claims.session_name).into(),
             proof: Proof::Session(claims),
         })
     }

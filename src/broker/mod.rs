@@ -240,8 +240,8 @@ impl Broker {
         };
         let mut event = Event::new("sealdock", name, identity);
         event.event_type = EventType::AwsServiceEvent;
-        event.aws_region.clone_from(&self.settings.region);
-        event.recipient_account_id.clone_from(&self.settings.account);
+        event.aws_region = self.settings.region.as_str().into();
+        event.recipient_account_id = self.settings.account.as_str().into();
         event.source_ip_address = "sealdock".into();
         event.additional_event_data = (!detail.is_null()).then_some(detail);
         self.audit.note(event).wait()

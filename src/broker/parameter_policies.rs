@@ -30,7 +30,7 @@ impl Broker {
     }
 }
 
-fn policy_action(broker: &Broker, due: &DuePolicy) -> Event {
+fn policy_action<'a>(broker: &Broker, due: &'a DuePolicy) -> Event<'a> {
     let identity = UserIdentity {
         kind: IdentityType::AwsService,
         invoked_by: Some("sealdock".into()),
@@ -39,12 +39,12 @@ fn policy_action(broker: &Broker, due: &DuePolicy) -> Event {
     let mut event = Event::new("ssm.amazonaws.com", "ParameterStorePolicyAction", identity);
     event.event_type = EventType::AwsServiceEvent;
     event.event_time = Some(broker.now());
-    event.aws_region.clone_from(&due.scope.region);
-    event.recipient_account_id.clone_from(&due.scope.account);
+    event.aws_region = due.scope.region.as_str().into();
+    event.recipient_account_id = due.scope.account.as_str().into();
     event.source_ip_address = "sealdock".into();
     event.resources.push(Resource {
-        arn: due.arn.clone(),
-        account_id: Some(due.scope.account.clone()),
+        arn: due.arn.as_str().into(),
+        account_id: Some(due.scope.account.as_str().into()),
         kind: Some("AWS::SSM::Parameter".into()),
     });
     event.additional_event_data = Some(json!({

@@ -61,10 +61,10 @@ impl Broker {
         let context = Context {
             caller: None,
             event_source: SERVICE,
-            event_name: "AssumeRole".into(),
+            event_name: "AssumeRole",
             region: attempt.region.clone(),
             read_only: false,
-            request_id: uuid::Uuid::new_v4().to_string(),
+            request_id: crate::ids::unique().to_string(),
             source: SERVICE.into(),
             secure: true,
             user_agent: Some(SERVICE.into()),
@@ -103,11 +103,16 @@ impl Broker {
     }
 
     /// An event of Secrets Manager about a secret that nobody asked for.
-    pub(super) fn secret_event(&self, name: &str, (secret, region): (&str, &str), detail: Value) -> Event {
+    pub(super) fn secret_event<'a>(
+        &self,
+        name: &'a str,
+        (secret, region): (&'a str, &'a str),
+        detail: Value,
+    ) -> Event<'a> {
         let account = secret.split(':').nth(4).unwrap_or_default();
         let identity = UserIdentity {
             kind: IdentityType::AwsService,
-            account_id: Some(account.to_owned()),
+            account_id: Some(account.into()),
             invoked_by: Some(SERVICE.into()),
             ..UserIdentity::default()
         };
@@ -118,14 +123,14 @@ impl Broker {
         let mut record = Event::new(SERVICE, name, identity);
         record.event_time = Some(self.now());
         record.event_type = EventType::AwsServiceEvent;
-        record.aws_region = region.to_owned();
-        record.recipient_account_id = account.to_owned();
+        record.aws_region = region.into();
+        record.recipient_account_id = account.into();
         record.source_ip_address = SERVICE.into();
         record.user_agent = Some(SERVICE.into());
         record.additional_event_data = Some(data);
         record.resources.push(Resource {
-            arn: secret.to_owned(),
-            account_id: Some(account.to_owned()),
+            arn: secret.into(),
+            account_id: Some(account.into()),
             kind: Some("AWS::SecretsManager::Secret".into()),
         });
         record

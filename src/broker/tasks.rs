@@ -188,7 +188,7 @@ impl Broker {
         let access_key_id = self.vault.session_key_id(&arn.account);
         let mut recorded = context.clone();
         recorded.event_source = "sts.amazonaws.com";
-        recorded.event_name = "AssumeRole".into();
+        recorded.event_name = "AssumeRole";
         recorded.parameters = Some(json!({ "roleArn": role, "roleSessionName": name, "invokedBy": service }));
         recorded.response = Some(json!({ "credentials": { "accessKeyId": access_key_id } }));
         let keys = self.service_keys(context, wanted, &arn);
@@ -203,7 +203,7 @@ impl Broker {
             access_key_id,
             principal: role.to_owned(),
             session_name: name.to_owned(),
-            principal_id: identity.id.clone(),
+            principal_id: identity.id.to_string(),
             created,
             expires: created + wanted.life,
             task: wanted.task.map(str::to_owned),

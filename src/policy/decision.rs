@@ -93,8 +93,7 @@ impl Basis {
 #[derive(Debug)]
 #[must_use]
 pub struct Decision {
-    /// Boxed to keep the decision small: it travels inside of errors.
-    pub(super) principal: Box<Arn>,
+    pub(super) principal: Arc<Arn>,
     pub(super) action: Box<str>,
     pub(super) resource: Box<str>,
     pub(super) outcome: Outcome,

@@ -28,19 +28,23 @@ use super::identity::StatementIndex;
 use super::principal::Reach;
 use super::{Basis, ConditionKeys, Decision, Effect, Matched, Outcome, PolicyKind, PolicySet, Request};
 use crate::arn::Arn;
+use std::sync::Arc;
 
 /// Decides one request.
 pub fn evaluate(set: &PolicySet, request: &Request<'_>) -> Decision {
     let facts = Facts::new(set, request);
     let (basis, outcome, matched) = Verdicts::new(&facts).combined(&facts);
     Decision {
-        principal: Box::new(request.principal.clone()),
+        principal: match facts.identity {
+            Some(identity) => Arc::clone(&identity.arn),
+            None => Arc::new(request.principal.clone()),
+        },
         action: request.action.into(),
         resource: request.resource.into(),
         outcome,
         basis,
         matched,
-        digest: std::sync::Arc::clone(&set.digest),
+        digest: Arc::clone(&set.digest),
     }
 }
 

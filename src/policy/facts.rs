@@ -124,7 +124,7 @@ impl<'a> Facts<'a> {
         if self.who == Who::Root {
             return Some(Value::Text(self.request.principal.account.as_str().into()));
         }
-        let id = self.identity?.id.as_str();
+        let id = &*self.identity?.id;
         Some(Value::Text(match (self.who, self.request.session) {
             (Who::Role, Some(session)) => format!("{id}:{}", session.name).into(),
             _ => id.into(),

@@ -20,14 +20,16 @@ pub enum IdentityKind {
 #[derive(Debug)]
 pub struct Identity {
     /// Its ARN, path included.
-    pub arn: Arn,
+    pub arn: Arc<Arn>,
+    /// The same as text.
+    pub arn_text: Arc<str>,
     /// User or role.
     pub kind: IdentityKind,
     /// Its name without the path.
     pub name: String,
     /// `UserId` or `RoleId`. Where the file has none, it is derived from the ARN,
     /// so that it stays the same from one start to the next.
-    pub id: String,
+    pub id: Arc<str>,
     /// `MaxSessionDuration` of a role, in seconds; an hour unless its file says otherwise.
     pub longest_session: i64,
     /// `aws:PrincipalTag/..`

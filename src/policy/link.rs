@@ -198,11 +198,22 @@ impl Linker<'_> {
                 });
                 let trust =
                     (kind == IdentityKind::Role).then(|| ResourcePolicy::new(PolicyKind::Trust, trust));
-                let id = id.unwrap_or_else(|| derived_id(kind, &arn.to_string()));
+                let arn_text: Arc<str> = arn.to_string().into();
+                let id = id.unwrap_or_else(|| derived_id(kind, &arn_text)).into();
+                let arn = Arc::new(arn);
                 let longest_session = longest_session.unwrap_or(3600);
-                let identity =
-                    Identity { arn, kind, name, id, longest_session, tags, statements, boundary, trust };
-                identities.push(identity);
+                identities.push(Identity {
+                    arn,
+                    arn_text,
+                    kind,
+                    name,
+                    id,
+                    longest_session,
+                    tags,
+                    statements,
+                    boundary,
+                    trust,
+                });
             }
         }
         identities

@@ -86,8 +86,8 @@ pub enum Effect {
 pub struct PolicySet {
     /// In order of ARN.
     identities: Vec<Identity>,
-    by_arn: HashMap<Arn, usize>,
-    by_text: HashMap<String, usize>,
+    by_arn: HashMap<Arc<Arn>, usize>,
+    by_text: HashMap<Arc<str>, usize>,
     /// Managed policies of the files by ARN.
     managed: HashMap<String, link::Statements>,
     digest: Arc<str>,
@@ -115,8 +115,8 @@ impl PolicySet {
         warnings: Vec<FileFindings>,
     ) -> Self {
         identities.sort_by_cached_key(|identity| identity.arn.to_string());
-        let by_arn = identities.iter().enumerate().map(|(i, x)| (x.arn.clone(), i)).collect();
-        let by_text = identities.iter().enumerate().map(|(i, x)| (x.arn.to_string(), i)).collect();
+        let by_arn = identities.iter().enumerate().map(|(i, x)| (Arc::clone(&x.arn), i)).collect();
+        let by_text = identities.iter().enumerate().map(|(i, x)| (Arc::clone(&x.arn_text), i)).collect();
         Self { identities, by_arn, by_text, managed, digest: digest.into(), warnings }
     }
 

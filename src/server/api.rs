@@ -11,9 +11,10 @@
 //! recorded, the answer says that instead.
 
 use super::authenticate::authenticate;
-use super::exchange::{Exchange, Failure, unavailable};
+use super::exchange::{Exchange, Failure, on_record};
 use super::listener::{Handler, Incoming, Peer, Refusal, RequestHead};
 use crate::broker::{Broker, Caller, Context};
+use crate::ids;
 use crate::protocol::query::{self, Form};
 use crate::protocol::sigv4::SigningKeys;
 use crate::protocol::{ApiError, Operation, Service, answer, sts};
@@ -44,19 +45,19 @@ impl Api {
     }
 
     /// What is known of a request before it proves who sends it.
-    fn context(&self, peer: &Peer, headers: &HeaderMap, asked: &Asked, request_id: &str) -> Context {
+    fn context(&self, head: &RequestHead, asked: &Asked, request_id: &str) -> Context {
         let operation = asked.operation.as_ref().ok().copied();
-        let agent = headers.get(header::USER_AGENT).and_then(|v| v.to_str().ok());
+        let agent = head.headers.get(header::USER_AGENT).and_then(|v| v.to_str().ok());
         Context {
             caller: None,
             event_source: operation.map_or(asked.wire.event_source(), Operation::event_source),
-            event_name: operation.map_or_else(|| "UnknownOperation".to_owned(), |op| op.name().to_owned()),
+            event_name: operation.map_or("UnknownOperation", Operation::name),
             region: self.broker.settings().region.clone(),
             read_only: operation.is_some_and(Operation::read_only),
             request_id: request_id.to_owned(),
-            source: source(peer),
-            secure: !matches!(peer, Peer::Tcp { tls: false, .. }),
-            user_agent: agent.map(|text| text.chars().take(USER_AGENT).collect()),
+            source: source(&head.peer),
+            secure: !matches!(head.peer, Peer::Tcp { tls: false, .. }),
+            user_agent: agent.map(|text| start(text, USER_AGENT).to_owned()),
             parameters: None,
             response: None,
         }
@@ -87,7 +88,9 @@ impl Api {
     }
 
     fn admit(&self, incoming: &Incoming, asked: &Asked) -> Result<(Operation, Caller, String), ApiError> {
-        if incoming.uri.path() != "/" || (asked.wire == Wire::Json && incoming.method != Method::POST) {
+        if incoming.head.uri.path() != "/"
+            || (asked.wire == Wire::Json && incoming.head.method != Method::POST)
+        {
             return Err(ApiError::unknown_operation("the API takes POST requests to /"));
         }
         let operation = asked.operation.clone()?;
@@ -104,46 +107,30 @@ impl Api {
         }
         response
     }
-
-    /// Puts a failure on record, unless it is, and turns it into the answer.
-    async fn fail(&self, context: &Context, failure: Failure) -> ApiError {
-        match failure {
-            Failure::Recorded(error) => error,
-            Failure::Unrecorded(error) => {
-                let noted = self.broker.note_failure(context, error.code, &error.message);
-                match tokio::time::timeout(self.broker.settings().audit_wait, noted).await {
-                    Ok(Ok(())) => error,
-                    Ok(Err(cause)) => {
-                        tracing::error!(error = %cause, request_id = %context.request_id, "failure not recorded");
-                        unavailable()
-                    }
-                    Err(_) => unavailable(),
-                }
-            }
-        }
-    }
 }
 
 impl Handler for Api {
-    async fn handle(&self, incoming: Incoming) -> Response<Full<Bytes>> {
-        if let Some(metrics) = super::scrape::answer(&self.broker, &incoming) {
+    async fn handle(&self, incoming: &Incoming) -> Response<Full<Bytes>> {
+        if let Some(metrics) = super::scrape::answer(&self.broker, &incoming.head) {
             return metrics;
         }
-        let request_id = uuid::Uuid::new_v4().to_string();
-        let asked = Asked::new(&incoming);
-        let context = self.context(&incoming.peer, &incoming.headers, &asked, &request_id);
-        let response = match self.serve(&incoming, &asked, context).await {
+        let request_id = ids::unique().to_string();
+        let asked = Asked::new(incoming);
+        let context = self.context(&incoming.head, &asked, &request_id);
+        let response = match self.serve(incoming, &asked, context).await {
             Ok(body) if asked.wants_json => query::success_json(body, &request_id),
             Ok(body) => asked.wire.success(body, &request_id),
-            Err((context, failure)) => asked.wire.failure(self.fail(&context, failure).await, &request_id),
+            Err((context, failure)) => {
+                asked.wire.failure(on_record(&self.broker, &context, failure).await, &request_id)
+            }
         };
         self.counted(response.map(Full::new))
     }
 
     async fn refuse(&self, refusal: Refusal, head: &RequestHead) -> Response<Full<Bytes>> {
-        let request_id = uuid::Uuid::new_v4().to_string();
+        let request_id = ids::unique().to_string();
         let asked = Asked::of_head(head);
-        let context = self.context(&head.peer, &head.headers, &asked, &request_id);
+        let context = self.context(head, &asked, &request_id);
         let error = match refusal {
             Refusal::BodyTooLarge => ApiError::request_entity_too_large(),
             Refusal::BodyTimeout => ApiError::request_timeout(),
@@ -151,7 +138,7 @@ impl Handler for Api {
             Refusal::Panicked => ApiError::internal_failure(),
         };
         let error = asked.wire.named(error);
-        let error = self.fail(&context, error.into()).await;
+        let error = on_record(&self.broker, &context, error.into()).await;
         self.counted(asked.wire.failure(error, &request_id).map(Full::new))
     }
 }
@@ -168,10 +155,11 @@ struct Asked {
 
 impl Asked {
     fn new(incoming: &Incoming) -> Self {
-        if !query::is_query(&incoming.method, &incoming.uri, &incoming.headers) {
-            return Self::json(&incoming.headers);
+        let head = &incoming.head;
+        if !query::is_query(&head.method, &head.uri, &head.headers) {
+            return Self::json(&head.headers);
         }
-        let form = Form::parse(incoming.uri.query(), &incoming.body);
+        let form = Form::parse(head.uri.query(), &incoming.body);
         let operation = form.as_ref().map_err(Clone::clone).and_then(Form::operation);
         let body = form.and_then(|form| form.json(sts::INTEGERS, sts::LISTS));
         let (operation, body) = match (operation, body) {
@@ -237,6 +225,11 @@ impl Wire {
             Self::Query => query::failure(&query::renamed(error), request_id),
         }
     }
+}
+
+/// The first `length` characters.
+fn start(text: &str, length: usize) -> &str {
+    text.char_indices().nth(length).and_then(|(end, _)| text.get(..end)).unwrap_or(text)
 }
 
 fn source(peer: &Peer) -> String {

@@ -17,8 +17,9 @@ pub(super) fn authenticate(
     incoming: &Incoming,
     operation: Operation,
 ) -> Result<(Caller, String), ApiError> {
-    let Some(presented) = Presented::parse(&incoming.method, &incoming.uri, &incoming.headers)? else {
-        let Peer::Unix { uid, .. } = &incoming.peer else {
+    let head = &incoming.head;
+    let Some(presented) = Presented::parse(&head.method, &head.uri, &head.headers)? else {
+        let Peer::Unix { uid, .. } = &head.peer else {
             return Err(ApiError::missing_authentication_token());
         };
         let caller = broker.peer(*uid).ok_or_else(|| {
@@ -42,15 +43,19 @@ pub(super) fn authenticate(
         }
     };
     let claimed = broker.claimed(&presented.access_key_id, token).map_err(|e| unproven(&e))?;
-    let (caller, key) = match keys.get(&presented.access_key_id, &presented.scope) {
-        Some(key) => (claimed.caller, key),
+    let caller = match keys.get(&presented.access_key_id, &presented.scope) {
+        Some(key) => {
+            presented.verify(&key, &incoming.body, broker.now())?;
+            claimed.caller
+        }
         None => {
             let (caller, secret) = broker.secret_of(claimed).map_err(|e| unproven(&e))?;
-            (caller, Arc::new(SigningKey::derive(&secret, &presented.scope)))
+            let key = Arc::new(SigningKey::derive(&secret, &presented.scope));
+            presented.verify(&key, &incoming.body, broker.now())?;
+            keys.keep(&presented.access_key_id, &presented.scope, key);
+            caller
         }
     };
-    presented.verify(&key, &incoming.body, broker.now())?;
-    keys.keep(&presented.access_key_id, &presented.scope, key);
     if let Proof::AccessKey { id } = &caller.proof {
         broker.vault().access_keys().used(id, service, &region);
     }

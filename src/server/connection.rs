@@ -262,21 +262,15 @@ impl<H: Handler> Connection<H> {
                 return response;
             }
         };
-        let incoming = Incoming {
-            method: head.method.clone(),
-            uri: head.uri.clone(),
-            headers: head.headers.clone(),
-            body,
-            peer: self.peer,
-        };
-        // Nothing of ours is shared with the handler: a panic leaves no half-made state here.
-        let handled =
-            AssertUnwindSafe(async { self.shared.handler.handle(incoming).await }).catch_unwind().await;
+        let incoming = Incoming { head, body };
+        // The handler changes nothing of ours: a panic leaves no half-made state here.
+        let handled = AssertUnwindSafe(self.shared.handler.handle(&incoming)).catch_unwind().await;
         match handled {
             Ok(response) => response,
             Err(_) => {
+                let head = &incoming.head;
                 tracing::error!(method = %head.method, path = head.uri.path(), "a request handler panicked");
-                self.refuse(Refusal::Panicked, &head).await
+                self.refuse(Refusal::Panicked, head).await
             }
         }
     }

@@ -56,13 +56,8 @@ impl Exchange<'_> {
 
     /// As [`Exchange::authorize`], with condition keys and the policy of the resource.
     pub(super) async fn ask(&self, ask: Ask<'_>, shown: &str) -> Result<Permit, Failure> {
-        let wait = self.broker.settings().audit_wait;
-        let decided = tokio::time::timeout(wait, self.broker.authorize(&self.context, &ask)).await;
-        match decided {
-            Ok(Ok(permit)) => Ok(permit),
-            Ok(Err(deny)) => Err(self.denied(deny, shown)),
-            Err(_) => Err(Failure::Unrecorded(unavailable())),
-        }
+        // The log answers in time, whatever its disk does.
+        self.broker.authorize(&self.context, &ask).await.map_err(|deny| self.denied(deny, shown))
     }
 
     /// The error for a closed gate.
@@ -83,7 +78,7 @@ impl Exchange<'_> {
 
     /// A refusal in AWS's words.
     pub(super) fn refusal(&self, decision: &Decision, shown: &str) -> String {
-        let who = self.context.caller.as_ref().map_or("unknown", |c| c.arn.as_str());
+        let who = self.context.caller.as_ref().map_or("unknown", |c| &*c.arn);
         let (action, reason) = (decision.action(), decision.reason());
         // An action without a resource is refused without naming one.
         let on = if shown == "*" { String::new() } else { format!(" on resource: {shown}") };
@@ -93,6 +88,21 @@ impl Exchange<'_> {
     /// Encodes an answer.
     pub(super) fn answer(&self, response: &impl Encode) -> Answer {
         Ok(response.encode())
+    }
+}
+
+/// Puts a failure on record, unless it is, and turns it into the error that is answered.
+pub(super) async fn on_record(broker: &Broker, context: &Context, failure: Failure) -> ApiError {
+    let error = match failure {
+        Failure::Recorded(error) => return error,
+        Failure::Unrecorded(error) => error,
+    };
+    match broker.note_failure(context, error.code, &error.message).await {
+        Ok(()) => error,
+        Err(cause) => {
+            tracing::error!(error = %cause, request_id = %context.request_id, "failure not recorded");
+            unavailable()
+        }
     }
 }
 

@@ -10,7 +10,7 @@
 //! iam:PassRole, AssumeRole, reads ..  --one batch-->  permits -> vault -> values by reference
 //! ```
 
-use super::exchange::{Answer, Exchange, Failure, unavailable};
+use super::exchange::{Answer, Exchange, Failure, on_record};
 use super::sealdock::no_session;
 use super::{secretsmanager, ssm};
 use crate::arn::is_region;
@@ -184,7 +184,7 @@ async fn parameters(
 fn part<'a>(exchange: &Exchange<'a>, caller: &Caller, region: &str, operation: Operation) -> Exchange<'a> {
     let mut context = exchange.context.clone();
     context.event_source = operation.event_source();
-    context.event_name = operation.name().to_owned();
+    context.event_name = operation.name();
     context.read_only = operation.read_only();
     context.region = region.to_owned();
     context.caller = Some(caller.clone());
@@ -194,16 +194,7 @@ fn part<'a>(exchange: &Exchange<'a>, caller: &Caller, region: &str, operation: O
 
 /// What a failed read answers; it is on record by then.
 async fn noted(part: &Exchange<'_>, failure: Failure) -> FetchError {
-    let error = match failure {
-        Failure::Recorded(error) => error,
-        Failure::Unrecorded(error) => {
-            let noted = part.broker.note_failure(&part.context, error.code, &error.message);
-            match tokio::time::timeout(part.broker.settings().audit_wait, noted).await {
-                Ok(Ok(())) => error,
-                Ok(Err(_)) | Err(_) => unavailable(),
-            }
-        }
-    };
+    let error = on_record(part.broker, &part.context, failure).await;
     FetchError::Service {
         status: error.status,
         code: error.code.to_owned(),

@@ -8,7 +8,7 @@
 //! Source: KMS Developer Guide, "How AWS Secrets Manager uses AWS KMS", "How AWS Systems
 //! Manager Parameter Store uses AWS KMS", "AWS KMS condition keys".
 
-use super::exchange::{Exchange, Failure, unavailable};
+use super::exchange::{Exchange, Failure};
 use super::kms_named;
 use crate::audit::Permit;
 use crate::broker::{Ask, Deny};
@@ -66,7 +66,7 @@ pub(super) async fn permit(
     };
     let mut context = exchange.context.clone();
     context.event_source = Service::Kms.event_source();
-    context.event_name = using.operation.to_owned();
+    context.event_name = using.operation;
     context.read_only = true;
     let shown: serde_json::Map<String, serde_json::Value> =
         using.context.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
@@ -78,13 +78,10 @@ pub(super) async fn permit(
         via: Some(using.service.event_source()),
         ..Ask::new(&action, &arn)
     };
-    let wait = exchange.broker.settings().audit_wait;
-    match tokio::time::timeout(wait, exchange.broker.authorize(&context, &ask)).await {
-        Ok(Ok(permit)) => Ok(permit),
-        Ok(Err(Deny::Refused(decision))) => Err(KeyDenied::Refused(exchange.refusal(&decision, &arn))),
-        Ok(Err(deny)) => Err(KeyDenied::Failed(exchange.denied(deny, &arn))),
-        Err(_) => Err(KeyDenied::Failed(unavailable().into())),
-    }
+    exchange.broker.authorize(&context, &ask).await.map_err(|deny| match deny {
+        Deny::Refused(decision) => KeyDenied::Refused(exchange.refusal(&decision, &arn)),
+        deny @ Deny::Unrecorded(_) => KeyDenied::Failed(exchange.denied(deny, &arn)),
+    })
 }
 
 /// The alias that a key was named by, if it was one.

@@ -32,7 +32,7 @@ use zeroize::Zeroizing;
 /// What answers the requests.
 pub trait Handler: Send + Sync + 'static {
     /// Answers a complete request.
-    fn handle(&self, incoming: Incoming) -> impl Future<Output = Response<Full<Bytes>>> + Send;
+    fn handle(&self, incoming: &Incoming) -> impl Future<Output = Response<Full<Bytes>>> + Send;
 
     /// Answers for a request that could not be read or whose handler panicked.
     fn refuse(
@@ -44,16 +44,10 @@ pub trait Handler: Send + Sync + 'static {
 
 /// A complete request.
 pub struct Incoming {
-    /// The method.
-    pub method: Method,
-    /// Path and query as they were sent, undecoded.
-    pub uri: Uri,
-    /// The header, with a `host` for HTTP/2 as well.
-    pub headers: HeaderMap,
+    /// All but the body.
+    pub head: RequestHead,
     /// The body, wiped after use.
     pub body: Zeroizing<Vec<u8>>,
-    /// Who sent it.
-    pub peer: Peer,
 }
 
 /// A request without its body.
@@ -71,8 +65,7 @@ pub struct RequestHead {
 // Bodies hold secrets, headers and queries hold signatures and session tokens.
 impl fmt::Debug for Incoming {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { method, uri, peer, body, headers: _ } = self;
-        write!(f, "Incoming({method} {} of {} bytes from {peer:?})", uri.path(), body.len())
+        write!(f, "Incoming({:?}, {} bytes)", self.head, self.body.len())
     }
 }
 

@@ -7,7 +7,7 @@
 //! to), and not on behalf of another through a proxy. Anybody else gets the error that every
 //! unknown request gets.
 
-use super::listener::{Incoming, Peer};
+use super::listener::{Peer, RequestHead};
 use crate::broker::Broker;
 use crate::metrics::CONTENT_TYPE;
 use bytes::Bytes;
@@ -16,9 +16,9 @@ use http_body_util::Full;
 use std::net::IpAddr;
 
 /// The answer, if the request is for the metrics and may have them.
-pub(super) fn answer(broker: &Broker, incoming: &Incoming) -> Option<Response<Full<Bytes>>> {
-    let wanted = incoming.method == Method::GET && incoming.uri.path() == "/metrics";
-    if !wanted || !may_see(&incoming.peer, &incoming.headers) {
+pub(super) fn answer(broker: &Broker, head: &RequestHead) -> Option<Response<Full<Bytes>>> {
+    let wanted = head.method == Method::GET && head.uri.path() == "/metrics";
+    if !wanted || !may_see(&head.peer, &head.headers) {
         return None;
     }
     let mut response = Response::new(Full::new(Bytes::from(broker.metrics().text())));

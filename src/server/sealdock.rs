@@ -49,8 +49,8 @@ async fn create_session(exchange: &mut Exchange<'_>) -> Answer {
     let session = exchange.broker.service_session(&exchange.context, &wanted).await;
     let session = session.map_err(|e| no_session(exchange, e, &request.role_arn))?;
     exchange.answer(&CreateTaskSessionResponse {
-        assumed_role_arn: session.caller.arn,
-        assumed_role_id: session.caller.id,
+        assumed_role_arn: session.caller.arn.to_string(),
+        assumed_role_id: session.caller.id.to_string(),
         credentials: SessionCredentials {
             access_key_id: session.claims.access_key_id,
             secret_access_key: session.secret,
@@ -157,8 +157,8 @@ async fn who_am_i(exchange: &mut Exchange<'_>) -> Answer {
     };
     let answer = WhoAmIResponse {
         account: caller.account().to_owned(),
-        arn: caller.arn.clone(),
-        user_id: caller.id.clone(),
+        arn: caller.arn.to_string(),
+        user_id: caller.id.to_string(),
         region: exchange.scope.region.clone(),
     };
     exchange.broker.note_success(&exchange.context).await.map_err(|e| exchange.denied(e.into(), "*"))?;

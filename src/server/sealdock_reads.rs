@@ -16,7 +16,7 @@ pub(super) async fn record(exchange: &mut Exchange<'_>) -> Answer {
         CachedService::Ssm => (Service::Ssm, Operation::GetParameter),
     };
     exchange.context.event_source = service.event_source();
-    exchange.context.event_name = operation.name().to_owned();
+    exchange.context.event_name = operation.name();
     exchange.context.read_only = true;
     match request.service {
         CachedService::SecretsManager => {

@@ -23,7 +23,7 @@ pub(super) async fn revoke(exchange: &mut Exchange<'_>) -> Answer {
         Subject::Task(_) | Subject::AccessKey(_) => "*".to_owned(),
     };
     let _permit = exchange.authorize(&Operation::RevokeSessions.action(), &resource, &resource).await?;
-    let by = exchange.context.caller.as_ref().map_or("", |caller| caller.arn.as_str());
+    let by = exchange.context.caller.as_ref().map_or("", |caller| &*caller.arn);
     blocking(|| exchange.broker.vault().revocations().revoke(subject, by))
         .map_err(|e| super::internal(&e))?;
     exchange.answer(&RevokeSessionsResponse)

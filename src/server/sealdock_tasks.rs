@@ -22,7 +22,7 @@ pub(super) async fn grant(exchange: &mut Exchange<'_>) -> Answer {
         task_id: &request.task_id,
         role: &request.role_arn,
         task_definition: request.task_definition.as_deref(),
-        by: caller.map_or("", |caller| caller.arn.as_str()),
+        by: caller.map_or("", |caller| &*caller.arn),
         made_with: caller.and_then(Caller::access_key_id),
     };
     let passed = exchange.broker.pass_task_role(&exchange.context, new.role, new.task_id).await;
@@ -60,7 +60,7 @@ pub(super) async fn end(exchange: &mut Exchange<'_>) -> Answer {
     let request = EndTaskRequest::decode(exchange.body)?;
     exchange.context.parameters = Some(json!({ "taskId": request.task_id }));
     let permit = exchange.authorize(&Operation::EndTask.action(), "*", "*").await?;
-    let by = exchange.context.caller.as_ref().map_or("", |caller| caller.arn.as_str());
+    let by = exchange.context.caller.as_ref().map_or("", |caller| &*caller.arn);
     blocking(|| exchange.broker.end_task(&permit, &request.task_id, by)).map_err(|e| super::internal(&e))?;
     exchange.answer(&EndTaskResponse)
 }

@@ -4,7 +4,7 @@
 //! filters). Then each secret passes the gate of `GetSecretValue` by itself and is on
 //! record as that; one that fails stands in `Errors` and does not hold up the others.
 
-use super::exchange::{Answer, Exchange, Failure, unavailable};
+use super::exchange::{Answer, Exchange, Failure, on_record};
 use super::list_secrets::{Choice, select};
 use super::named_secret::{Named, shown};
 use super::secret_kms;
@@ -68,7 +68,7 @@ pub(super) async fn get_values(exchange: &mut Exchange<'_>) -> Answer {
 /// The request for one secret, as it goes on record.
 fn part<'a>(exchange: &Exchange<'a>, id: &str) -> Exchange<'a> {
     let mut context = exchange.context.clone();
-    context.event_name = Operation::GetSecretValue.name().to_owned();
+    context.event_name = Operation::GetSecretValue.name();
     context.parameters = Some(json!({ "secretId": id }));
     Exchange { broker: exchange.broker, context, scope: exchange.scope.clone(), body: &[], wants_json: false }
 }
@@ -77,14 +77,7 @@ fn part<'a>(exchange: &Exchange<'a>, id: &str) -> Exchange<'a> {
 async fn get_value(part: &Exchange<'_>, id: &str) -> Result<GetSecretValueResponse, ApiError> {
     match read(part, id).await {
         Ok(value) => Ok(value),
-        Err(Failure::Recorded(error)) => Err(error),
-        Err(Failure::Unrecorded(error)) => {
-            let noted = part.broker.note_failure(&part.context, error.code, &error.message);
-            match tokio::time::timeout(part.broker.settings().audit_wait, noted).await {
-                Ok(Ok(())) => Err(error),
-                Ok(Err(_)) | Err(_) => Err(unavailable()),
-            }
-        }
+        Err(failure) => Err(on_record(part.broker, &part.context, failure).await),
     }
 }
 

@@ -169,7 +169,7 @@ async fn put(exchange: &mut Exchange<'_>) -> Answer {
         }),
         policies: policies.map_err(answered)?,
         data_type: request.data_type.filter(|data_type| !data_type.is_empty()),
-        user: exchange.context.caller.as_ref().map(|c| c.arn.clone()).unwrap_or_default(),
+        user: exchange.context.caller.as_ref().map(|c| c.arn.to_string()).unwrap_or_default(),
     };
     let (version, tier) = parameter_kms::put(exchange, &permit, &new).await?;
     exchange.answer(&PutParameterResponse { version, tier: shown_tier(tier) })

@@ -77,8 +77,8 @@ async fn assume_role(exchange: &mut Exchange<'_>) -> Answer {
     let response = AssumeRoleResponse {
         source_identity: assumed.session.claims.source_identity.clone(),
         credentials: credentials(assumed.session),
-        assumed_role_arn: arn,
-        assumed_role_id: id,
+        assumed_role_arn: arn.to_string(),
+        assumed_role_id: id.to_string(),
         packed_policy_size: assumed.packed,
     };
     Ok(response.encode(&exchange.context.request_id))
@@ -115,8 +115,8 @@ async fn get_caller_identity(exchange: &mut Exchange<'_>) -> Answer {
     GetCallerIdentityRequest::decode(exchange.body)?;
     let caller = caller(exchange)?;
     let response = GetCallerIdentityResponse {
-        arn: caller.arn.clone(),
-        user_id: caller.id.clone(),
+        arn: caller.arn.to_string(),
+        user_id: caller.id.to_string(),
         account: caller.account().to_owned(),
     };
     exchange.broker.note_success(&exchange.context).await.map_err(|e| exchange.denied(e.into(), "*"))?;

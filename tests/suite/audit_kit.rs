@@ -31,7 +31,7 @@ pub(crate) fn open(dir: &Path) -> AuditLog {
     AuditLog::open(options(dir)).unwrap()
 }
 
-pub(crate) fn event(number: usize) -> Event {
+pub(crate) fn event(number: usize) -> Event<'static> {
     let identity = UserIdentity {
         kind: IdentityType::IamUser,
         arn: Some("arn:aws:iam::111122223333:user/ann".into()),
@@ -39,7 +39,7 @@ pub(crate) fn event(number: usize) -> Event {
         ..UserIdentity::default()
     };
     let mut event = Event::new("secretsmanager.amazonaws.com", "GetSecretValue", identity);
-    event.request_id = format!("request-{number}");
+    event.request_id = format!("request-{number}").into();
     event.read_only = true;
     event
 }

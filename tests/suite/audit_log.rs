@@ -206,7 +206,7 @@ fn an_event_that_is_too_long_is_refused() {
     let dir = scratch();
     let log = open(dir.path());
     let mut long = event(1);
-    long.user_agent = Some("x".repeat(1 << 20));
+    long.user_agent = Some("x".repeat(1 << 20).into());
     let refused = log.record(long, allowed()).wait();
     assert!(matches!(refused, Err(Refused::Unavailable(AuditError::TooLong(_)))), "{refused:?}");
     fill(&log, 2, 1);

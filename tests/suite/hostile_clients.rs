@@ -16,7 +16,7 @@ use tokio::time::{sleep, timeout};
 struct Echo;
 
 impl Handler for Echo {
-    async fn handle(&self, incoming: Incoming) -> Response<Full<Bytes>> {
+    async fn handle(&self, incoming: &Incoming) -> Response<Full<Bytes>> {
         Response::new(Full::new(Bytes::from(incoming.body.to_vec())))
     }
 

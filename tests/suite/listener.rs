@@ -33,14 +33,14 @@ struct Probe {
 }
 
 impl Handler for Probe {
-    async fn handle(&self, incoming: Incoming) -> Response<Full<Bytes>> {
+    async fn handle(&self, incoming: &Incoming) -> Response<Full<Bytes>> {
         self.handled.fetch_add(1, Ordering::SeqCst);
-        let text = match incoming.uri.path() {
-            "/peer" => match incoming.peer {
+        let text = match incoming.head.uri.path() {
+            "/peer" => match incoming.head.peer {
                 Peer::Tcp { addr, tls } => format!("tcp {} tls={tls}", addr.ip()),
                 Peer::Unix { uid, pid } => format!("unix uid={uid} pid={}", pid.unwrap_or(0)),
             },
-            "/host" => incoming.headers[header::HOST].to_str().unwrap().to_owned(),
+            "/host" => incoming.head.headers[header::HOST].to_str().unwrap().to_owned(),
             "/panic" => panic!("as asked"),
             "/gate" => {
                 self.entered.notify_one();

@@ -147,7 +147,7 @@ fn keys(action: &str) -> ConditionKeys {
 }
 
 fn table(set: &PolicySet) -> String {
-    let mut principals: Vec<Arn> = set.identities().map(|identity| identity.arn.clone()).collect();
+    let mut principals: Vec<Arn> = set.identities().map(|identity| Arn::clone(&identity.arn)).collect();
     principals.push("arn:aws:iam::111122223333:root".parse().unwrap());
     principals.push("arn:aws:iam::111122223333:user/unknown".parse().unwrap());
     let mut table = String::new();

@@ -139,5 +139,5 @@ fn asker(set: &PolicySet, text: &str) -> Result<(Arn, Option<Named>), String> {
         .identities()
         .find(|i| i.kind == IdentityKind::Role && i.name == role && i.arn.account == arn.account)
         .ok_or_else(|| format!("no file defines the role `{role}` of account {}", arn.account))?;
-    Ok((found.arn.clone(), Some((text.to_owned(), name.to_owned()))))
+    Ok((Arn::clone(&found.arn), Some((text.to_owned(), name.to_owned()))))
 }

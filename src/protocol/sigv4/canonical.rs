@@ -13,6 +13,7 @@ use super::scope::Scope;
 use http::HeaderMap;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
 use sha2::{Digest as _, Sha256};
+use std::fmt::Write as _;
 
 /// Everything but the unreserved characters of RFC 3986.
 const STRICT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -32,23 +33,29 @@ pub(super) struct Request<'a> {
 
 impl Request<'_> {
     /// The canonical request up to the hash of the body. `names` are lower case, in
-    /// the signer's order. `None` if a header is not there.
-    pub(super) fn canonical(&self, names: &[String], presigned: bool) -> Option<Vec<u8>> {
-        let mut text = Vec::with_capacity(512);
+    /// the signer's order, separated by semicolons. `None` if a header is not there.
+    pub(super) fn canonical(&self, names: &str, presigned: bool) -> Option<Vec<u8>> {
+        let mut text = Vec::with_capacity(1024);
         text.extend_from_slice(self.method.as_bytes());
         text.push(b'\n');
-        text.extend_from_slice(canonical_path(self.path).as_bytes());
+        // The API has one path and no query, so that nearly every request is the short way.
+        match self.path {
+            "/" => text.push(b'/'),
+            path => text.extend_from_slice(canonical_path(path).as_bytes()),
+        }
         text.push(b'\n');
-        text.extend_from_slice(canonical_query(self.query, presigned).as_bytes());
+        if !self.query.is_empty() {
+            text.extend_from_slice(canonical_query(self.query, presigned).as_bytes());
+        }
         text.push(b'\n');
-        for name in names {
+        for name in names.split(';') {
             text.extend_from_slice(name.as_bytes());
             text.push(b':');
             self.header(name, &mut text)?;
             text.push(b'\n');
         }
         text.push(b'\n');
-        text.extend_from_slice(names.join(";").as_bytes());
+        text.extend_from_slice(names.as_bytes());
         text.push(b'\n');
         Some(text)
     }
@@ -69,10 +76,34 @@ impl Request<'_> {
 }
 
 /// The text that is signed. `canonical` ends before the hash of the body.
-pub(super) fn string_to_sign(mut canonical: Vec<u8>, body_hash: &str, time: &str, scope: &Scope) -> String {
-    canonical.extend_from_slice(body_hash.as_bytes());
-    let hash = hex::encode(Sha256::digest(&canonical));
-    format!("{ALGORITHM}\n{time}\n{scope}\n{hash}")
+pub(super) fn string_to_sign(canonical: &[u8], body_hash: &HexHash, time: &str, scope: &Scope) -> String {
+    let hash = HexHash::from(Sha256::new().chain_update(canonical).chain_update(body_hash.0));
+    let mut text = String::with_capacity(256);
+    // Writing to memory cannot fail.
+    let _ = write!(text, "{ALGORITHM}\n{time}\n{scope}\n{}", hash.as_str());
+    text
+}
+
+/// A SHA-256 in lower-case hex.
+pub(super) struct HexHash([u8; 64]);
+
+impl HexHash {
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        Self::from(Sha256::new().chain_update(bytes))
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl From<Sha256> for HexHash {
+    fn from(hash: Sha256) -> Self {
+        let mut digits = [b'0'; 64];
+        // INVARIANT: 32 bytes are 64 digits.
+        let _ = hex::encode_to_slice(hash.finalize(), &mut digits);
+        Self(digits)
+    }
 }
 
 fn push_collapsed(out: &mut Vec<u8>, value: &[u8]) {

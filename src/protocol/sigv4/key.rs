@@ -6,7 +6,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use zeroize::Zeroizing;
 
 /// A signing key; wiped when it is dropped.
@@ -55,39 +55,67 @@ fn mac(key: &[u8], message: &[u8]) -> Zeroizing<[u8; 32]> {
 #[derive(Debug)]
 pub struct SigningKeys {
     capacity: usize,
-    keys: Mutex<HashMap<(String, Scope), Arc<SigningKey>>>,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    /// By access key id.
+    keys: HashMap<String, Vec<(Scope, Arc<SigningKey>)>>,
+    count: usize,
+}
+
+impl Kept {
+    fn retain(&mut self, wanted: impl Fn(&Scope) -> bool) {
+        self.keys.retain(|_, keys| {
+            keys.retain(|(scope, _)| wanted(scope));
+            !keys.is_empty()
+        });
+        self.count = self.keys.values().map(Vec::len).sum();
+    }
 }
 
 impl SigningKeys {
     /// At most `capacity` keys.
     pub fn new(capacity: usize) -> Self {
-        Self { capacity, keys: Mutex::new(HashMap::new()) }
+        Self { capacity, kept: Mutex::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The key, if it is here. Whether the access key may still be used is for the
     /// caller to know.
     pub fn get(&self, access_key_id: &str, scope: &Scope) -> Option<Arc<SigningKey>> {
-        let name = (access_key_id.to_owned(), scope.clone());
-        self.keys.lock().unwrap_or_else(PoisonError::into_inner).get(&name).cloned()
+        let kept = self.lock();
+        let (_, key) = kept.keys.get(access_key_id)?.iter().find(|(known, _)| known == scope)?;
+        Some(Arc::clone(key))
     }
 
     /// Keeps a key whose signature was right. A wrong one must not push others out.
     pub fn keep(&self, access_key_id: &str, scope: &Scope, key: Arc<SigningKey>) {
-        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        if keys.len() >= self.capacity {
+        let mut kept = self.lock();
+        if kept.count >= self.capacity {
             // Keys of past days first; if there are none, all: they are cheap to make.
-            keys.retain(|(_, kept), _| kept.date >= scope.date);
-            if keys.len() >= self.capacity {
-                keys.clear();
+            kept.retain(|known| known.date >= scope.date);
+            if kept.count >= self.capacity {
+                *kept = Kept::default();
             }
         }
-        keys.insert((access_key_id.to_owned(), scope.clone()), key);
+        let keys = kept.keys.entry(access_key_id.to_owned()).or_default();
+        // Another request may have brought it meanwhile.
+        if keys.iter().all(|(known, _)| known != scope) {
+            keys.push((scope.clone(), key));
+            kept.count += 1;
+        }
     }
 
     /// Forgets an access key that was deleted or deactivated.
     pub fn forget(&self, access_key_id: &str) {
-        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        keys.retain(|(kept, _), _| kept != access_key_id);
+        let mut kept = self.lock();
+        let gone = kept.keys.remove(access_key_id).map_or(0, |keys| keys.len());
+        kept.count -= gone;
     }
 }
 
@@ -126,6 +154,6 @@ mod tests {
         for i in 0..100 {
             add(&i.to_string(), "20150831");
         }
-        assert!(keys.keys.lock().unwrap().len() <= 2);
+        assert!(keys.lock().count <= 2 && keys.lock().keys.len() <= 2);
     }
 }

@@ -1,6 +1,6 @@
 //! [`Presented`]: a signature as it came with a request, to be verified.
 
-use super::canonical::{Request, string_to_sign};
+use super::canonical::{HexHash, Request, string_to_sign};
 use super::key::SigningKey;
 use super::scope::{Scope, clip, compact, parse_compact};
 use super::{ALGORITHM, X_AMZ_CONTENT_SHA256, X_AMZ_DATE, X_AMZ_SECURITY_TOKEN};
@@ -10,6 +10,7 @@ use http::{HeaderMap, Method, Uri, header};
 use jiff::{SignedDuration, Timestamp};
 use percent_encoding::percent_decode_str;
 use sha2::{Digest as _, Sha256};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use subtle::ConstantTimeEq as _;
@@ -29,8 +30,8 @@ pub struct Presented {
     pub access_key_id: String,
     /// Date, Region and service; see [`Scope::require`].
     pub scope: Scope,
-    /// Lower case, in the signer's order.
-    pub signed_headers: Vec<String>,
+    /// Lower case, in the signer's order, separated by semicolons.
+    pub signed_headers: String,
     /// When it was signed.
     pub date: Timestamp,
     /// Of temporary credentials.
@@ -87,14 +88,15 @@ impl Presented {
     /// `InvalidSignatureException`; which of the two it is: the time, or the signature.
     pub fn verify(&self, key: &SigningKey, body: &[u8], now: Timestamp) -> Result<(), ApiError> {
         self.check_time(now)?;
-        let body_hash = hex::encode(Sha256::digest(body));
-        if self.claimed_body_hash.as_ref().is_some_and(|claimed| !claimed.eq_ignore_ascii_case(&body_hash)) {
+        let body_hash = HexHash::of(body);
+        let claimed = self.claimed_body_hash.as_ref();
+        if claimed.is_some_and(|claimed| !claimed.eq_ignore_ascii_case(body_hash.as_str())) {
             return Err(ApiError::invalid_signature(
                 "The value of the x-amz-content-sha256 header does not match the computed SHA-256 hash of the \
                  request body.",
             ));
         }
-        let text = string_to_sign(self.canonical.clone(), &body_hash, &self.time, &self.scope);
+        let text = string_to_sign(&self.canonical, &body_hash, &self.time, &self.scope);
         if bool::from(key.signature(&text).as_slice().ct_eq(&self.signature)) {
             Ok(())
         } else {
@@ -124,18 +126,18 @@ impl Presented {
 }
 
 /// The parts of a signature before anything is checked.
-struct Claim {
-    credential: String,
-    signed_headers: String,
-    signature: String,
+struct Claim<'a> {
+    credential: Cow<'a, str>,
+    signed_headers: Cow<'a, str>,
+    signature: Cow<'a, str>,
     date: Timestamp,
     session_token: Option<SecretValue>,
     expires: Option<SignedDuration>,
 }
 
-impl Claim {
+impl<'a> Claim<'a> {
     /// `AWS4-HMAC-SHA256 Credential=.., SignedHeaders=.., Signature=..`
-    fn from_header(value: &[u8], headers: &HeaderMap) -> Result<Self, ApiError> {
+    fn from_header(value: &'a [u8], headers: &HeaderMap) -> Result<Self, ApiError> {
         let text = std::str::from_utf8(value)
             .map_err(|_| ApiError::incomplete_signature("the Authorization header is not ASCII"))?;
         let parameters = match text.trim().split_once([' ', '\t']) {
@@ -176,7 +178,7 @@ impl Claim {
                     .to_owned(),
             );
         }
-        let part = |name: &str| found.get(name).map(|value| (*value).to_owned());
+        let part = |name: &str| found.get(name).map(|value| Cow::Borrowed(*value));
         match (part("Credential"), part("SignedHeaders"), part("Signature"), date) {
             (Some(credential), Some(signed_headers), Some(signature), Some(date)) => Ok(Self {
                 credential,
@@ -213,9 +215,9 @@ impl Claim {
                 ApiError::incomplete_signature(format!("AWS query-string parameters must include '{name}'."))
             })
         };
-        let credential = take("X-Amz-Credential")?;
-        let signed_headers = take("X-Amz-SignedHeaders")?;
-        let signature = take("X-Amz-Signature")?;
+        let credential = take("X-Amz-Credential")?.into();
+        let signed_headers = take("X-Amz-SignedHeaders")?.into();
+        let signature = take("X-Amz-Signature")?.into();
         let date = parse_compact(&take("X-Amz-Date")?).ok_or_else(|| {
             ApiError::incomplete_signature("X-Amz-Date must have the format YYYYMMDDTHHMMSSZ")
         })?;
@@ -251,10 +253,10 @@ impl Claim {
                 time.chars().take(8).collect::<String>(),
             )));
         }
-        let signed_headers: Vec<String> = self.signed_headers.split(';').map(str::to_owned).collect();
-        check_signed_headers(&signed_headers, headers, self.expires.is_some())?;
+        check_signed_headers(&self.signed_headers, headers, self.expires.is_some())?;
         let mut signature = [0; 32];
-        hex::decode_to_slice(&self.signature, &mut signature).map_err(|_| ApiError::signature_mismatch())?;
+        hex::decode_to_slice(self.signature.as_bytes(), &mut signature)
+            .map_err(|_| ApiError::signature_mismatch())?;
         let host = match (headers.get(header::HOST), uri.authority()) {
             (Some(host), _) => host.as_bytes(),
             (None, Some(authority)) => authority.as_str().as_bytes(),
@@ -262,14 +264,14 @@ impl Claim {
         };
         let request = Request { method: method.as_str(), path: uri.path(), query, host, headers };
         let canonical = request
-            .canonical(&signed_headers, self.expires.is_some())
+            .canonical(&self.signed_headers, self.expires.is_some())
             .ok_or_else(ApiError::signature_mismatch)?;
         let claimed =
             headers.get(X_AMZ_CONTENT_SHA256).map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned());
         Ok(Presented {
             access_key_id,
             scope,
-            signed_headers,
+            signed_headers: self.signed_headers.into_owned(),
             date: self.date,
             session_token: self.session_token,
             expires: self.expires,
@@ -298,15 +300,16 @@ fn signing_date(headers: &HeaderMap) -> Option<Timestamp> {
 
 /// What decides the meaning of a request must be signed: the host, everything that
 /// AWS defines (`x-amz-*`), and the media type.
-fn check_signed_headers(names: &[String], headers: &HeaderMap, presigned: bool) -> Result<(), ApiError> {
-    let lower_case = |name: &String| !name.is_empty() && !name.bytes().any(|b| b.is_ascii_uppercase());
-    let sorted = names.windows(2).all(|pair| pair.first() < pair.last());
-    if names.len() > MAX_SIGNED_HEADERS || !sorted || !names.iter().all(lower_case) {
+fn check_signed_headers(names: &str, headers: &HeaderMap, presigned: bool) -> Result<(), ApiError> {
+    let names = || names.split(';');
+    let lower_case = |name: &str| !name.is_empty() && !name.bytes().any(|b| b.is_ascii_uppercase());
+    let sorted = names().zip(names().skip(1)).all(|(name, next)| name < next);
+    if names().count() > MAX_SIGNED_HEADERS || !sorted || !names().all(lower_case) {
         return Err(ApiError::incomplete_signature(
             "SignedHeaders must be lower-case header names in ascending order, separated by semicolons",
         ));
     }
-    let signed = |name: &str| names.iter().any(|signed| signed == name);
+    let signed = |name: &str| names().any(|signed| signed == name);
     if !signed("host") {
         return Err(unsigned_host());
     }

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use std::fmt;
+use std::ops::Range;
 
 const TERMINATOR: &str = "aws4_request";
 
@@ -84,7 +85,17 @@ impl fmt::Display for Scope {
 
 /// `20150830T123600Z`
 pub(super) fn compact(at: Timestamp) -> String {
-    at.strftime("%Y%m%dT%H%M%SZ").to_string()
+    let at = TimeZone::UTC.to_datetime(at);
+    let (date, time) = (at.date(), at.time());
+    format!(
+        "{:04}{:02}{:02}T{:02}{:02}{:02}Z",
+        date.year(),
+        date.month(),
+        date.day(),
+        time.hour(),
+        time.minute(),
+        time.second()
+    )
 }
 
 /// Reads `20150830T123600Z`.
@@ -96,8 +107,18 @@ pub(super) fn parse_compact(text: &str) -> Option<Timestamp> {
     if !digits_in_place {
         return None;
     }
-    let civil = DateTime::strptime("%Y%m%dT%H%M%SZ", text).ok()?;
-    Some(civil.to_zoned(TimeZone::UTC).ok()?.timestamp())
+    let number = |digits: Range<usize>| text.get(digits)?.parse::<i16>().ok();
+    let small = |digits: Range<usize>| text.get(digits)?.parse::<i8>().ok();
+    let civil = DateTime::new(
+        number(0..4)?,
+        small(4..6)?,
+        small(6..8)?,
+        small(9..11)?,
+        small(11..13)?,
+        small(13..15)?,
+        0,
+    );
+    TimeZone::UTC.to_timestamp(civil.ok()?).ok()
 }
 
 pub(super) fn clip(text: &str) -> String {

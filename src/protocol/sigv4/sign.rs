@@ -1,13 +1,12 @@
 //! Signing of requests that we send.
 
-use super::canonical::{Request, string_to_sign};
+use super::canonical::{HexHash, Request, string_to_sign};
 use super::key::SigningKey;
 use super::scope::{Scope, compact};
 use super::{ALGORITHM, X_AMZ_DATE, X_AMZ_SECURITY_TOKEN};
 use crate::secret::SecretValue;
 use http::{HeaderMap, HeaderValue, Method, Uri, header};
 use jiff::Timestamp;
-use sha2::{Digest as _, Sha256};
 
 /// Who signs, and for where.
 #[derive(Clone, Copy, Debug)]
@@ -54,26 +53,24 @@ pub fn sign(
         let host = uri.authority().map(http::uri::Authority::as_str).unwrap_or_default();
         headers.insert(header::HOST, HeaderValue::from_str(host)?);
     }
-    let mut names: Vec<String> = headers
+    let mut names: Vec<&str> = headers
         .keys()
         .map(header::HeaderName::as_str)
         .filter(|name| matches!(*name, "host" | "content-type") || name.starts_with("x-amz-"))
-        .map(str::to_owned)
         .collect();
-    names.sort();
+    names.sort_unstable();
+    let names = names.join(";");
     let host = headers.get(header::HOST).map(HeaderValue::as_bytes).unwrap_or_default();
     let query = uri.query().unwrap_or_default();
     let request = Request { method: method.as_str(), path: uri.path(), query, host, headers };
     // INVARIANT: every name was taken from the headers, so nothing is missing.
     let canonical = request.canonical(&names, false).unwrap_or_default();
-    let body_hash = hex::encode(Sha256::digest(body));
-    let text = string_to_sign(canonical, &body_hash, &time, &scope);
+    let text = string_to_sign(&canonical, &HexHash::of(body), &time, &scope);
     let key = SigningKey::derive(signer.secret_access_key, &scope);
     let signature = hex::encode(key.signature(&text).as_slice());
     let mut authorization = HeaderValue::from_str(&format!(
         "{ALGORITHM} Credential={}/{scope}, SignedHeaders={}, Signature={signature}",
-        signer.access_key_id,
-        names.join(";"),
+        signer.access_key_id, names,
     ))?;
     authorization.set_sensitive(true);
     headers.insert(header::AUTHORIZATION, authorization);
