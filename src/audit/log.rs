@@ -151,7 +151,7 @@ impl AuditLog {
         if event.event_id.is_empty() {
             event.event_id = crate::ids::unique().to_string().into();
         }
-        match record::body(&event, decision) {
+        match record::body(self.queue.blank(), &event, decision) {
             Ok(body) => self.queue.submit(body),
             Err(error) => Pending::refused(error),
         }

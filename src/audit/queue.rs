@@ -24,12 +24,14 @@ use std::time::{Duration, Instant};
 
 type Reply = oneshot::Sender<Result<Durable, AuditError>>;
 
-/// How long the writer gives others the core before it looks whether more has come.
-const ROUND: Duration = Duration::from_micros(100);
-/// How often it does so for one batch.
-const ROUNDS: usize = 15;
+/// How long the writer waits for one more record of a batch, and how long for all of them.
+const LULL: Duration = Duration::from_micros(500);
+const LONGEST: Duration = Duration::from_millis(4);
 /// A batch that is large enough in any case.
 const BATCH: usize = 256;
+/// What a record usually takes, in bytes, and what is kept for a later one at most.
+const USUAL: usize = 2048;
+const LARGE: usize = 8192;
 
 /// What is shared by recorders, writer and watchdog.
 #[derive(Debug)]
@@ -39,6 +41,8 @@ pub(super) struct Queue {
     ended: Condvar,
     capacity: usize,
     wait: Duration,
+    /// Buffers of written records.
+    blanks: Mutex<Vec<Vec<u8>>>,
 }
 
 #[derive(Debug)]
@@ -52,10 +56,12 @@ struct State {
     parties: usize,
     /// Parties of the batch before.
     last_batch: usize,
+    /// Parties that came while that batch was written.
+    meanwhile: usize,
     /// Holds that are open: the writer takes nothing.
     held: usize,
-    /// The writer sleeps: only then is there somebody to wake.
-    idle: bool,
+    /// The writer sleeps until there are so many parties.
+    awaited: Option<usize>,
     stalled: bool,
     finishing: bool,
     done: bool,
@@ -78,8 +84,9 @@ impl Queue {
                 failure: None,
                 parties: 0,
                 last_batch: 0,
+                meanwhile: 0,
                 held: 0,
-                idle: false,
+                awaited: None,
                 stalled: false,
                 finishing: false,
                 done: false,
@@ -88,7 +95,27 @@ impl Queue {
             ended: Condvar::new(),
             capacity,
             wait,
+            blanks: Mutex::default(),
         }
+    }
+
+    /// An empty buffer for the body of a record. Bodies are made by many threads and given up by
+    /// one, which is what allocators are worst at.
+    pub(super) fn blank(&self) -> Vec<u8> {
+        let kept = self.blanks.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        kept.unwrap_or_else(|| Vec::with_capacity(USUAL))
+    }
+
+    /// For the writer: takes back the bodies that it has written.
+    pub(super) fn reuse(&self, bodies: Vec<Vec<u8>>) {
+        let mut blanks = self.blanks.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = BATCH.saturating_sub(blanks.len());
+        blanks.extend(bodies.into_iter().filter(|body| body.capacity() <= LARGE).take(room).map(
+            |mut body| {
+                body.clear();
+                body
+            },
+        ));
     }
 
     /// Hands the body of a record to the writer.
@@ -102,7 +129,7 @@ impl Queue {
         state.bodies.push(body);
         state.waiting.push(Waiting { since, reply });
         state.parties += 1;
-        let wake = state.held == 0 && mem::take(&mut state.idle);
+        let wake = state.rouses();
         drop(state);
         if wake {
             self.work.notify_one();
@@ -124,6 +151,7 @@ impl Queue {
         let mut state = self.lock();
         // The writer is here: whatever held it up is over.
         state.stalled = false;
+        state.meanwhile = state.parties;
         loop {
             if !state.bodies.is_empty() && state.held == 0 {
                 state = self.gather(state);
@@ -139,33 +167,43 @@ impl Queue {
             if left.is_zero() {
                 return Some(Vec::new());
             }
-            state.idle = true;
-            state = self.work.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
-            state.idle = false;
+            state = self.sleep(state, 1, left);
         }
     }
 
-    /// Waits for the clients of the last batch to come back, and as long as more come: on few cores
+    /// Waits for the clients of the last batch to come back, as long as they do: on few cores
     /// the writer would otherwise run ahead of those who record, and pay one sync for two records.
+    /// An eighth may be missing, and gives the core something to do while the disk works.
     /// A lone recorder never waits here; that clients stay away costs one bounded wait.
     fn gather<'q>(&'q self, mut state: MutexGuard<'q, State>) -> MutexGuard<'q, State> {
-        for _ in 0..ROUNDS {
+        let known = state.last_batch + state.meanwhile;
+        let wanted = known - known / 8;
+        let deadline = Instant::now() + LONGEST;
+        while state.parties < wanted
+            && state.bodies.len() < BATCH
+            && !state.finishing
+            && state.failure.is_none()
+        {
             let before = state.parties;
-            if state.last_batch < 2
-                || state.bodies.len() >= BATCH
-                || state.finishing
-                || state.failure.is_some()
-            {
-                break;
-            }
-            drop(state);
-            thread::sleep(ROUND);
-            state = self.lock();
-            let quiet = state.parties == before;
-            if quiet && before >= state.last_batch {
+            let left = deadline.saturating_duration_since(Instant::now());
+            state = self.sleep(state, wanted, left.min(LULL));
+            if state.parties == before || left.is_zero() {
                 break;
             }
         }
+        state
+    }
+
+    /// The writer sleeps for at most `longest`, or until there are so many parties.
+    fn sleep<'q>(
+        &'q self,
+        mut state: MutexGuard<'q, State>,
+        parties: usize,
+        longest: Duration,
+    ) -> MutexGuard<'q, State> {
+        state.awaited = Some(parties);
+        state = self.work.wait_timeout(state, longest).unwrap_or_else(PoisonError::into_inner).0;
+        state.awaited = None;
         state
     }
 
@@ -261,7 +299,7 @@ impl Drop for Held<'_> {
         let mut state = self.queue.lock();
         state.held -= 1;
         state.parties = state.parties.saturating_sub(self.records.saturating_sub(1));
-        let wake = state.held == 0 && !state.bodies.is_empty() && mem::take(&mut state.idle);
+        let wake = !state.bodies.is_empty() && state.rouses();
         drop(state);
         if wake {
             self.queue.work.notify_one();
@@ -270,6 +308,12 @@ impl Drop for Held<'_> {
 }
 
 impl State {
+    /// Whether somebody has to wake the writer now; says so once.
+    fn rouses(&mut self) -> bool {
+        let enough = self.held == 0 && self.awaited.is_some_and(|awaited| self.parties >= awaited);
+        enough && self.awaited.take().is_some()
+    }
+
     fn refusal(&self, capacity: usize) -> Option<AuditError> {
         if let Some(failure) = &self.failure {
             return Some(failure.clone());

@@ -44,9 +44,13 @@ const SEQUENCE: &[u8] = b"\"sequence\":";
 const PREVIOUS: &[u8] = b",\"previousHash\":\"";
 const END: &[u8] = b"\"}}\n";
 
-/// The part of a record that does not depend on its place: everything up to `"sequence"`.
-pub(super) fn body(event: &Event<'_>, decision: Option<&Decision>) -> Result<Vec<u8>, AuditError> {
-    let mut bytes = Vec::with_capacity(2048);
+/// The part of a record that does not depend on its place: everything up to `"sequence"`, in a
+/// buffer that is empty.
+pub(super) fn body(
+    mut bytes: Vec<u8>,
+    event: &Event<'_>,
+    decision: Option<&Decision>,
+) -> Result<Vec<u8>, AuditError> {
     // Writing to memory cannot fail, and neither can these types: their keys are texts.
     let written = serde_json::to_writer(&mut bytes, event);
     // The event's closing brace makes room for one more member.

@@ -122,6 +122,7 @@ impl Writer {
                 self.records.check()?;
             } else {
                 self.commit(&bodies, &mut buffer)?;
+                self.queue.reuse(bodies);
             }
             if self.sequence > self.covered.0 && self.covered.1.elapsed() >= self.checkpoint_every {
                 self.checkpoint()?;

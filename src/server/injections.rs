@@ -149,8 +149,8 @@ async fn secret(
     match answer {
         Ok(read) => Ok(FetchedSecret {
             arn: read.secret.record.arn(),
-            version_id: read.version.id,
-            text: (!read.version.binary).then_some(read.value),
+            version_id: read.version_id,
+            text: (!read.binary).then_some(read.value),
         }),
         Err(failure) => Err(noted(&part, failure).await),
     }

@@ -90,7 +90,7 @@ fn unenforceable() -> Failure {
 
 /// A value as `GetSecretValue` and `BatchGetSecretValue` show it.
 pub(super) fn shown(read: SecretVersionValue) -> GetSecretValueResponse {
-    let content = if read.version.binary {
+    let content = if read.binary {
         wire::SecretContent::Binary(read.value)
     } else {
         wire::SecretContent::String(read.value)
@@ -98,10 +98,10 @@ pub(super) fn shown(read: SecretVersionValue) -> GetSecretValueResponse {
     GetSecretValueResponse {
         arn: read.secret.record.arn(),
         name: read.secret.record.name.clone(),
-        version_id: read.version.id,
+        version_id: read.version_id,
         content,
-        version_stages: read.version.stages,
-        created_date: read.version.created,
+        version_stages: read.stages,
+        created_date: read.created,
     }
 }
 

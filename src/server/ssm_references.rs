@@ -27,7 +27,7 @@ pub(super) async fn read(
     let (version_id, stage) = selected(exchange, reference);
     let read = secretsmanager::read_value(exchange, reference.secret_id.clone(), version_id, stage).await;
     let read = read.map_err(|failure| translated(exchange, reference, failure))?;
-    if read.version.binary {
+    if read.binary {
         return Err(ApiError::validation(introduced(
             "InvalidRequestException",
             "The secret holds a SecretBinary, which a parameter can't have as its value.",
@@ -39,10 +39,10 @@ pub(super) async fn read(
     let mut result = SourceResult {
         arn: &arn,
         name: &record.name,
-        version_id: &read.version.id,
+        version_id: &read.version_id,
         secret_string: &read.value,
-        version_stages: &read.version.stages,
-        created_date: read.version.created,
+        version_stages: &read.stages,
+        created_date: read.created,
     }
     .encode();
     Ok(Parameter {
@@ -52,7 +52,7 @@ pub(super) async fn read(
         value: read.value,
         version: 0,
         selector: reference.selector.as_ref().map(|selector| format!(":{selector}")),
-        last_modified_date: read.version.created,
+        last_modified_date: read.created,
         arn,
         data_type: None,
     })

@@ -23,9 +23,10 @@ use super::group::{Change, Group, PATIENCE};
 use super::{Record, Store, StoreError};
 use redb::backends::FileBackend;
 use redb::{
-    CommitError, Database, DatabaseError, ReadableDatabase, StorageBackend, StorageError, TableDefinition,
-    TableError, TransactionError,
+    CommitError, Database, DatabaseError, ReadOnlyTable, ReadableDatabase, StorageBackend, StorageError,
+    TableDefinition, TableError, TransactionError,
 };
+use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::io;
 use std::ops::Bound;
@@ -57,9 +58,9 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// A [`Store`] in one file.
 #[derive(Debug)]
 pub struct EmbeddedStore {
-    // Before `database`: the writer thread ends before the file is closed.
+    // Before `file`: the writer thread ends before the file is closed.
     group: Group,
-    database: Arc<RwLock<Database>>,
+    file: Arc<RwLock<Opened>>,
     /// Where it is, if it is in a file.
     path: Option<PathBuf>,
     /// Held while the file is written anew.
@@ -129,22 +130,23 @@ impl EmbeddedStore {
 
     fn new(database: Database, path: Option<PathBuf>) -> Result<Self, StoreError> {
         contained(|| check_format(&database))?;
-        let database = Arc::new(RwLock::new(database));
-        let group = Group::start(Arc::clone(&database), PATIENCE)?;
-        Ok(Self { group, database, path, erasing: Mutex::default() })
+        let file = Arc::new(RwLock::new(Opened::new(database)));
+        let group = Group::start(Arc::clone(&file), PATIENCE)?;
+        Ok(Self { group, file, path, erasing: Mutex::default() })
     }
 
-    fn reading<T>(&self, read: impl FnOnce(&Database) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
-        contained(|| read(&database))
+    fn reading<T>(&self, read: impl FnOnce(&Opened) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let file = self.file.read().unwrap_or_else(PoisonError::into_inner);
+        contained(|| read(&file))
     }
 }
 
 impl Store for EmbeddedStore {
     fn get(&self, key: &[u8]) -> Result<Option<Record>, StoreError> {
-        self.reading(|database| {
-            let records = database.begin_read()?.open_table(RECORDS)?;
-            records.get(key)?.map(|value| Record::open(value.value())).transpose()
+        self.reading(|file| {
+            let get =
+                |records: &Records| records.get(key)?.map(|value| Record::open(value.value())).transpose();
+            file.latest.as_ref().map_or_else(|| get(&snapshot(&file.database)?), get)
         })
     }
 
@@ -165,8 +167,8 @@ impl Store for EmbeddedStore {
         after: Option<&[u8]>,
         limit: usize,
     ) -> Result<Vec<(Vec<u8>, Record)>, StoreError> {
-        self.reading(|database| {
-            let records = database.begin_read()?.open_table(RECORDS)?;
+        self.reading(|file| {
+            let records = snapshot(&file.database)?;
             let start = match after {
                 Some(after) if after >= prefix => Bound::Excluded(after),
                 _ => Bound::Included(prefix),
@@ -186,9 +188,42 @@ impl Store for EmbeddedStore {
     fn erase(&self) -> Result<(), StoreError> {
         let Some(path) = &self.path else { return Ok(()) };
         let _one = self.erasing.lock().unwrap_or_else(PoisonError::into_inner);
-        let replacement = self.reading(|database| Replacement::copy(database, path))?;
+        let replacement = self.reading(|file| Replacement::copy(&file.database, path))?;
         self.group.replace(replacement)?;
         tidy(path)
+    }
+}
+
+type Records = ReadOnlyTable<&'static [u8], &'static [u8]>;
+
+fn snapshot(database: &Database) -> Result<Records, StoreError> {
+    Ok(database.begin_read()?.open_table(RECORDS)?)
+}
+
+/// An open file.
+pub(super) struct Opened {
+    // Before `database`, which it keeps open.
+    latest: Option<Records>,
+    pub(super) database: Database,
+}
+
+impl Opened {
+    pub(super) fn new(database: Database) -> Self {
+        let mut opened = Self { latest: None, database };
+        opened.refresh();
+        opened
+    }
+
+    /// Has later reads see what was committed. A snapshot a commit and not one a read: to make
+    /// one costs more than to look for one key in it.
+    pub(super) fn refresh(&mut self) {
+        self.latest = contained(|| snapshot(&self.database)).ok();
+    }
+}
+
+impl fmt::Debug for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opened").field("database", &self.database).finish_non_exhaustive()
     }
 }
 

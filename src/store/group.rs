@@ -10,12 +10,12 @@
 //! has on disk is then known only after the file was opened anew. A disk that does not
 //! answer in time is such a failure: callers get an error instead of waiting for ever.
 
-use super::embedded::{META, RECORDS, REVISION, contained, number};
+use super::embedded::{META, Opened, RECORDS, REVISION, contained, number};
 use super::erase::{Replacement, sync_names};
 use super::{Record, StoreError};
 use redb::{Database, ReadableTable, StorageError, Table};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -63,10 +63,10 @@ pub(super) struct Group {
 }
 
 impl Group {
-    pub(super) fn start(database: Arc<RwLock<Database>>, patience: Duration) -> Result<Self, StoreError> {
+    pub(super) fn start(file: Arc<RwLock<Opened>>, patience: Duration) -> Result<Self, StoreError> {
         let (requests, receiver) = sync_channel(QUEUE);
         let failure = Arc::new(Mutex::new(None));
-        let writer = Writer { database, failure: Arc::clone(&failure) };
+        let writer = Writer { file, failure: Arc::clone(&failure) };
         let thread = thread::Builder::new()
             .name("vault-writer".into())
             .spawn(move || writer.run(&receiver))
@@ -128,7 +128,7 @@ impl Drop for Group {
 }
 
 struct Writer {
-    database: Arc<RwLock<Database>>,
+    file: Arc<RwLock<Opened>>,
     failure: Arc<Mutex<Option<String>>>,
 }
 
@@ -159,9 +159,11 @@ impl Writer {
         if group.is_empty() {
             return;
         }
-        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
-        match contained(|| commit(&database, &group)) {
+        let committed = contained(|| commit(&self.reading().database, &group));
+        match committed {
             Ok(answers) => {
+                // INVARIANT: whoever was answered reads what was written.
+                self.writing().refresh();
                 for (request, answer) in group.into_iter().zip(answers) {
                     // Nobody waits if the caller's thread ended.
                     let _ = request.reply.send(answer);
@@ -180,17 +182,22 @@ impl Writer {
         }
         let path = new.path().to_owned();
         let installed = {
-            let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
-            contained(|| new.install(&database))?
+            let file = self.reading();
+            Opened::new(contained(|| new.install(&file.database))?)
         };
         // INVARIANT: only this thread writes, so nothing has come to the old file since.
-        let old = {
-            let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
-            std::mem::replace(&mut *database, installed)
-        };
+        let old = std::mem::replace(&mut *self.writing(), installed);
         drop(old);
         // Until the name is durable, a loss of power could bring the old file back without what comes now.
         sync_names(&path).inspect_err(|error| self.fail(error)).map(|()| 0)
+    }
+
+    fn reading(&self) -> RwLockReadGuard<'_, Opened> {
+        self.file.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn writing(&self) -> RwLockWriteGuard<'_, Opened> {
+        self.file.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn has_failed(&self) -> bool {
@@ -313,7 +320,8 @@ mod tests {
         let gate = Arc::new(Mutex::new(()));
         let disk = Disk(InMemoryBackend::new(), Arc::clone(&gate));
         let database = Database::builder().create_with_backend(disk).unwrap();
-        let group = Group::start(Arc::new(RwLock::new(database)), Duration::from_millis(200)).unwrap();
+        let group =
+            Group::start(Arc::new(RwLock::new(Opened::new(database))), Duration::from_millis(200)).unwrap();
         let put = || group.submit(b"k", Change::Put { expected: None, bytes: vec![1] });
         let closed = gate.lock().unwrap();
         assert!(matches!(put(), Err(StoreError::Failed(reason)) if reason.contains("did not answer")));

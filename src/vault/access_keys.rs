@@ -122,9 +122,10 @@ impl AccessKeys<'_> {
     /// minute ago is not noted again, so that a busy key costs nothing.
     pub fn used(&self, id: &str, service: &str, region: &str) {
         let now = self.0.now();
-        let known = self.get(id).and_then(|row| row.record.last_used.clone());
+        let known = self.get(id);
+        let known = known.as_ref().and_then(|row| row.record.last_used.as_ref());
         let same = |last: &LastUse| last.service == service && last.region == region;
-        if known.is_some_and(|last| same(&last) && now.duration_since(last.date) < MINUTE) {
+        if known.is_some_and(|last| same(last) && now.duration_since(last.date) < MINUTE) {
             return;
         }
         let last = LastUse { date: now, service: service.to_owned(), region: region.to_owned() };

@@ -17,7 +17,7 @@ use super::{Vault, VaultError};
 use crate::arn::{Arn, arn};
 use crate::audit::Permit;
 use crate::secret::SecretValue;
-use jiff::{Timestamp, Unit};
+use jiff::Timestamp;
 use std::sync::Arc;
 
 /// Why an operation on a secret fails.
@@ -64,8 +64,14 @@ pub struct NewSecret {
 pub struct SecretVersionValue {
     /// The secret as it stood.
     pub secret: Arc<Row<SecretRecord>>,
-    /// The version that was read.
-    pub version: VersionRecord,
+    /// The id of the version that was read.
+    pub version_id: String,
+    /// Its stages.
+    pub stages: Vec<String>,
+    /// When it was made.
+    pub created: Timestamp,
+    /// Whether it was given as SecretBinary.
+    pub binary: bool,
     /// The plaintext.
     pub value: SecretValue,
 }
@@ -142,9 +148,16 @@ impl Secrets<'_> {
     ) -> Result<SecretVersionValue, SecretFailure> {
         permitted(permit, &["secretsmanager:GetSecretValue"], &secret.record.arn())?;
         let read = |secret: &Arc<Row<SecretRecord>>| -> Result<SecretVersionValue, SecretFailure> {
-            let version = secret.record.select(version_id, stage)?.clone();
-            let value = self.open(&secret.record.scope, &version, keys)?;
-            Ok(SecretVersionValue { secret: Arc::clone(secret), version, value })
+            let version = secret.record.select(version_id, stage)?;
+            let value = self.open(&secret.record.scope, version, keys)?;
+            Ok(SecretVersionValue {
+                secret: Arc::clone(secret),
+                version_id: version.id.clone(),
+                stages: version.stages.clone(),
+                created: version.created,
+                binary: version.binary,
+                value,
+            })
         };
         let read = match read(secret) {
             // The blob may have gone since the secret was found: destroyed, or pruned.
@@ -155,7 +168,7 @@ impl Secrets<'_> {
             }
             other => other?,
         };
-        self.0.touched(&read.secret.record, &read.version.id);
+        self.0.touched(&read.secret.record, &read.version_id);
         Ok(read)
     }
 
@@ -436,6 +449,7 @@ pub(super) fn permitted(permit: &Permit, actions: &[&str], resource: &str) -> Re
 
 /// The day of `time`, as AWS reports LastAccessedDate.
 pub(crate) fn day(time: Timestamp) -> Timestamp {
-    time.round(jiff::TimestampRound::new().smallest(Unit::Hour).increment(24).mode(jiff::RoundMode::Trunc))
-        .unwrap_or(time)
+    const DAY: i64 = 24 * 60 * 60;
+    let second = time.as_second();
+    Timestamp::from_second(second - second.rem_euclid(DAY)).unwrap_or(time)
 }

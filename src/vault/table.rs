@@ -17,7 +17,7 @@ use super::seal::Keys;
 use crate::store::{Store, StoreError};
 use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, RandomState};
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -95,24 +95,28 @@ pub(crate) fn sortable(time: Timestamp) -> String {
     format!("{:020}", time.as_nanosecond().max(0))
 }
 
-type Ordered<R> = BTreeMap<String, Arc<Row<R>>>;
+type Ordered<R> = BTreeMap<Arc<str>, Arc<Row<R>>>;
 
 /// The records in all their orders.
 struct Rows<R> {
+    /// The records of `ids` once more: nearly every request looks for a few by their whole id.
+    by_id: HashMap<Arc<str>, Arc<Row<R>>>,
     ids: Ordered<R>,
     places: Ordered<R>,
 }
 
 impl<R: Stored> Rows<R> {
     fn insert(&mut self, id: String, row: Arc<Row<R>>) {
-        let places = row.record.places();
+        let (id, places) = (Arc::<str>::from(id), row.record.places());
+        self.by_id.insert(Arc::clone(&id), Arc::clone(&row));
         if let Some(old) = self.ids.insert(id, Arc::clone(&row)) {
             self.leave(&old.record);
         }
-        self.places.extend(places.into_iter().map(|place| (place, Arc::clone(&row))));
+        self.places.extend(places.into_iter().map(|place| (place.into(), Arc::clone(&row))));
     }
 
     fn remove(&mut self, id: &str) {
+        self.by_id.remove(id);
         if let Some(old) = self.ids.remove(id) {
             self.leave(&old.record);
         }
@@ -120,7 +124,7 @@ impl<R: Stored> Rows<R> {
 
     fn leave(&mut self, record: &R) {
         for place in record.places() {
-            self.places.remove(&place);
+            self.places.remove(place.as_str());
         }
     }
 }
@@ -146,7 +150,7 @@ const PAGE: usize = 1024;
 impl<R: Stored> Table<R> {
     /// Opens every record of the kind.
     pub(crate) fn load(store: Arc<dyn Store>, keys: Arc<Keys>) -> Result<Self, VaultError> {
-        let mut rows = Rows { ids: BTreeMap::new(), places: BTreeMap::new() };
+        let mut rows = Rows { by_id: HashMap::new(), ids: BTreeMap::new(), places: BTreeMap::new() };
         let mut after: Option<Vec<u8>> = None;
         loop {
             let page = store.scan(&[R::KIND], after.as_deref(), PAGE)?;
@@ -176,7 +180,7 @@ impl<R: Stored> Table<R> {
 
     /// The record of this id.
     pub(crate) fn get(&self, id: &str) -> Option<Arc<Row<R>>> {
-        self.read().ids.get(id).cloned()
+        self.read().by_id.get(id).cloned()
     }
 
     /// Up to `limit` records whose id begins with `prefix`, in order of id, after `after`.
@@ -195,8 +199,8 @@ impl<R: Stored> Table<R> {
         };
         // No key goes on after its prefix with the last of all characters.
         let end = format!("{prefix}{}", char::MAX);
-        let inside = |(key, _): &(&String, &Arc<Row<R>>)| key.starts_with(prefix);
-        let owned = |(key, row): (&String, &Arc<Row<R>>)| (key.clone(), Arc::clone(row));
+        let inside = |(key, _): &(&Arc<str>, &Arc<Row<R>>)| key.starts_with(prefix);
+        let owned = |(key, row): (&Arc<str>, &Arc<Row<R>>)| (key.to_string(), Arc::clone(row));
         if descending {
             let to = Bound::Excluded(after.filter(|&after| after < end.as_str()).unwrap_or(&end));
             let range = order.range::<str, _>((Bound::Unbounded, to)).rev();
@@ -274,7 +278,7 @@ impl<R: Stored> Table<R> {
                 let mut rows = self.write();
                 let mut record = record;
                 // Nothing else than a note can have come in between.
-                if let (Some(seen), Some(now)) = (&current, rows.ids.get(id))
+                if let (Some(seen), Some(now)) = (&current, rows.by_id.get(id))
                     && !Arc::ptr_eq(seen, now)
                 {
                     record.keep_notes(&now.record);
@@ -292,7 +296,7 @@ impl<R: Stored> Table<R> {
         R: Clone,
     {
         let mut rows = self.write();
-        if let Some(row) = rows.ids.get(id) {
+        if let Some(row) = rows.by_id.get(id) {
             let (revision, mut record) = (row.revision, row.record.clone());
             edit(&mut record);
             rows.insert(id.to_owned(), Arc::new(Row { revision, record }));

@@ -6,7 +6,7 @@ use super::scope::{Scope, clip, compact, parse_compact};
 use super::{ALGORITHM, X_AMZ_CONTENT_SHA256, X_AMZ_DATE, X_AMZ_SECURITY_TOKEN};
 use crate::protocol::error::ApiError;
 use crate::secret::SecretValue;
-use http::{HeaderMap, Method, Uri, header};
+use http::{HeaderMap, HeaderName, Method, Uri, header};
 use jiff::{SignedDuration, Timestamp};
 use percent_encoding::percent_decode_str;
 use sha2::{Digest as _, Sha256};
@@ -186,7 +186,7 @@ impl<'a> Claim<'a> {
                 signature,
                 date,
                 session_token: headers
-                    .get(X_AMZ_SECURITY_TOKEN)
+                    .get(&X_AMZ_SECURITY_TOKEN)
                     .map(|v| SecretValue::new(v.as_bytes().to_vec())),
                 expires: None,
             }),
@@ -267,7 +267,7 @@ impl<'a> Claim<'a> {
             .canonical(&self.signed_headers, self.expires.is_some())
             .ok_or_else(ApiError::signature_mismatch)?;
         let claimed =
-            headers.get(X_AMZ_CONTENT_SHA256).map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned());
+            headers.get(&X_AMZ_CONTENT_SHA256).map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned());
         Ok(Presented {
             access_key_id,
             scope,
@@ -286,30 +286,30 @@ impl<'a> Claim<'a> {
 /// `X-Amz-Date`, or `Date` in either format. More than one of a kind counts as none:
 /// which of them was signed would be a guess.
 fn signing_date(headers: &HeaderMap) -> Option<Timestamp> {
-    let one = |name: &str| {
+    let one = |name: &HeaderName| {
         let mut values = headers.get_all(name).iter();
         let value = values.next()?;
         values.next().is_none().then(|| value.to_str().ok()).flatten()
     };
-    if headers.contains_key(X_AMZ_DATE) {
-        return one(X_AMZ_DATE).and_then(|text| parse_compact(text.trim()));
+    if headers.contains_key(&X_AMZ_DATE) {
+        return one(&X_AMZ_DATE).and_then(|text| parse_compact(text.trim()));
     }
-    let text = one("date")?.trim();
+    let text = one(&header::DATE)?.trim();
     parse_compact(text).or_else(|| jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok())
 }
 
 /// What decides the meaning of a request must be signed: the host, everything that
 /// AWS defines (`x-amz-*`), and the media type.
 fn check_signed_headers(names: &str, headers: &HeaderMap, presigned: bool) -> Result<(), ApiError> {
-    let names = || names.split(';');
+    let names: Vec<&str> = names.split(';').collect();
     let lower_case = |name: &str| !name.is_empty() && !name.bytes().any(|b| b.is_ascii_uppercase());
-    let sorted = names().zip(names().skip(1)).all(|(name, next)| name < next);
-    if names().count() > MAX_SIGNED_HEADERS || !sorted || !names().all(lower_case) {
+    let sorted = names.is_sorted_by(|name, next| name < next);
+    if names.len() > MAX_SIGNED_HEADERS || !sorted || !names.iter().all(|name| lower_case(name)) {
         return Err(ApiError::incomplete_signature(
             "SignedHeaders must be lower-case header names in ascending order, separated by semicolons",
         ));
     }
-    let signed = |name: &str| names().any(|signed| signed == name);
+    let signed = |name: &str| names.contains(&name);
     if !signed("host") {
         return Err(unsigned_host());
     }
