@@ -173,11 +173,11 @@ impl Queue {
 
     /// Waits for the clients of the last batch to come back, as long as they do: on few cores
     /// the writer would otherwise run ahead of those who record, and pay one sync for two records.
-    /// An eighth may be missing, and gives the core something to do while the disk works.
+    /// A few may be missing, and give the core something to do while the disk works.
     /// A lone recorder never waits here; that clients stay away costs one bounded wait.
     fn gather<'q>(&'q self, mut state: MutexGuard<'q, State>) -> MutexGuard<'q, State> {
         let known = state.last_batch + state.meanwhile;
-        let wanted = known - known / 8;
+        let wanted = known - known.div_ceil(16);
         let deadline = Instant::now() + LONGEST;
         while state.parties < wanted
             && state.bodies.len() < BATCH

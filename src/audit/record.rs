@@ -77,7 +77,10 @@ pub(super) fn close(line: &mut Vec<u8>, start: usize, sequence: u64, previous: &
     // Writing to memory cannot fail.
     let _ = write!(line, "{sequence}");
     line.extend_from_slice(PREVIOUS);
-    line.extend_from_slice(hex(previous).as_bytes());
+    let digits = line.len();
+    line.resize(digits + 64, b'0');
+    // INVARIANT: 32 bytes are 64 digits.
+    let _ = hex::encode_to_slice(previous, line.get_mut(digits..).unwrap_or_default());
     line.extend_from_slice(END);
     hash(line.get(start..).unwrap_or_default())
 }

@@ -167,7 +167,7 @@ impl Asked {
             (Err(error), _) | (_, Err(error)) => (Err(error), None),
         };
         let known = matches!(operation, Ok(Operation::GetCallerIdentity));
-        Self { wire: Wire::Query, operation, body, wants_json: known && query::wants_json(&incoming.headers) }
+        Self { wire: Wire::Query, operation, body, wants_json: known && query::wants_json(&head.headers) }
     }
 
     fn of_head(head: &RequestHead) -> Self {

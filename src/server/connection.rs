@@ -180,6 +180,9 @@ impl<H: Handler> Connection<H> {
                 let http = http1::Builder::new()
                     .max_buf_size(usize::try_from(header_bytes).unwrap_or(usize::MAX).max(8192))
                     .header_read_timeout(None)
+                    // A client may close its sending side and still wait for the answer. Looking for
+                    // that while a request is handled would also cost a buffer for each.
+                    .half_close(true)
                     .serve_connection(io, service);
                 connection.supervise(http, drain).await;
             }

@@ -6,8 +6,8 @@
 //! ```
 //!
 //! Plain HTTP exists on loopback addresses only, and [`PlainLoopback`] is the proof.
-//! A handler sees complete requests. It is dropped with its connection, so a client
-//! that goes away can end it at any await.
+//! A handler sees complete requests. It is dropped with its connection, and an HTTP/2 client
+//! can take a request back: either can end it at any await.
 
 use super::connection::{self, Shared};
 use super::limits::Limits;

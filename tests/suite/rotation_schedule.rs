@@ -49,7 +49,7 @@ fn rotate(broker: &Broker, name: &str, wanted: RotationWanted) {
     let context = Context {
         caller: broker.peer(rustix::process::geteuid().as_raw()),
         event_source: "secretsmanager.amazonaws.com",
-        event_name: "RotateSecret".into(),
+        event_name: "RotateSecret",
         region: REGION.into(),
         read_only: false,
         request_id: "test".into(),

@@ -79,7 +79,7 @@ fn context(broker: &Broker) -> Context {
     Context {
         caller: Some(caller),
         event_source: "sealdock",
-        event_name: "Test".into(),
+        event_name: "Test",
         region: REGION.into(),
         read_only: false,
         request_id: "test".into(),
