@@ -5,6 +5,7 @@
 //! grant   iam:PassRole by the launcher, trust of the role   -> an id for the containers
 //! get     sealdock:GetTaskCredentials by the endpoint       -> the session, or a new one if it is getting old
 //! end     sealdock:EndTask                                  -> the id is unknown, every session is over
+//! lost    sealdock:EndTask by the endpoint                  -> the same for tasks whose containers are gone
 //! ```
 //!
 //! Sessions are kept in memory only: after a restart of the broker the next request makes a new
@@ -16,7 +17,7 @@ use crate::audit::Permit;
 use crate::secret::SecretValue;
 use crate::vault::{NewTaskRole, SessionClaims, Subject, TaskRoleRecord, VaultError};
 use jiff::SignedDuration;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What is left of a session when the next one begins. SDKs ask again a quarter of an hour
@@ -111,6 +112,20 @@ impl Broker {
         let session = TaskCredentials::from(self.issue_for_service(context, &wanted, None).await?);
         self.keep(&granted.digest, session.clone());
         Ok(session)
+    }
+
+    /// The tasks of an engine that are not among those it has, of those granted before
+    /// some time ago.
+    pub fn lost_tasks(&self, host: &str, present: &[String], after: SignedDuration) -> Vec<String> {
+        let before = self.now() - after;
+        let rows = self.vault.task_roles().list();
+        let lost = rows.iter().map(|row| &row.record).filter(|granted| {
+            granted.host.as_deref() == Some(host)
+                && granted.granted <= before
+                && !present.contains(&granted.task_id)
+        });
+        let lost: BTreeSet<&str> = lost.map(|granted| granted.task_id.as_str()).collect();
+        lost.into_iter().map(str::to_owned).collect()
     }
 
     /// Takes the roles of a task away and ends its sessions, for good.

@@ -8,9 +8,9 @@ use crate::protocol::sealdock::{
     CreateTaskSessionRequest, CreateTaskSessionResponse, DeleteAccessKeyRequest, EndTaskRequest,
     ForgetBindingsRequest, GetTaskCredentialsRequest, GetTaskCredentialsResponse, GrantTaskRoleRequest,
     GrantTaskRoleResponse, KeyOwner, ListAccessKeysRequest, ListAccessKeysResponse, ListBindingsRequest,
-    ListBindingsResponse, ListRevocationsRequest, ListRevocationsResponse, RecordCachedReadRequest,
-    RecordInjectionsRequest, ResolveInjectionsRequest, ResolveInjectionsResponse, Revocation,
-    RevokeSessionsRequest, Revoked, SessionCredentials, UpdateAccessKeyRequest, WhoAmIRequest,
+    ListBindingsResponse, ListRevocationsRequest, ListRevocationsResponse, LostTasks,
+    RecordCachedReadRequest, RecordInjectionsRequest, ResolveInjectionsRequest, ResolveInjectionsResponse,
+    Revocation, RevokeSessionsRequest, Revoked, SessionCredentials, UpdateAccessKeyRequest, WhoAmIRequest,
     WhoAmIResponse,
 };
 use crate::protocol::secretsmanager::{GetSecretValueRequest, GetSecretValueResponse};
@@ -68,8 +68,13 @@ impl Client {
 
     /// Takes the roles of a task away and ends its sessions.
     pub async fn end_task(&self, task_id: &str) -> Result<(), ClientError> {
-        let request = EndTaskRequest { task_id: task_id.to_owned() };
+        let request = EndTaskRequest::Task(task_id.to_owned());
         self.typed(Operation::EndTask, &request, |_| Ok(())).await
+    }
+
+    /// The same for the tasks of an engine that has no containers of theirs any more.
+    pub async fn end_lost_tasks(&self, lost: LostTasks) -> Result<(), ClientError> {
+        self.typed(Operation::EndTask, &EndTaskRequest::Lost(lost), |_| Ok(())).await
     }
 
     /// Whether a value that was read before may be handed out once more; it is on record then.

@@ -19,6 +19,8 @@ use std::fmt::Write;
 pub const SOCKET_DIRECTORY: &str = "/var/run";
 /// The port of the router in the network of the task.
 pub const PORT: u16 = 24224;
+/// What the health check of a Fluent Bit router sends is marked with this.
+const HEALTH_TAG: &str = "firelens-healthcheck";
 /// An option of the driver, not of the output.
 const BUFFER_LIMIT: &str = "log-driver-buffer-limit";
 
@@ -49,6 +51,11 @@ pub fn config_paths(router: Router) -> (&'static str, &'static str) {
         Router::Fluentbit => ("/fluent-bit/etc/fluent-bit.conf", "/fluent-bit/etc/external.conf"),
         Router::Fluentd => ("/fluentd/etc/fluent.conf", "/fluentd/etc/external.conf"),
     }
+}
+
+/// Whether an option of a routed container says something about its output.
+pub(super) fn is_for_output(name: &str) -> bool {
+    name != BUFFER_LIMIT && !PATTERNS.contains(&name)
 }
 
 /// Docker's log options of a routed container; the driver is `fluentd`.
@@ -91,10 +98,12 @@ pub fn config(plan: &TaskPlan, firelens: &Firelens, metadata: Metadata<'_>) -> S
     text.inputs(listen);
     let mut routed: Vec<&ContainerPlan> = plan.containers.iter().filter(|c| is_routed(c)).collect();
     routed.sort_by_key(|c| c.position);
-    for container in &routed {
-        let patterns = container.log.iter().flat_map(|log| &log.options);
-        for (name, pattern) in patterns.filter(|(name, _)| PATTERNS.contains(&name.as_str())) {
-            text.grep(&container.name, name, pattern);
+    for wanted in PATTERNS {
+        for container in &routed {
+            let patterns = container.log.iter().flat_map(|log| &log.options);
+            for (name, pattern) in patterns.filter(|(name, _)| name == wanted) {
+                text.grep(&container.name, name, pattern);
+            }
         }
     }
     if firelens.metadata {
@@ -109,12 +118,14 @@ pub fn config(plan: &TaskPlan, firelens: &Firelens, metadata: Metadata<'_>) -> S
         Some(ConfigFile::Path(path)) => text.include(path),
         Some(ConfigFile::S3(_)) => text.include(config_paths(firelens.router).1),
     }
+    text.discard_health(listen);
     for container in routed {
         text.output(container);
     }
     text.text
 }
 
+/// Options that are filters, in the order of their sections.
 const PATTERNS: [&str; 2] = ["include-pattern", "exclude-pattern"];
 
 struct Config {
@@ -156,15 +167,10 @@ impl Config {
                 self.section("input", "", &[("Name", "forward"), ("unix_path", &socket)]);
                 if let Some(listen) = listen {
                     self.section("input", "", &[("Name", "forward"), ("Listen", listen), ("Port", &port)]);
+                    let check =
+                        [("Name", "tcp"), ("Tag", HEALTH_TAG), ("Listen", "127.0.0.1"), ("Port", "8877")];
+                    self.section("input", "", &check);
                 }
-                let check = [
-                    ("Name", "tcp"),
-                    ("Tag", "firelens-healthcheck"),
-                    ("Listen", "127.0.0.1"),
-                    ("Port", "8877"),
-                ];
-                self.section("input", "", &check);
-                self.section("output", "", &[("Name", "null"), ("Match", "firelens-healthcheck")]);
             }
             Router::Fluentd => {
                 self.section("source", "", &[("@type", "unix"), ("path", &socket)]);
@@ -172,6 +178,13 @@ impl Config {
                     self.section("source", "", &[("@type", "forward"), ("bind", listen), ("port", &port)]);
                 }
             }
+        }
+    }
+
+    /// The health check has a port of its own where there is a network of its own.
+    fn discard_health(&mut self, listen: Option<&str>) {
+        if self.router == Router::Fluentbit && listen.is_some() {
+            self.section("output", "", &[("Name", "null"), ("Match", HEALTH_TAG)]);
         }
     }
 
@@ -223,7 +236,7 @@ impl Config {
         let (key, _) = self.router.output_key();
         let mut pairs: Vec<(String, String)> = Vec::new();
         for (name, value) in &log.options {
-            if name != BUFFER_LIMIT && !PATTERNS.contains(&name.as_str()) {
+            if is_for_output(name) {
                 pairs.push((name.clone(), value.clone()));
             }
         }
@@ -241,6 +254,7 @@ impl Config {
             return;
         };
         let (_, kind) = pairs.remove(position);
+        pairs.sort();
         let matching = match self.router {
             Router::Fluentbit => format!("{}-firelens*", container.name),
             Router::Fluentd => format!("{}-firelens**", container.name),
@@ -277,8 +291,7 @@ mod tests {
         config(&plan, firelens, METADATA)
     }
 
-    /// The sections of the ECS agent in its order (`firelensconfig_unix_test.go`); options keep the
-    /// order of the definition.
+    /// The sections and options of the ECS agent in its order (`firelensconfig_unix_test.go`).
     #[test]
     fn the_configuration_of_fluent_bit() {
         let expected = "
@@ -296,10 +309,6 @@ mod tests {
     Tag firelens-healthcheck
     Listen 127.0.0.1
     Port 8877
-
-[OUTPUT]
-    Name null
-    Match firelens-healthcheck
 
 [FILTER]
     Name grep
@@ -321,10 +330,14 @@ mod tests {
 @INCLUDE /extra.conf
 
 [OUTPUT]
+    Name null
+    Match firelens-healthcheck
+
+[OUTPUT]
     Name datadog
     Match app-firelens*
-    region us-west-2
     apikey ${apikey_1}
+    region us-west-2
 ";
         let file = r#""config-file-type": "file", "config-file-value": "/extra.conf""#;
         assert_eq!(whole("fluentbit", "bridge", r#""Name": "datadog""#, file), expected);
@@ -362,11 +375,47 @@ mod tests {
 
 <match app-firelens**>
     @type kinesis_firehose
-    region us-west-2
     apikey "#{ENV['apikey_1']}"
+    region us-west-2
 </match>
 "##;
         let off = r#""enable-ecs-log-metadata": "false""#;
         assert_eq!(whole("fluentd", "awsvpc", r#""@type": "kinesis_firehose""#, off), expected);
+    }
+
+    #[test]
+    fn without_a_network_of_the_task_there_is_only_the_socket() {
+        for mode in ["host", "none"] {
+            let text = whole("fluentbit", mode, r#""Name": "datadog""#, "");
+            assert_eq!(text.matches("[INPUT]").count(), 1, "{text}");
+            assert!(!text.contains(HEALTH_TAG), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_counts_as_false() {
+        for (text, expected) in [("T", true), ("1", true), ("0", false), ("False", false), ("no", false)] {
+            let option = format!(r#""enable-ecs-log-metadata": "{text}""#);
+            let config = whole("fluentbit", "bridge", r#""Name": "datadog""#, &option);
+            assert_eq!(config.contains("ecs_cluster"), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_output_of_the_routers_own_needs_no_options() {
+        let task = |options: &str| {
+            let text = format!(
+                r#"{{"family": "f", "containerDefinitions": [
+                  {{"name": "router", "image": "r", "memory": 8, "firelensConfiguration": {{"type": "fluentbit"}}}},
+                  {{"name": "app", "image": "a", "memory": 8,
+                    "logConfiguration": {{"logDriver": "awsfirelens", "options": {{{options}}}}}}}]}}"#
+            );
+            crate::ecs::parse(&text)
+        };
+        let plan =
+            task(r#""exclude-pattern": "ok", "log-driver-buffer-limit": "1""#).unwrap().plan().unwrap();
+        let text = config(&plan, router(&plan).unwrap().1, METADATA);
+        assert!(text.contains("Exclude log ok") && text.matches("[OUTPUT]").count() == 1, "{text}");
+        assert!(task(r#""region": "us-west-2""#).is_err());
     }
 }

@@ -4,6 +4,7 @@
 use super::definition::{
     Condition, ContainerDefinition, Findings, NetworkMode, SecretBinding, Spanned, TaskDefinition,
 };
+use super::firelens;
 use super::order::{FIRELENS, start_order};
 use super::plan::waits_in_a_circle;
 use super::valuefrom::{ParameterReference, ValueFrom};
@@ -274,7 +275,7 @@ fn check_routers(task: &TaskDefinition, findings: &Findings) {
             let message = format!("container `{owner}`: {text}");
             Diagnostic::error("ECS0117", message).at(log.driver.span.clone(), "")
         };
-        let Some((_, firelens)) = router else {
+        let Some((_, configuration)) = router else {
             let error = error(
                 "the log driver `awsfirelens` needs a container with firelensConfiguration in the task",
             );
@@ -287,10 +288,12 @@ fn check_routers(task: &TaskDefinition, findings: &Findings) {
                     .help("give it a log driver such as `json-file`"),
             );
         }
-        let (key, kind) = firelens.router.output_key();
+        let (key, kind) = configuration.router.output_key();
         let given =
             log.options.iter().any(|(name, _)| name.value == key || (key == "Name" && name.value == "name"));
-        if !(given || log.options.is_empty() && log.secret_options.is_empty()) {
+        // Without options of an output, the router's own configuration may have it.
+        let for_output = log.options.iter().any(|(name, _)| firelens::is_for_output(&name.value));
+        if !given && (for_output || !log.secret_options.is_empty()) {
             findings.push(error(&format!(
                 "missing output key {key} which is required for firelens configuration of type {kind}"
             )));

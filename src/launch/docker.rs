@@ -128,6 +128,13 @@ impl ContainerRuntime for Docker {
         }
     }
 
+    async fn engine_id(&self) -> Result<Option<String>, RuntimeError> {
+        let gone = |cause| RuntimeError::Unavailable { socket: self.socket.clone(), cause };
+        let info = self.call("read Docker's settings", INSPECT, self.client.info(), gone).await?;
+        let id = info.id.filter(|id| !id.is_empty());
+        Ok(id.map(|id| format!("{id}/{}", info.name.unwrap_or_default())))
+    }
+
     async fn oci_runtimes(&self) -> Result<Vec<String>, RuntimeError> {
         let gone = |cause| RuntimeError::Unavailable { socket: self.socket.clone(), cause };
         let info = self.call("read Docker's settings", INSPECT, self.client.info(), gone).await?;

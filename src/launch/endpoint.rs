@@ -170,6 +170,7 @@ pub(super) async fn grant(
     identity: &TaskIdentity,
     client: &Client,
     role: &str,
+    host: Option<String>,
 ) -> Result<SecretValue, LaunchError> {
     let role_arn = match (role.starts_with("arn:"), &plan.execution_role) {
         (true, _) => role.to_owned(),
@@ -183,6 +184,7 @@ pub(super) async fn grant(
         task_id: identity.task_id.clone(),
         role_arn: role_arn.clone(),
         task_definition: Some(identity.definition()),
+        host,
     };
     client.grant_task_role(&request).await.map_err(|cause| LaunchError::of_role(role_arn, cause))
 }

@@ -22,6 +22,10 @@ pub trait ContainerRuntime: Send + Sync {
     /// Checks that the engine answers and speaks a version that we know.
     fn check(&self) -> impl Future<Output = Result<(), RuntimeError>> + Send;
 
+    /// What tells the engine from others, if it has an id; machines that are copies of each other
+    /// share it, but not their names.
+    fn engine_id(&self) -> impl Future<Output = Result<Option<String>, RuntimeError>> + Send;
+
     /// The names of the OCI runtimes that the engine can run containers with.
     fn oci_runtimes(&self) -> impl Future<Output = Result<Vec<String>, RuntimeError>> + Send;
 

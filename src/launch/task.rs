@@ -362,7 +362,8 @@ impl<R: ContainerRuntime> Launch<'_, R> {
             Some(role) => {
                 // Before the answer: a grant whose answer is lost has to end as well.
                 made.role = true;
-                Some(endpoint::grant(self.plan, self.identity, self.client, role).await?)
+                let host = self.runtime.engine_id().await?;
+                Some(endpoint::grant(self.plan, self.identity, self.client, role, host).await?)
             }
             None => None,
         };

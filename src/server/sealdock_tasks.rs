@@ -1,27 +1,29 @@
 //! Sealdock's own operations on the roles of tasks: what the launcher and the task endpoint ask.
 
-use super::exchange::{Answer, Exchange, blocking};
+use super::exchange::{Answer, Exchange, Failure, blocking};
 use super::sealdock::no_session;
 use crate::arn::arn;
 use crate::broker::Caller;
 use crate::protocol::Operation;
 use crate::protocol::sealdock::{
     EndTaskRequest, EndTaskResponse, GetTaskCredentialsRequest, GetTaskCredentialsResponse,
-    GrantTaskRoleRequest, GrantTaskRoleResponse, not_found,
+    GrantTaskRoleRequest, GrantTaskRoleResponse, LostTasks, not_found,
 };
 use crate::vault::NewTaskRole;
-use serde_json::json;
+use serde_json::{Value, json};
 
 pub(super) async fn grant(exchange: &mut Exchange<'_>) -> Answer {
     let request = GrantTaskRoleRequest::decode(exchange.body)?;
     exchange.context.parameters = Some(json!({
         "taskId": request.task_id, "roleArn": request.role_arn, "taskDefinition": request.task_definition,
+        "host": request.host,
     }));
     let caller = exchange.context.caller.as_ref();
     let new = NewTaskRole {
         task_id: &request.task_id,
         role: &request.role_arn,
         task_definition: request.task_definition.as_deref(),
+        host: request.host.as_deref(),
         by: caller.map_or("", |caller| &*caller.arn),
         made_with: caller.and_then(Caller::access_key_id),
     };
@@ -57,10 +59,29 @@ pub(super) async fn credentials(exchange: &mut Exchange<'_>) -> Answer {
 }
 
 pub(super) async fn end(exchange: &mut Exchange<'_>) -> Answer {
-    let request = EndTaskRequest::decode(exchange.body)?;
-    exchange.context.parameters = Some(json!({ "taskId": request.task_id }));
+    match EndTaskRequest::decode(exchange.body)? {
+        EndTaskRequest::Task(task_id) => {
+            let shown = json!({ "taskId": task_id });
+            end_one(exchange, shown, &task_id).await?;
+        }
+        EndTaskRequest::Lost(LostTasks { host, present, after }) => {
+            exchange.context.parameters =
+                Some(json!({ "host": host, "presentTaskIds": present, "afterSeconds": after.as_secs() }));
+            let _permit = exchange.authorize(&Operation::EndTask.action(), "*", "*").await?;
+            for task_id in exchange.broker.lost_tasks(&host, &present, after) {
+                let shown = json!({ "taskId": task_id, "host": host });
+                end_one(exchange, shown, &task_id).await?;
+            }
+        }
+    }
+    exchange.answer(&EndTaskResponse)
+}
+
+/// Each end is on record by itself, so that it is found with its task.
+async fn end_one(exchange: &mut Exchange<'_>, shown: Value, task_id: &str) -> Result<(), Failure> {
+    exchange.context.parameters = Some(shown);
     let permit = exchange.authorize(&Operation::EndTask.action(), "*", "*").await?;
     let by = exchange.context.caller.as_ref().map_or("", |caller| &*caller.arn);
-    blocking(|| exchange.broker.end_task(&permit, &request.task_id, by)).map_err(|e| super::internal(&e))?;
-    exchange.answer(&EndTaskResponse)
+    blocking(|| exchange.broker.end_task(&permit, task_id, by)).map_err(|e| super::internal(&e))?;
+    Ok(())
 }

@@ -25,6 +25,9 @@ pub struct TaskRoleRecord {
     pub role: String,
     /// `family:revision`, if the launcher said.
     pub task_definition: Option<String>,
+    /// Id of the engine that has its containers, if the launcher said.
+    #[serde(default)]
+    pub host: Option<String>,
     /// When it was granted.
     pub granted: Timestamp,
     /// ARN of who passed the role.
@@ -59,6 +62,7 @@ impl TaskRoles<'_> {
             task_id: new.task_id.to_owned(),
             role: new.role.to_owned(),
             task_definition: new.task_definition.map(str::to_owned),
+            host: new.host.map(str::to_owned),
             granted: self.0.now(),
             by: new.by.to_owned(),
             made_with: new.made_with.map(str::to_owned),
@@ -107,6 +111,8 @@ pub struct NewTaskRole<'a> {
     pub role: &'a str,
     /// `family:revision`.
     pub task_definition: Option<&'a str>,
+    /// Id of the engine that has its containers.
+    pub host: Option<&'a str>,
     /// ARN of who passes the role.
     pub by: &'a str,
     /// The access key that passes it.

@@ -2,6 +2,8 @@
 
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -292,6 +294,50 @@ class TestLife:
             assert time.monotonic() < limit, events
             time.sleep(0.5)
 
+    def test_containers_that_vanish_while_nobody_looks_are_noticed_by_the_next_endpoint(
+        self, broker, endpoint, task, family, image, tmp_path
+    ):
+        """Launcher killed, endpoint down, container removed: all that is left is the broker's grant."""
+        run = task("run", definition(family, image, WAIT), "--detach")
+        kept = task("run", definition(family, image, WAIT), "--detach")
+        assert run.returncode == kept.returncode == 0, run.stderr + kept.stderr
+        lost, kept = run.stdout.strip(), kept.stdout.strip()
+        container, variables = environment_of(lost)
+        found = json.loads(get(LINK_LOCAL + variables["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"])[2])
+        still = LINK_LOCAL + environment_of(kept)[1]["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"]
+        listed = json.loads(brokers.sealdock("task", "ps", "--json").stdout)
+        (supervisor,) = [row["supervisorPid"] for row in listed if row["taskId"] == lost]
+        os.kill(supervisor, signal.SIGKILL)
+        assert endpoint.stop() == 0
+        docker("rm", "--force", container)
+        secrets = boto3.session.Session().client(
+            "secretsmanager", endpoint_url=broker.plain, region_name=REGION, config=conftest.ONCE,
+            aws_access_key_id=found["AccessKeyId"], aws_secret_access_key=found["SecretAccessKey"],
+            aws_session_token=found["Token"],
+        )  # fmt: skip
+        secrets.get_secret_value(SecretId="own")
+
+        def ended():
+            events = brokers.sealdock("audit", "search", "--data", broker.directory, "--task", lost, "--json", "--limit", "1000").stdout
+            return "EndTask" in events
+
+        patient = Endpoint(broker, tmp_path / "patient")
+        time.sleep(5)
+        assert not ended(), "it might be a launch"
+        assert patient.stop() == 0
+        second = Endpoint(broker, tmp_path / "second", "--launch-seconds", "1")
+        limit = time.monotonic() + 20
+        while not ended():
+            assert time.monotonic() < limit
+            time.sleep(0.3)
+        with pytest.raises(botocore.exceptions.ClientError, match="ExpiredToken"):
+            secrets.get_secret_value(SecretId="own")
+        assert get(still)[0] == 200, "what is here lives on"
+        assert brokers.sealdock("task", "stop", kept, "--socket", broker.socket).returncode == 0
+        assert second.stop() == 0
+        endpoint.start()
+        endpoint.wait_until(lambda text: text.count("listening on ") >= 1)
+
     def test_a_broker_that_is_away_is_told_from_an_unknown_id(self, broker, endpoint, running):
         url = LINK_LOCAL + running[2]["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"]
         before = json.loads(get(url)[2])
@@ -323,6 +369,44 @@ class TestAnswers:
         status, headers, body = get(LINK_LOCAL + path)
         assert (status, headers["Content-Type"]) == (400, "application/json")
         assert body == json.dumps({"code": code, "message": message, "HTTPErrorCode": 400}, separators=(",", ":"))
+
+    def test_paths_and_ids_are_only_what_they_say(self, endpoint, running):
+        """Guesses and tricks around a path that exists, and around another task's."""
+        _, _, variables = running
+        path = variables["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"]
+        id_ = path.rsplit("/", 1)[1]
+        assert get(LINK_LOCAL + path)[0] == 200
+        for other in (
+            path[:-1], path + "0", path.upper(), path + "%00", path + "/", path + "/..", path + "%2F", f"/v2/credentials//{id_}/x",
+            f"/v2/credentials/..%2F{id_}", f"/v2/credentials/{id_}%20", f"/v2/credentials/{id_}*", "/v2/credentials/*", "/v2/credentials/%25",
+            "/v1/credentials?ID=" + id_, f"/v1/credentials?id={id_}x", f"/v1/credentials?id=&id={id_}", f"/v1/credentials?id=x&id={id_}",
+            f"/v2/credentials/{'a' * 9000}", f"/v2/credentials?id={id_}", f"/v3/credentials/{id_}", f"/v4/{id_}", f"/v4/{id_}/task",
+        ):  # fmt: skip
+            status, _, body = get(LINK_LOCAL + other)
+            assert status in (400, 404, 414, 431) and "SecretAccessKey" not in body, other
+        for header in ("", "Basic " + id_, f"{id_},{id_}", id_[:-1], "*"):
+            status, _, body = get(f"{LINK_LOCAL}/v2/credentials", Authorization=header)
+            assert status in (400, 404) and "SecretAccessKey" not in body, header
+
+    def test_slow_and_broken_clients_do_not_hold_up_others(self, endpoint, running):
+        url = LINK_LOCAL + running[2]["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"]
+        held = [socket.create_connection(("169.254.170.2", 80)) for _ in range(300)]
+        for connection in held[::2]:
+            connection.sendall(b"GET /v2/credentials/x HTTP/1.1\r\nX: ")
+        for sent in (b"\x16\x03\x01", b"GET\r\n\r\n", b"GET / HTTP/1.1\r\n" + b"X: a\r\n" * 500 + b"\r\n"):
+            with socket.create_connection(("169.254.170.2", 80)) as broken:
+                broken.sendall(sent)
+        begun = time.monotonic()
+        assert get(url)[0] == 200 and time.monotonic() - begun < 5
+        for connection in held:
+            connection.settimeout(15)
+            try:
+                while connection.recv(4096):
+                    pass
+            except ConnectionError:
+                pass
+            connection.close()
+        assert get(url)[0] == 200
 
     def test_other_paths_are_not_found(self, endpoint):
         for path in ("/", "/v2/credentials", "/metrics", "/v2"):

@@ -207,7 +207,7 @@ class TestLogs:
         logs = brokers.sealdock("task", "logs", task_id, "--container", "router")
         assert logs.returncode == 0, logs.stderr
         config = "\n".join(lines_of(logs, "router"))
-        assert "[OUTPUT]\n    Name datadog\n    Match app-firelens*\n    provider ecs\n    apikey ${apikey_1}" in config
+        assert "[OUTPUT]\n    Name datadog\n    Match app-firelens*\n    apikey ${apikey_1}\n    provider ecs" in config
         assert f"ecs_task_definition {family}:0" in config and "key canary-8f1d-token" in config
         inspected = docker("inspect", *[one for one in containers(family)])
         app = [one for one in json.loads(inspected) if one["Config"]["Labels"]["com.amazonaws.ecs.container-name"] == "app"]

@@ -97,7 +97,14 @@ fn permit(broker: &Broker, action: &str, resource: &str) -> Permit {
 
 fn grant(broker: &Broker, task_id: &str, made_with: Option<&str>) -> Result<SecretValue, SessionError> {
     let passed = block_on(broker.pass_task_role(&context(broker), ROLE, task_id))?;
-    let new = NewTaskRole { task_id, role: ROLE, task_definition: None, by: "arn", made_with };
+    let new = NewTaskRole {
+        task_id,
+        role: ROLE,
+        task_definition: None,
+        host: Some("engine"),
+        by: "arn",
+        made_with,
+    };
     Ok(broker.grant_task_role(passed, new).unwrap())
 }
 
@@ -176,6 +183,31 @@ fn the_end_of_a_task_ends_its_credentials_for_good() {
 }
 
 #[test]
+fn what_an_engine_has_lost_is_told_from_launches_and_from_other_engines() {
+    let house = House::new();
+    let broker = house.open();
+    for task in ["lost", "here", "lost"] {
+        grant(&broker, task, None).unwrap();
+    }
+    let minutes = SignedDuration::from_mins;
+    let lost = |host: &str, here: &[&str]| {
+        let here: Vec<String> = here.iter().map(|task| (*task).to_owned()).collect();
+        broker.lost_tasks(host, &here, minutes(5))
+    };
+    assert!(lost("engine", &[]).is_empty(), "all of them may be launches");
+    house.clock.advance(minutes(6));
+    grant(&broker, "launched", None).unwrap();
+    assert_eq!(lost("engine", &["here", "unknown"]), ["lost"]);
+    assert!(lost("another", &[]).is_empty());
+    house.clock.advance(-minutes(60));
+    assert!(lost("engine", &[]).is_empty(), "a clock that was set back ends nothing");
+    house.clock.advance(minutes(60));
+    let end = permit(&broker, "sealdock:EndTask", "*");
+    broker.end_task(&end, "lost", "arn").unwrap();
+    assert!(lost("engine", &["here"]).is_empty());
+}
+
+#[test]
 fn revoked_sessions_are_not_handed_out_again() {
     let house = House::new();
     let broker = house.open();
@@ -187,6 +219,20 @@ fn revoked_sessions_are_not_handed_out_again() {
     assert_ne!(key(&broker, &id).0, first.0, "a new session of the role may be had");
     broker.vault().revocations().revoke(Subject::AccessKey("ASIALAUNCHERLAUNCHER".into()), "arn").unwrap();
     assert!(broker.task_role(&id).is_none(), "what was granted with revoked credentials is over");
+}
+
+#[test]
+fn a_session_that_is_revoked_is_over_also_when_the_clock_is_set_back() {
+    let house = House::new();
+    let broker = house.open();
+    let id = grant(&broker, "task", None).unwrap();
+    let session = get(&broker, &broker.task_role(&id).unwrap()).unwrap();
+    house.clock.advance(-SignedDuration::from_mins(5));
+    assert!(is_good(&broker, &session));
+    let subject = Subject::AccessKey(session.claims.access_key_id.clone());
+    broker.vault().revocations().revoke(subject, "arn").unwrap();
+    assert!(!is_good(&broker, &session));
+    assert_ne!(key(&broker, &id).0, session.claims.access_key_id, "nor is it handed out again");
 }
 
 #[test]

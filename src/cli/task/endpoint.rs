@@ -7,6 +7,7 @@ use crate::cli::output::say;
 use crate::cli::running::{log_to_stderr, runtime, until_stopped};
 use crate::endpoint::task::{self, HostAddress};
 use clap::Args;
+use jiff::SignedDuration;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
@@ -15,6 +16,9 @@ pub(crate) struct EndpointArguments {
     /// 169.254.170.2:80, or a loopback address for tasks in the host's network
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "169.254.170.2:80")]
     listen: SocketAddr,
+    /// A task without containers is over so long after it was granted its role, 0 to 86400
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(i64).range(0..=86_400))]
+    launch_seconds: i64,
     #[command(flatten)]
     broker: BrokerArguments,
     #[command(flatten)]
@@ -32,7 +36,8 @@ pub(super) fn run(arguments: &EndpointArguments) -> Result<ExitCode, Failure> {
             HostAddress::listen(arguments.listen).await.map_err(|e| Failure::new(2, e))?;
         let address = listener.local_addr().map_err(|e| Failure::new(2, e))?;
         say(format_args!("listening on http://{address}"));
-        task::serve(listener, client, docker, stop).await;
+        let launch = SignedDuration::from_secs(arguments.launch_seconds);
+        task::serve(listener, client, docker, launch, stop).await;
         Ok(ExitCode::SUCCESS)
     })
 }

@@ -106,7 +106,15 @@ pub(super) fn firelens(node: &Node, owner: &str, findings: &Findings) -> Option<
     fields.finish();
     let mut firelens = Firelens { router: router?, metadata: true, config: None, span: node.span.clone() };
     let option = |wanted: &str| options.iter().find(|(name, _)| name.value == wanted);
-    firelens.metadata = option("enable-ecs-log-metadata").is_none_or(|(_, value)| value != "false");
+    if let Some((name, value)) = option("enable-ecs-log-metadata") {
+        firelens.metadata = go_bool(value).unwrap_or_else(|| {
+            let message = format!(
+                "{owner}: firelensConfiguration: `{value}` is neither true nor false, and counts as false"
+            );
+            findings.push(Diagnostic::warning("ECS0009", message).at(name.span.clone(), ""));
+            false
+        });
+    }
     let error = |span: &Range<usize>, message: &str| {
         findings.push(
             Diagnostic::error("ECS0009", format!("{owner}: firelensConfiguration: {message}"))
@@ -130,6 +138,15 @@ pub(super) fn firelens(node: &Node, owner: &str, findings: &Findings) -> Option<
         error(&name.span, &format!("unknown option `{}`; there are {}", name.value, known.join(", ")));
     }
     Some(firelens)
+}
+
+/// A truth value in the spellings that the ECS agent's language takes.
+fn go_bool(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
+        _ => None,
+    }
 }
 
 pub(super) fn log_configuration(node: &Node, owner: &str, findings: &Findings) -> Option<LogConfiguration> {

@@ -26,6 +26,7 @@ use crate::client::Client;
 use crate::launch::Docker;
 use crate::launch::endpoint::SERVER;
 use ::http::{HeaderValue, StatusCode};
+use jiff::SignedDuration;
 use metadata::{Subject, Version};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -52,10 +53,17 @@ pub struct TaskEndpoint {
     rates: Rates,
 }
 
-/// Serves until `stop` ends.
-pub async fn serve(listener: TcpListener, client: Client, docker: Docker, stop: impl Future<Output = ()>) {
+/// Serves until `stop` ends. A task that has no containers `launch` after it was granted its role
+/// is over.
+pub async fn serve(
+    listener: TcpListener,
+    client: Client,
+    docker: Docker,
+    launch: SignedDuration,
+    stop: impl Future<Output = ()>,
+) {
     let client = client.with_attempt_time(Duration::from_secs(5));
-    let watching = watch::end_with_their_tasks(client.clone(), docker.clone());
+    let watching = watch::end_with_their_tasks(client.clone(), docker.clone(), launch);
     let endpoint = TaskEndpoint { client, docker, rates: Rates::new(PER_SECOND, BURST) };
     tokio::select! {
         () = http::serve(listener, LIMITS, Arc::new(endpoint), stop) => {}

@@ -4,29 +4,51 @@
 //! launcher was killed, is noticed here. What was not running when the endpoint started is asked
 //! for once; the broker does not mind that a task has ended already. Two looks have to agree: by a
 //! restart policy, a launcher starts a container again that has ended.
+//!
+//! What Docker had no trace of when the endpoint started, only the broker knows: it is told now and
+//! then what is here, and ends the tasks of this engine that are not.
 
 use crate::client::Client;
-use crate::launch::{self, Docker, LaunchError, TaskSummary};
+use crate::launch::{self, ContainerRuntime as _, Docker, LaunchError, TaskSummary};
+use crate::protocol::sealdock::LostTasks;
+use jiff::SignedDuration;
 use std::collections::HashSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const INTERVAL: Duration = Duration::from_secs(3);
+/// Between two times that the broker is told which tasks are here.
+const TOLD: Duration = Duration::from_mins(15);
 
-/// Never ends.
-pub(super) async fn end_with_their_tasks(client: Client, docker: Docker) {
+/// Never ends. A task may be without containers for `launch` after it was granted its role.
+pub(super) async fn end_with_their_tasks(client: Client, docker: Docker, launch: SignedDuration) {
     let mut known = Known::default();
+    let mut told: Option<Instant> = None;
     let mut ticks = tokio::time::interval(INTERVAL);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         // Docker that does not answer says nothing about tasks.
         let Ok(tasks) = launch::list(&docker).await else { continue };
+        if told.is_none_or(|at| at.elapsed() >= TOLD) {
+            end_lost(&client, &docker, &tasks, launch).await;
+            told = Some(Instant::now());
+        }
         let with_role = tasks.iter().filter(|task| task.has_role);
         for task in known.over(with_role.map(|task| (task.task_id.as_str(), lives(task)))) {
             if end(&client, &task).await {
                 known.ended(task);
             }
         }
+    }
+}
+
+/// Ends what this engine has lost.
+async fn end_lost(client: &Client, docker: &Docker, tasks: &[TaskSummary], after: SignedDuration) {
+    // One without an id of its own cannot be told from others.
+    let Ok(Some(host)) = docker.engine_id().await else { return };
+    let present = tasks.iter().map(|task| task.task_id.clone()).collect();
+    if let Err(error) = client.end_lost_tasks(LostTasks { host, present, after }).await {
+        tracing::error!(%error, "tasks without containers could not be ended");
     }
 }
 

@@ -32,7 +32,7 @@ pub use sessions::{
 };
 pub use task_roles::{
     EndTaskRequest, EndTaskResponse, GetTaskCredentialsRequest, GetTaskCredentialsResponse,
-    GrantTaskRoleRequest, GrantTaskRoleResponse,
+    GrantTaskRoleRequest, GrantTaskRoleResponse, LostTasks,
 };
 
 use super::error::{ApiError, TextKey};

@@ -7,7 +7,7 @@ use crate::protocol::fields::Fields;
 use crate::protocol::rules::{ROLE, SESSION_NAME, Text};
 use crate::protocol::writer::{Encode, Object, Sink};
 use crate::secret::SecretValue;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 
 /// A task id, which is also the name of the task's sessions.
@@ -25,6 +25,8 @@ pub struct GrantTaskRoleRequest {
     pub role_arn: String,
     /// `family:revision` or the family, for the audit trail.
     pub task_definition: Option<String>,
+    /// Id of the engine that has the containers; see [`EndTaskRequest::Lost`].
+    pub host: Option<String>,
 }
 
 impl GrantTaskRoleRequest {
@@ -38,6 +40,7 @@ impl GrantTaskRoleRequest {
             task_id: fields.required_text("TaskId", TASK)?,
             role_arn: fields.required_text("RoleArn", Text::length(20, 2048).matching(&ROLE))?,
             task_definition: fields.text("TaskDefinition", LABEL)?,
+            host: fields.text("Host", LABEL)?,
         };
         fields.finish(request)
     }
@@ -48,6 +51,7 @@ impl Encode for GrantTaskRoleRequest {
         object.text("TaskId", &self.task_id);
         object.text("RoleArn", &self.role_arn);
         object.optional_text("TaskDefinition", self.task_definition.as_deref());
+        object.optional_text("Host", self.host.as_deref());
     }
 }
 
@@ -151,10 +155,26 @@ impl Encode for GetTaskCredentialsResponse {
 
 /// Takes the roles of a task away and ends its sessions, for good.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EndTaskRequest {
-    /// The task.
-    pub task_id: String,
+pub enum EndTaskRequest {
+    /// This task.
+    Task(String),
+    /// Those that an engine has lost: it has no container of theirs, neither running nor ended.
+    Lost(LostTasks),
 }
+
+/// What an engine has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LostTasks {
+    /// Its id.
+    pub host: String,
+    /// The tasks that it has containers of.
+    pub present: Vec<String>,
+    /// For so long after the grant a task may be without containers, since it is being launched.
+    pub after: SignedDuration,
+}
+
+/// A grant comes after pulls and reads, so that a container follows soon.
+const LAUNCH: SignedDuration = SignedDuration::from_mins(5);
 
 impl EndTaskRequest {
     /// Reads the request body.
@@ -163,14 +183,29 @@ impl EndTaskRequest {
     /// `SerializationException`, `ValidationException`.
     pub fn decode(body: &[u8]) -> Result<Self, ApiError> {
         let mut fields = Fields::parse(body)?;
-        let request = Self { task_id: fields.required_text("TaskId", TASK)? };
+        let task = fields.text("TaskId", TASK)?;
+        let host = fields.text("Host", LABEL)?;
+        let present = fields.texts("PresentTaskIds", (0, 10_000), TASK)?.unwrap_or_default();
+        let after = fields.integer("AfterSeconds", 0, 86_400)?.map_or(LAUNCH, SignedDuration::from_secs);
+        let request = match (task, host) {
+            (Some(_), Some(_)) => return Err(ApiError::validation("TaskId and Host exclude each other.")),
+            (task, None) => Self::Task(fields.demand("TaskId", task)?),
+            (None, Some(host)) => Self::Lost(LostTasks { host, present, after }),
+        };
         fields.finish(request)
     }
 }
 
 impl Encode for EndTaskRequest {
     fn members<S: Sink>(&self, object: &mut Object<'_, S>) {
-        object.text("TaskId", &self.task_id);
+        match self {
+            Self::Task(task_id) => object.text("TaskId", task_id),
+            Self::Lost(lost) => {
+                object.text("Host", &lost.host);
+                object.texts("PresentTaskIds", &lost.present);
+                object.integer("AfterSeconds", lost.after.as_secs());
+            }
+        }
     }
 }
 
@@ -189,6 +224,7 @@ mod tests {
             task_id: "0af3".into(),
             role_arn: "arn:aws:iam::111122223333:role/app".into(),
             task_definition: None,
+            host: Some("engine".into()),
         };
         assert_eq!(GrantTaskRoleRequest::decode(&request.encode()).unwrap(), request);
         let id = || SecretValue::from("id".to_owned());
@@ -218,5 +254,16 @@ mod tests {
         let error = GetTaskCredentialsRequest::decode(long.as_bytes()).unwrap_err();
         assert!(!error.message.contains("xxx"), "{}", error.message);
         assert!(EndTaskRequest::decode(br#"{"TaskId": "a/b"}"#).is_err());
+    }
+
+    #[test]
+    fn one_task_ends_or_those_that_an_engine_has_lost() {
+        let lost = LostTasks { host: "h".into(), present: vec!["0af3".into()], after: LAUNCH };
+        for request in [EndTaskRequest::Task("0af3".into()), EndTaskRequest::Lost(lost)] {
+            assert_eq!(EndTaskRequest::decode(&request.encode()).unwrap(), request);
+        }
+        for wrong in [&br#"{}"#[..], br#"{"TaskId": "ab", "Host": "h"}"#, br#"{"PresentTaskIds": []}"#] {
+            assert!(EndTaskRequest::decode(wrong).is_err());
+        }
     }
 }
