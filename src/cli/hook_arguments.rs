@@ -2,10 +2,9 @@
 //! program that other engines call (`sealdock install wrapper`).
 
 use super::Failure;
+use super::hook_program::HookProgram;
 use super::output::{say, tell};
 use clap::{Args, ValueEnum};
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -53,12 +52,21 @@ enum ImageArgument {
 }
 
 impl HookArguments {
+    /// The program for engines, to be written to `path`.
+    pub(super) fn program(&self, path: &Path) -> Result<HookProgram, Failure> {
+        let is_exec = matches!(self.exec, ExecArgument::Inject);
+        let commands: &[&str] = if is_exec { &["create", "run", "exec"] } else { &["create", "run"] };
+        let runc = self.runc.as_ref().map_or_else(|| "runc".into(), |runc| runc.display().to_string());
+        HookProgram::new(path, &self.command_line()?, commands, &runc)
+    }
+
     /// This program, and the words up to the dashes after which runc's come.
-    pub(super) fn command_line(&self) -> Result<(String, Vec<String>), Failure> {
+    fn command_line(&self) -> Result<Vec<String>, Failure> {
         let program =
             std::env::current_exe().map_err(|e| Failure::new(2, format!("cannot find this program: {e}")))?;
         let socket = self.socket()?.display().to_string();
-        let mut words = vec!["runtime-hook".to_owned(), "--socket".to_owned(), socket];
+        let mut words =
+            vec![program.display().to_string(), "runtime-hook".to_owned(), "--socket".to_owned(), socket];
         let mut add = |option: &str, value: String| words.extend([option.to_owned(), value]);
         if let Some(role) = &self.execution_role {
             add("--execution-role", role.clone());
@@ -79,7 +87,7 @@ impl HookArguments {
             add("--timeout", self.timeout.to_string());
         }
         words.push("--".to_owned());
-        Ok((program.display().to_string(), words))
+        Ok(words)
     }
 
     pub(super) fn note_missing_broker(&self) {
@@ -107,45 +115,10 @@ pub(crate) struct WrapperArguments {
 
 impl WrapperArguments {
     pub(super) fn install(&self) -> Result<ExitCode, Failure> {
-        let (program, words) = self.hook.command_line()?;
-        let words: Vec<String> = std::iter::once(&program).chain(&words).map(|word| quoted(word)).collect();
-        let text = format!(
-            "#!/bin/sh\n# The runtime hook in front of runc, as `sealdock install wrapper` wrote it.\nexec {} \"$@\"\n",
-            words.join(" ")
-        );
+        self.hook.program(&self.file)?.write()?;
         let shown = self.file.display();
-        write(&self.file, &text).map_err(|e| Failure::new(2, format!("cannot write `{shown}`: {e}")))?;
         say(format_args!("`{shown}` is the runtime hook"));
         self.hook.note_missing_broker();
         Ok(ExitCode::SUCCESS)
-    }
-}
-
-/// A word for the shell.
-fn quoted(word: &str) -> String {
-    format!("'{}'", word.replace('\'', r"'\''"))
-}
-
-/// In one step: an engine may be about to run the old one.
-fn write(path: &Path, text: &str) -> std::io::Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".sealdock-new");
-    let temporary = path.with_file_name(name);
-    let mut file =
-        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o755).open(&temporary)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    drop(file);
-    std::fs::rename(&temporary, path)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_stay_words_for_the_shell() {
-        assert_eq!(quoted("/run/a b.sock"), "'/run/a b.sock'");
-        assert_eq!(quoted("it's $HOME"), r"'it'\''s $HOME'");
     }
 }

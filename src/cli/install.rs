@@ -1,16 +1,18 @@
 //! `sealdock install docker` and `uninstall docker`: the runtime hook in Docker's own
 //! configuration.
 //!
-//! The file is replaced in one step, Docker is told to read it again without a
-//! restart, and then asked whether it did. If it did not, the file is put back, so
-//! that Docker's next start does not stumble over it.
+//! The program that Docker is to call is written first. Then the file is replaced in
+//! one step, Docker is told to read it again without a restart, and asked whether it
+//! did. If it did not, both are put back, so that Docker's next start does not
+//! stumble over it.
 
 use super::Failure;
 use super::broker::block_on;
 use super::hook_arguments::{HookArguments, WrapperArguments};
+use super::hook_program::HookProgram;
 use super::output::say;
 use crate::diagnostic::render_all;
-use crate::launch::{ContainerRuntime, Docker, RuntimeEntry, register, unregister};
+use crate::launch::{ContainerRuntime, Docker, RuntimeEntry, register, registered, unregister};
 use clap::{Args, Subcommand};
 use rustix::process::{Pid, Signal};
 use std::io::Write;
@@ -67,9 +69,15 @@ pub(crate) struct InstallArguments {
     docker: DockerConfig,
     #[command(flatten)]
     hook: HookArguments,
+    /// Program to write, which Docker calls in place of runc [default: /usr/local/bin/NAME-runc]
+    #[arg(long, value_name = "FILE")]
+    program: Option<PathBuf>,
     /// Make it the default runtime, as Docker Swarm needs it: its services cannot name a runtime
     #[arg(long)]
     default: bool,
+    /// Also if there are containers of an earlier registration that Docker cannot stop afterwards
+    #[arg(long)]
+    force: bool,
 }
 
 #[derive(Debug, Args)]
@@ -89,47 +97,70 @@ pub(crate) fn install(command: &InstallCommand) -> Result<ExitCode, Failure> {
 }
 
 fn install_docker(arguments: &InstallArguments) -> Result<ExitCode, Failure> {
-    let (program, words) = arguments.hook.command_line()?;
+    let name = &arguments.docker.name;
+    let path = arguments.program.clone().unwrap_or_else(|| format!("/usr/local/bin/{name}-runc").into());
+    let program = arguments.hook.program(&path)?;
     let entry = RuntimeEntry {
-        name: arguments.docker.name.clone(),
-        path: program,
-        arguments: words,
+        name: name.clone(),
+        path: program.path().display().to_string(),
         is_default: arguments.default,
     };
     let change = |text: &str| register(text, &entry).map(Some);
-    match apply(&arguments.docker, change, true)? {
-        Applied::Printed => {}
-        Applied::Unchanged => say(format_args!("runtime `{}` is registered already", entry.name)),
-        Applied::Written => say(format_args!("runtime `{}` is registered with Docker", entry.name)),
+    if arguments.docker.dry_run {
+        apply(&arguments.docker, change, true)?;
+        return Ok(ExitCode::SUCCESS);
     }
-    if !arguments.docker.dry_run {
-        arguments.hook.note_missing_broker();
+    // Docker keeps a script of its own for a runtime with arguments, and removes it with them.
+    let earlier = std::fs::read_to_string(&arguments.docker.config).unwrap_or_default();
+    if !arguments.force && registered(&earlier, name).is_some_and(|(_, has_arguments)| has_arguments) {
+        refuse_users(&arguments.docker, "Docker could not stop them any more")?;
     }
+    let is_new = program.write()?;
+    let applied = apply(&arguments.docker, change, true).inspect_err(|_| program.restore())?;
+    if is_new || matches!(applied, Applied::Written) {
+        say(format_args!("runtime `{name}` is registered with Docker, as `{}`", entry.path));
+    } else {
+        say(format_args!("runtime `{name}` is registered already"));
+    }
+    arguments.hook.note_missing_broker();
     Ok(ExitCode::SUCCESS)
+}
+
+/// Fails if there are containers that were made for the runtime.
+fn refuse_users(docker: &DockerConfig, why: &str) -> Result<(), Failure> {
+    let engine = Docker::connect(docker.docker_host.as_deref()).map_err(|e| Failure::new(2, e))?;
+    let users = block_on(engine.containers_of(&docker.name))?.map_err(|e| Failure::new(2, e))?;
+    if users.is_empty() {
+        return Ok(());
+    }
+    let (count, name, list) = (users.len(), &docker.name, users.join(", "));
+    Err(Failure::new(
+        2,
+        format!(
+            "{count} containers were made for the runtime `{name}`, and {why}: {list}; remove them, or use --force"
+        ),
+    ))
 }
 
 pub(crate) fn uninstall(command: &UninstallCommand) -> Result<ExitCode, Failure> {
     let UninstallCommand::Docker(arguments) = command;
     let name = &arguments.docker.name;
     if !arguments.force && !arguments.docker.dry_run {
-        let docker =
-            Docker::connect(arguments.docker.docker_host.as_deref()).map_err(|e| Failure::new(2, e))?;
-        let users = block_on(docker.containers_of(name))?.map_err(|e| Failure::new(2, e))?;
-        if !users.is_empty() {
-            return Err(Failure::new(
-                2,
-                format!(
-                    "{} containers were made for the runtime `{name}` and would not start again: {}; remove them, or use --force",
-                    users.len(),
-                    users.join(", ")
-                ),
-            ));
-        }
+        refuse_users(&arguments.docker, "they would not start again")?;
     }
+    let earlier = std::fs::read_to_string(&arguments.docker.config).unwrap_or_default();
     match apply(&arguments.docker, |text| unregister(text, name), false)? {
         Applied::Printed => {}
         Applied::Unchanged => say(format_args!("runtime `{name}` is not registered")),
-        Applied::Written => say(format_args!("runtime `{name}` is not registered with Docker any more")),
+        Applied::Written => {
+            say(format_args!("runtime `{name}` is not registered with Docker any more"));
+            // Containers that run under it are stopped by it, and without a reload Docker still calls it.
+            let is_used = arguments.force || arguments.docker.no_reload;
+            if let Some((program, _)) = registered(&earlier, name).filter(|_| !is_used) {
+                HookProgram::remove(program.as_ref())
+                    .map_err(|e| Failure::new(2, format!("cannot remove `{program}`: {e}")))?;
+            }
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -22,6 +22,7 @@ mod coverage;
 mod detach;
 mod dev;
 mod hook_arguments;
+mod hook_program;
 mod init;
 mod install;
 mod key;

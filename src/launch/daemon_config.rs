@@ -1,7 +1,7 @@
 //! Docker's `daemon.json`, changed in one place and otherwise kept byte for byte.
 //!
 //! ```json
-//! {"runtimes": {"sealdock": {"path": "/usr/local/bin/sealdock", "runtimeArgs": ["runtime-hook", "--"]}}}
+//! {"runtimes": {"sealdock": {"path": "/usr/local/bin/sealdock-runc"}}}
 //! ```
 //!
 //! Docker keeps what a reload does not mention. Taken away, the runtime therefore
@@ -27,8 +27,6 @@ pub struct RuntimeEntry {
     pub name: String,
     /// The program.
     pub path: String,
-    /// What it is called with, before the words for runc.
-    pub arguments: Vec<String>,
     /// Whether containers that name no runtime get this one.
     pub is_default: bool,
 }
@@ -38,7 +36,7 @@ pub struct RuntimeEntry {
 /// # Errors
 /// The text is not JSON, or its `runtimes` are no object.
 pub fn register(text: &str, entry: &RuntimeEntry) -> Result<String, Diagnostic> {
-    let runtime = json!({ "path": entry.path, "runtimeArgs": entry.arguments });
+    let runtime = json!({ "path": entry.path });
     let text = if text.trim().is_empty() { "{}\n" } else { text };
     let root = object(text)?;
     let text = match root.get("runtimes") {
@@ -77,6 +75,14 @@ pub fn unregister(text: &str, name: &str) -> Result<Option<String>, Diagnostic> 
         return Ok(None);
     };
     not_default(&removed(text, runtimes, position), name).map(Some)
+}
+
+/// The program of a runtime that is registered, and whether it has arguments.
+pub fn registered(text: &str, name: &str) -> Option<(String, bool)> {
+    let root = object(text).ok()?;
+    let runtime = &member(root.get("runtimes")?, name)?.value;
+    let path = runtime.get("path")?.string()?.to_owned();
+    Some((path, runtime.get("runtimeArgs").is_some()))
 }
 
 fn not_default(text: &str, name: &str) -> Result<String, Diagnostic> {
@@ -138,8 +144,7 @@ mod tests {
     use super::*;
 
     fn entry(is_default: bool) -> RuntimeEntry {
-        let arguments = vec!["runtime-hook".to_owned(), "--".to_owned()];
-        RuntimeEntry { name: "sealdock".into(), path: "/bin/sealdock".into(), arguments, is_default }
+        RuntimeEntry { name: "sealdock".into(), path: "/bin/sealdock".into(), is_default }
     }
 
     fn value(text: &str) -> Value {
@@ -163,8 +168,7 @@ mod tests {
             for is_default in [false, true] {
                 let new = register(text, &entry(is_default)).unwrap();
                 let mut expected = if text.trim().is_empty() { json!({}) } else { value(text) };
-                expected["runtimes"]["sealdock"] =
-                    json!({"path": "/bin/sealdock", "runtimeArgs": ["runtime-hook", "--"]});
+                expected["runtimes"]["sealdock"] = json!({"path": "/bin/sealdock"});
                 if is_default {
                     expected["default-runtime"] = json!("sealdock");
                 }
@@ -194,6 +198,18 @@ mod tests {
         let gone = unregister(&default, "sealdock").unwrap().unwrap();
         assert_eq!(value(&gone), json!({"runtimes": {}, "default-runtime": "runc"}));
         assert_eq!(value(&register(&default, &entry(false)).unwrap())["default-runtime"], "runc");
+    }
+
+    #[test]
+    fn a_registered_runtime_is_found() {
+        let text = register("{}", &entry(true)).unwrap();
+        assert_eq!(registered(&text, "sealdock"), Some(("/bin/sealdock".into(), false)));
+        let old = r#"{"runtimes":{"sealdock":{"path":"/p","runtimeArgs":["runtime-hook"]}}}"#;
+        assert_eq!(registered(old, "sealdock"), Some(("/p".into(), true)));
+        assert_eq!(
+            (registered(old, "kata"), registered("", "kata"), registered("{", "kata")),
+            (None, None, None)
+        );
     }
 
     #[test]

@@ -47,8 +47,8 @@ pub enum LaunchError {
     NotRecorded(ClientError),
     /// The OCI hook is not registered in Docker.
     #[error(
-        "delivery `runtime` needs the OCI runtime `{runtime}`, which this Docker does not have; register \
-         `sealdock runtime-hook` under \"runtimes\" in /etc/docker/daemon.json and reload Docker"
+        "delivery `runtime` needs the OCI runtime `{runtime}`, which this Docker does not have; \
+         `sealdock install docker` registers it"
     )]
     RuntimeNotRegistered {
         /// The runtime's name.

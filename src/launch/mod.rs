@@ -43,7 +43,7 @@ mod task;
 mod tasks;
 
 pub use cgroup::Hierarchy;
-pub use daemon_config::{RuntimeEntry, register, unregister};
+pub use daemon_config::{RuntimeEntry, register, registered, unregister};
 pub use docker::Docker;
 pub use error::LaunchError;
 pub use events::Event;

@@ -212,9 +212,25 @@ fn the_hook_is_registered_and_taken_back_without_a_restart() {
     ]);
     assert!(code == Some(0) && text.contains("default-runtime"), "{text}");
     assert_eq!(std::fs::read_to_string(&file).unwrap(), before);
-    let (code, text) =
-        run(&["install", "--socket", socket.to_str().unwrap(), "--execution-role", ROLE, "--default"]);
-    assert_eq!(code, Some(0), "{text}");
+    let program = set.directory.path().join("second-runc");
+    let at = program.to_str().unwrap();
+    let install = ["install", "--socket", socket.to_str().unwrap(), "--program", at, "--default"];
+    assert!(!program.exists(), "a dry run has written it");
+    // Docker itself wraps a runtime that has arguments, and could not stop what runs under it any more.
+    let mut earlier = serde_json::from_str::<serde_json::Value>(&before).unwrap();
+    earlier["runtimes"]["second"] = earlier["runtimes"]["sealdock"].clone();
+    std::fs::write(&file, earlier.to_string()).unwrap();
+    set.daemon.reload(|runtimes| runtimes.contains("second"));
+    set.daemon.docker(&["create", "--name", "earlier", "--runtime", "second", IMAGE, "sleep", "1"]);
+    let (code, text) = run(&install);
+    assert!(code == Some(2) && text.contains("earlier") && !program.exists(), "{text}");
+    set.daemon.docker(&["rm", "earlier"]);
+    std::fs::write(&file, &before).unwrap();
+
+    let (code, text) = run(&[&install[..], &["--execution-role", ROLE]].concat());
+    assert!(code == Some(0) && text.contains(&format!("as `{at}`")), "{text}");
+    let (code, text) = run(&[&install[..], &["--execution-role", ROLE]].concat());
+    assert!(code == Some(0) && text.contains("registered already"), "{text}");
     let reference = format!("DB=sealdock:{}", set.reference());
     set.daemon.docker(&[
         "run",
@@ -230,12 +246,15 @@ fn the_hook_is_registered_and_taken_back_without_a_restart() {
         "600",
     ]);
     assert!(set.has("one", &format!("DB={FIRST}")), "the default runtime is not the hook");
+    assert_eq!(set.daemon.docker(&["exec", "one", "sh", "-c", "echo $0 works"]), "sh works");
 
     let (code, text) = run(&["uninstall"]);
     assert!(code == Some(2) && text.contains("1 containers") && text.contains("one"), "{text}");
-    set.daemon.docker(&["rm", "-f", "one"]);
+    assert!(program.exists());
+    set.daemon.docker(&["stop", "-t", "0", "one"]);
+    set.daemon.docker(&["rm", "one"]);
     let (code, text) = run(&["uninstall"]);
-    assert_eq!(code, Some(0), "{text}");
+    assert!(code == Some(0) && !program.exists(), "{text}");
     let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
     let mut expected = value(&before);
     expected["default-runtime"] = "runc".into();
@@ -244,8 +263,12 @@ fn the_hook_is_registered_and_taken_back_without_a_restart() {
     assert!(!runtimes.contains("second"), "{runtimes}");
 
     std::fs::write(&file, "{\"runtimes\": 5,}").unwrap();
-    let (code, text) = run(&["install"]);
-    assert!(code == Some(2) && text.contains("daemon.json:1:"), "{text}");
+    let (code, text) = run(&["install", "--program", at]);
+    assert!(code == Some(2) && text.contains("daemon.json:1:") && !program.exists(), "{text}");
+    std::fs::write(&program, "somebody else's").unwrap();
+    std::fs::write(&file, &before).unwrap();
+    let (code, text) = run(&["install", "--program", at]);
+    assert!(code == Some(2) && text.contains("is something else"), "{text}");
 }
 
 #[test]
