@@ -9,9 +9,8 @@ use crate::protocol::sealdock::{
     ForgetBindingsRequest, GetTaskCredentialsRequest, GetTaskCredentialsResponse, GrantTaskRoleRequest,
     GrantTaskRoleResponse, KeyOwner, ListAccessKeysRequest, ListAccessKeysResponse, ListBindingsRequest,
     ListBindingsResponse, ListRevocationsRequest, ListRevocationsResponse, LostTasks,
-    RecordCachedReadRequest, RecordInjectionsRequest, ResolveInjectionsRequest, ResolveInjectionsResponse,
-    Revocation, RevokeSessionsRequest, Revoked, SessionCredentials, UpdateAccessKeyRequest, WhoAmIRequest,
-    WhoAmIResponse,
+    RecordCachedReadRequest, RecordInjectionsRequest, Revocation, RevokeSessionsRequest, Revoked,
+    SessionCredentials, UpdateAccessKeyRequest, WhoAmIRequest, WhoAmIResponse,
 };
 use crate::protocol::secretsmanager::{GetSecretValueRequest, GetSecretValueResponse};
 use crate::protocol::ssm::{GetParametersRequest, GetParametersResponse};
@@ -80,14 +79,6 @@ impl Client {
     /// Whether a value that was read before may be handed out once more; it is on record then.
     pub async fn record_cached_read(&self, request: &RecordCachedReadRequest) -> Result<(), ClientError> {
         self.typed(Operation::RecordCachedRead, request, |_| Ok(())).await
-    }
-
-    /// The values of a container's references.
-    pub async fn resolve_injections(
-        &self,
-        request: &ResolveInjectionsRequest,
-    ) -> Result<ResolveInjectionsResponse, ClientError> {
-        self.typed(Operation::ResolveInjections, request, ResolveInjectionsResponse::decode).await
     }
 
     /// Puts on record what goes into a container.
@@ -168,13 +159,7 @@ impl Client {
         decode: fn(&[u8]) -> Result<T, ApiError>,
     ) -> Result<T, ClientError> {
         let answer = self.call(operation, request.encode()).await?;
-        decode(&answer).map_err(|e| {
-            ClientError::Protocol(format!(
-                "the answer to {} is not as expected: {}",
-                operation.name(),
-                e.message
-            ))
-        })
+        decode(&answer).map_err(|error| super::unexpected(operation, &error))
     }
 }
 

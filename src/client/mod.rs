@@ -13,17 +13,19 @@
 mod calls;
 mod endpoint;
 mod error;
+mod local;
 mod post;
 mod retry;
 mod transport;
 
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::ClientError;
+pub use local::{LocalClient, Sent};
 pub use post::{Reply, post};
 
 use crate::clock::{Clock, SystemClock};
 use crate::protocol::sigv4::{self, Signer};
-use crate::protocol::{CONTENT_TYPE, Operation, fields};
+use crate::protocol::{ApiError, CONTENT_TYPE, Operation, fields};
 use crate::secret::SecretValue;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Uri, header};
@@ -34,6 +36,7 @@ use zeroize::Zeroizing;
 
 /// The time that one attempt may take, connecting included.
 const ATTEMPT_TIME: Duration = Duration::from_secs(30);
+const USER_AGENT: &str = concat!("sealdock/", env!("CARGO_PKG_VERSION"));
 
 /// What a client signs with.
 #[derive(Debug)]
@@ -152,10 +155,7 @@ impl Client {
         headers.insert(header::HOST, text(self.endpoint().host())?);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
         headers.insert("x-amz-target", text(&operation.target())?);
-        headers.insert(
-            header::USER_AGENT,
-            HeaderValue::from_static(concat!("sealdock/", env!("CARGO_PKG_VERSION"))),
-        );
+        headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
         if let Some(credentials) = &self.credentials {
             let signer = Signer {
                 access_key_id: &credentials.access_key_id,
@@ -184,6 +184,12 @@ fn refusal(answer: &Answer) -> ClientError {
         message: message.unwrap_or_default(),
         request_id: answer.request_id.clone(),
     }
+}
+
+/// The error for an answer of success that does not say what it should.
+fn unexpected(operation: Operation, error: &ApiError) -> ClientError {
+    let (name, reason) = (operation.name(), &error.message);
+    ClientError::Protocol(format!("the answer to {name} is not as expected: {reason}"))
 }
 
 #[cfg(test)]

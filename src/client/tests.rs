@@ -13,23 +13,23 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, UnixListener};
 
-const SECRET: &str = r#"{"ARN":"arn","Name":"db","VersionId":"v","SecretString":"hunter2","VersionStages":["AWSCURRENT"],"CreatedDate":1.5}"#;
+pub(super) const SECRET: &str = r#"{"ARN":"arn","Name":"db","VersionId":"v","SecretString":"hunter2","VersionStages":["AWSCURRENT"],"CreatedDate":1.5}"#;
 const THROTTLED: &str = r#"{"__type":"ThrottlingException","message":"Rate exceeded"}"#;
 
 /// Answers given in order; the last one again and again. Counts requests and connections.
 #[derive(Clone, Debug)]
-struct Server {
+pub(super) struct Server {
     answers: Arc<Vec<(u16, &'static str)>>,
     requests: Arc<AtomicUsize>,
-    connections: Arc<AtomicUsize>,
+    pub(super) connections: Arc<AtomicUsize>,
 }
 
 impl Server {
-    fn new(answers: &[(u16, &'static str)]) -> Self {
+    pub(super) fn new(answers: &[(u16, &'static str)]) -> Self {
         Self { answers: Arc::new(answers.to_vec()), requests: Arc::default(), connections: Arc::default() }
     }
 
-    fn requests(&self) -> usize {
+    pub(super) fn requests(&self) -> usize {
         self.requests.load(Ordering::SeqCst)
     }
 
@@ -51,6 +51,15 @@ impl Server {
         let &(status, text) = self.answers.get(number).or(self.answers.last()).unwrap();
         let response = Response::builder().status(status).header("x-amzn-RequestId", "r-1");
         Ok(response.body(Full::new(Bytes::from_static(text.as_bytes()))).unwrap())
+    }
+
+    pub(super) fn unix(&self, path: &std::path::Path) {
+        let (listener, server) = (UnixListener::bind(path).unwrap(), self.clone());
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(server.clone().serve(stream));
+            }
+        });
     }
 
     async fn tcp(&self) -> Endpoint {
@@ -95,14 +104,8 @@ async fn signs_and_keeps_its_connection() {
 async fn goes_unsigned_over_a_unix_socket() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("s");
-    let listener = UnixListener::bind(&path).unwrap();
     let who = r#"{"Account":"111122223333","Arn":"arn","UserId":"AIDA","Region":"us-east-1"}"#;
-    let server = Server::new(&[(200, who)]);
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(server.clone().serve(stream));
-        }
-    });
+    Server::new(&[(200, who)]).unix(&path);
     let client = Client::new(Endpoint::Unix(path), None, "us-east-1").unwrap();
     assert_eq!(client.who_am_i().await.unwrap().user_id, "AIDA");
 }

@@ -24,7 +24,7 @@ use tokio_rustls::TlsConnector;
 use zeroize::Zeroizing;
 
 /// Longest answer: far above the largest page.
-const MAX_ANSWER: usize = 64 << 20;
+pub(super) const MAX_ANSWER: usize = 64 << 20;
 const MAX_IDLE: usize = 16;
 const CONNECT_TIME: Duration = Duration::from_secs(5);
 
@@ -197,7 +197,7 @@ pub(super) fn connector(
 }
 
 /// Appends without leaving a copy behind when the buffer has to move.
-fn append(body: &mut Zeroizing<Vec<u8>>, data: &[u8]) {
+pub(super) fn append(body: &mut Zeroizing<Vec<u8>>, data: &[u8]) {
     let needed = body.len() + data.len();
     if needed > body.capacity() {
         let mut larger = Zeroizing::new(Vec::with_capacity(needed.max(body.capacity() * 2)));

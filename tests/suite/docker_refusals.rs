@@ -5,7 +5,7 @@ use crate::hook_kit::{FIRST, Setting, errors, refusal};
 use sealdock::protocol::Operation;
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -94,6 +94,7 @@ fn every_reason_reaches_the_user() {
     let text = refused(&set, "slow", &["-e", &db]);
     assert!(text.contains("took longer than 3 seconds"), "{text}");
     assert!(begun.elapsed() < Duration::from_secs(12), "{:?}", begun.elapsed());
+    assert_eq!(runc_of(&set), None, "runc still waits");
     drop(silent);
 
     // Something else answers there.
@@ -179,7 +180,17 @@ fn message(stream: &mut UnixStream) -> Vec<u8> {
 
 #[test]
 fn a_hook_that_is_killed_leaves_nothing_behind() {
-    let mut set = Setting::new(&["--execution-role", ROLE, "--timeout", "300"]);
+    killed("30");
+}
+
+/// Longer than runc can be made to wait for its configuration, which therefore starts later.
+#[test]
+fn a_patient_hook_that_is_killed_leaves_nothing_behind() {
+    killed("300");
+}
+
+fn killed(timeout: &str) {
+    let mut set = Setting::new(&["--execution-role", ROLE, "--timeout", timeout]);
     let socket = set.broker().socket();
     set.broker.take().unwrap().stop();
     let silent = UnixListener::bind(&socket).unwrap();
@@ -188,12 +199,19 @@ fn a_hook_that_is_killed_leaves_nothing_behind() {
         let start = scope.spawn(|| set.sleeper("one", &["-e", &db], IMAGE));
         let connection = silent.accept().unwrap();
         let hook = hook_of(&socket);
+        let waits = || runc_of(&set).is_some_and(is_opening);
+        if timeout == "30" {
+            wait_until("runc waits for its configuration", waits);
+        } else {
+            assert_eq!(runc_of(&set), None);
+        }
         signal_pid(hook, "KILL");
         drop(connection);
         (start.join().unwrap(), hook)
     });
     refusal(&output);
     wait_until("the hook is gone", || !Path::new(&format!("/proc/{killed}")).exists());
+    wait_until("runc is gone", || runc_of(&set).is_none());
     assert_eq!(set.daemon.docker(&["inspect", "-f", "{{.State.Pid}}", "one"]), "0");
     assert!(set.daemon.bundles().is_empty(), "{:?}", set.daemon.bundles());
     drop(silent);
@@ -205,16 +223,43 @@ fn a_hook_that_is_killed_leaves_nothing_behind() {
     set.assert_value_is_nowhere("one");
 }
 
+/// The `runc create` that makes a container of this daemon.
+fn runc_of(set: &Setting) -> Option<u32> {
+    let root = set.daemon.configuration().parent().unwrap().display().to_string();
+    processes(|words| {
+        words.first().is_some_and(|program| program.ends_with("runc"))
+            && words.iter().any(|word| word == "create")
+            && words.iter().any(|word| word.starts_with(&root))
+    })
+}
+
+/// Whether a thread of the process is held up in opening a file.
+fn is_opening(process: u32) -> bool {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+    let calls =
+        threads.map(|thread| std::fs::read_to_string(thread.path().join("wchan")).unwrap_or_default());
+    calls.into_iter().any(|call| call.contains("break_lease"))
+}
+
+/// The first process whose command line is of the kind.
+fn processes(is_it: impl Fn(&[String]) -> bool) -> Option<u32> {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
+    let found = processes.filter(|pid| {
+        let words = std::fs::read(pid.join("cmdline")).unwrap_or_default();
+        let words: Vec<String> =
+            words.split(|b| *b == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect();
+        is_it(&words)
+    });
+    found.into_iter().find_map(|pid| pid.file_name()?.to_str()?.parse().ok())
+}
+
 /// The process of the hook that asks the broker at this socket to make a container.
 fn hook_of(socket: &Path) -> u32 {
-    let is_hook = |pid: &PathBuf| {
-        let words = std::fs::read(pid.join("cmdline")).unwrap_or_default();
-        let words: Vec<&[u8]> = words.split(|b| *b == 0).collect();
-        words.get(1) == Some(&&b"runtime-hook"[..])
-            && words.contains(&socket.as_os_str().as_encoded_bytes())
-            && words.contains(&&b"create"[..])
-    };
-    let processes = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
-    let found = processes.filter(is_hook).find_map(|pid| pid.file_name()?.to_str()?.parse().ok());
+    let socket = socket.display().to_string();
+    let found = processes(|words| {
+        words.get(1).is_some_and(|word| word == "runtime-hook")
+            && words.contains(&socket)
+            && words.iter().any(|word| word == "create")
+    });
     found.expect("a hook at work")
 }

@@ -17,9 +17,9 @@
 
 use super::HookError;
 use super::edits::Edits;
+use super::memory_file::MemoryFile;
 use super::reference::{FileTarget, Variable};
 use super::spec::Spec;
-use super::staging::MemoryFile;
 use crate::json::Node;
 use crate::secret::SecretValue;
 use base64::Engine as _;

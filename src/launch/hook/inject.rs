@@ -11,22 +11,20 @@ use super::HookError;
 use super::arguments::Options;
 use super::reference::Variable;
 use super::target::Target;
-use crate::client::{Client, Endpoint};
+use crate::client::{ClientError, LocalClient, Sent};
 use crate::ecs::valuefrom::ValueFrom;
+use crate::protocol::Operation;
 use crate::protocol::sealdock::{
     Delivery, Injection, InjectionTarget, NamedReference, RecordInjectionsRequest, ResolveInjectionsRequest,
     ResolveInjectionsResponse, ResolvedInjection,
 };
 use crate::secret::SecretValue;
-use std::future::Future;
 use std::time::Duration;
-use tokio::runtime::Runtime;
 
 /// A connection to the broker, for the requests of one container.
 #[derive(Debug)]
 pub(super) struct Connection {
-    runtime: Runtime,
-    client: Client,
+    client: LocalClient,
     patience: Duration,
 }
 
@@ -37,15 +35,17 @@ pub(super) struct Unrecorded(RecordInjectionsRequest);
 
 impl Connection {
     /// Nothing is connected yet.
+    pub(super) fn new(options: &Options) -> Self {
+        let patience = Duration::from_secs(options.timeout);
+        Self { client: LocalClient::new(options.socket.clone(), patience), patience }
+    }
+
+    /// Asks for the values of the variables, and does not wait for them.
     ///
     /// # Errors
-    /// The operating system refuses.
-    pub(super) fn new(options: &Options) -> Result<Self, HookError> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|cause| HookError::Io { what: "cannot start".into(), cause })?;
-        let patience = Duration::from_secs(options.timeout);
-        let client = Client::new(Endpoint::Unix(options.socket.clone()), None, "")?;
-        Ok(Self { runtime, client: client.with_attempt_time(patience), patience })
+    /// References that can have no value.
+    pub(super) fn ask(&mut self, variables: &[Variable], target: &Target) -> Result<Sent, HookError> {
+        Ok(self.client.send(Operation::ResolveInjections, &request(variables, target)?))
     }
 
     /// The values of the variables, in their order.
@@ -53,20 +53,19 @@ impl Connection {
     /// # Errors
     /// All references without a value, or the first thing that failed around them.
     pub(super) fn values(
-        &self,
+        &mut self,
+        asked: Sent,
         variables: &[Variable],
         target: &Target,
     ) -> Result<(Vec<SecretValue>, Unrecorded), HookError> {
-        let request = request(variables, target)?;
-        let answer = self.within(self.client.resolve_injections(&request))?;
-        let ResolveInjectionsResponse { values, failures } = answer.map_err(|cause| {
-            match &cause {
-                // The one decision that the broker makes about the request as a whole.
-                crate::client::ClientError::Api { code, .. } if code == "AccessDeniedException" => {
-                    HookError::Session(target.role.clone(), cause)
-                }
-                _ => cause.into(),
+        let answer = self.client.finish(asked, ResolveInjectionsResponse::decode);
+        let ResolveInjectionsResponse { values, failures } = answer.map_err(|cause| match &cause {
+            ClientError::Timeout { .. } => self.too_slow(),
+            // The one decision that the broker makes about the request as a whole.
+            ClientError::Api { code, .. } if code == "AccessDeniedException" => {
+                HookError::Session(target.role.clone(), cause)
             }
+            _ => cause.into(),
         })?;
         if !failures.is_empty() {
             let named = |name: &str| variables.iter().find(|v| v.name == name);
@@ -87,13 +86,16 @@ impl Connection {
     ///
     /// # Errors
     /// It is not on record; the container must not run.
-    pub(super) fn record(&self, Unrecorded(request): Unrecorded) -> Result<(), HookError> {
-        self.within(self.client.record_injections(&request))?.map_err(HookError::NotRecorded)
+    pub(super) fn record(&mut self, Unrecorded(request): Unrecorded) -> Result<(), HookError> {
+        let sent = self.client.send(Operation::RecordInjections, &request);
+        self.client.finish(sent, |_| Ok(())).map_err(|cause| match cause {
+            ClientError::Timeout { .. } => self.too_slow(),
+            _ => HookError::NotRecorded(cause),
+        })
     }
 
-    fn within<T>(&self, work: impl Future<Output = T>) -> Result<T, HookError> {
-        let limited = async { tokio::time::timeout(self.patience, work).await };
-        self.runtime.block_on(limited).map_err(|_| HookError::TooSlow(self.patience.as_secs()))
+    fn too_slow(&self) -> HookError {
+        HookError::TooSlow(self.patience.as_secs())
     }
 }
 

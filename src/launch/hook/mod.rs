@@ -7,18 +7,21 @@
 //! ```
 //!
 //! Every other command of runc, and a container without references, is handed
-//! over at once by `exec`: no runtime, no connection, nothing changed. How a
+//! over at once by `exec`: no connection, nothing changed. With references, runc
+//! starts while the broker is at work, and waits in opening its `config.json`
+//! until there is one ([`memory_file`]). How a
 //! reference is written, and how it becomes a file instead of a variable, is in
 //! [`reference`] and [`files`]; what an image may not say is in [`target`].
 //!
 //! It fails closed. If a reference cannot be resolved, for whatever reason, runc
-//! is not called; the reason goes to standard error and into runc's log, from
+//! has nothing to make a container of and is ended; the reason goes to standard error and into runc's log, from
 //! where Docker shows it to the user. A process never sees a reference in place
 //! of a value, except one of `docker exec` or a health check: Docker starts those
 //! with the variables of the container's configuration, and they get values only
 //! with `--exec inject`.
 //!
-//! Registered in Docker's `daemon.json`:
+//! Engines call it by a script that sends it only what concerns it (`sealdock install`);
+//! Docker's `daemon.json` may also name it with arguments:
 //!
 //! ```json
 //! {"runtimes": {"sealdock": {"path": "/usr/local/bin/sealdock",
@@ -29,9 +32,11 @@ mod arguments;
 mod edits;
 mod files;
 mod inject;
+mod memory_file;
 mod provenance;
 mod reference;
 mod report;
+mod runc;
 mod spec;
 mod staging;
 mod target;
@@ -43,14 +48,17 @@ use crate::client::ClientError;
 use arguments::{Options, RuncLine, Step};
 use files::Placement;
 use inject::Connection;
+use memory_file::MemoryFile;
 use provenance::Provenance;
+use runc::Runc;
 use spec::Spec;
-use staging::{MemoryFile, StagedBundle};
+use staging::StagedBundle;
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitCode, ExitStatus};
+use std::process::{Command, ExitCode, ExitStatus};
+use std::time::Duration;
 use target::Target;
 
 /// What the hook fails with; runc's own failures have 1.
@@ -176,28 +184,35 @@ fn create(
     let target = Target::new(&spec, &provenance, id, options)?;
     target.check(&spec, &provenance, &variables)?;
     keep_out_of_core_files()?;
-    let broker = Connection::new(options)?;
-    let (values, unrecorded) = broker.values(&variables, &target)?;
+    let mut broker = Connection::new(options);
+    let asked = broker.ask(&variables, &target)?;
+    let cannot_write = |e| io_error("cannot write into", &bundle, e);
+    let memory = MemoryFile::awaited(Duration::from_secs(options.timeout)).map_err(cannot_write)?;
+    let starts_early = memory.is_waited_for();
+    let mut staged = StagedBundle::new(&bundle, memory).map_err(cannot_write)?;
+    let mut runc = Runc::new(options, line.with_bundle(staged.path()));
+    if starts_early {
+        // It waits for its `config.json`; until then it only gets going.
+        runc.start()?;
+    }
+    let (values, unrecorded) = broker.values(asked, &variables, &target)?;
     let placement = Placement::new(&spec, &values, &bundle)?;
     let text = spec.rewrite(&values, &bundle, placement.as_ref())?;
     drop(values);
-    let staged = StagedBundle::new(&bundle, &text).map_err(|e| io_error("cannot write into", &bundle, e))?;
-    drop(text);
-    let words = line.with_bundle(staged.path());
-    let status = if runs {
+    let mut unrecorded = Some(unrecorded);
+    if runs && let Some(unrecorded) = unrecorded.take() {
         broker.record(unrecorded)?;
-        run(options, &words)?
-    } else {
-        let mut runc = start(options, &words)?;
-        let recorded = broker.record(unrecorded);
-        let status = runc.wait().map_err(|cause| no_runc(options, cause))?;
-        if let Err(error) = recorded {
-            // Nothing of the container's own has run.
-            run(options, &line.delete(id))?;
-            return Err(error);
-        }
-        status
-    };
+    }
+    staged.fill(&text).map_err(cannot_write)?;
+    drop(text);
+    let runc = runc.go()?;
+    let recorded = unrecorded.map_or(Ok(()), |unrecorded| broker.record(unrecorded));
+    let status = runc.end()?;
+    if let Err(error) = recorded {
+        // Nothing of the container's own has run.
+        Runc::new(options, line.delete(id)).go()?.end()?;
+        return Err(error);
+    }
     if status.success() {
         staged.keep();
     }
@@ -221,14 +236,15 @@ fn exec(options: &Options, line: &RuncLine, process: &Path, id: &str) -> Result<
     let target = Target::new(&spec, &provenance, id, options)?;
     target.check(&spec, &provenance, &variables)?;
     keep_out_of_core_files()?;
-    let broker = Connection::new(options)?;
-    let (values, unrecorded) = broker.values(&variables, &target)?;
+    let mut broker = Connection::new(options);
+    let asked = broker.ask(&variables, &target)?;
+    let (values, unrecorded) = broker.values(asked, &variables, &target)?;
     broker.record(unrecorded)?;
     let text = spec.rewrite(&values, Path::new("/"), None)?;
     drop(values);
     let memory = MemoryFile::new(&text).map_err(|e| io_error("cannot hold", process, e))?;
     drop(text);
-    run(options, &line.with_process(&memory.path())).map(exit_code)
+    Runc::new(options, line.with_process(&memory.path())).go()?.end().map(exit_code)
 }
 
 /// The bundle that runc has made a container from.
@@ -259,14 +275,6 @@ fn keep_out_of_core_files() -> Result<(), HookError> {
 fn become_runc(options: &Options, words: &[OsString]) -> Result<ExitCode, HookError> {
     let cause = Command::new(&options.runc).args(words).exec();
     Err(no_runc(options, cause))
-}
-
-fn start(options: &Options, words: &[OsString]) -> Result<Child, HookError> {
-    Command::new(&options.runc).args(words).spawn().map_err(|cause| no_runc(options, cause))
-}
-
-fn run(options: &Options, words: &[OsString]) -> Result<ExitStatus, HookError> {
-    start(options, words)?.wait().map_err(|cause| no_runc(options, cause))
 }
 
 fn no_runc(options: &Options, cause: io::Error) -> HookError {
