@@ -207,7 +207,7 @@ fn gone(_: CredentialError) -> AssumeError {
 /// Adds what the calling session hands down, and refuses what contradicts it or itself.
 fn inherit(mut wanted: NewSession, parent: Option<&SessionClaims>) -> Result<NewSession, AssumeError> {
     let parameter = |text: &str| AssumeError::Parameter(text.to_owned());
-    let same = |a: &str, b: &str| a.eq_ignore_ascii_case(b);
+    let same = |a: &str, b: &str| a.to_lowercase() == b.to_lowercase();
     for (place, (key, _)) in wanted.tags.iter().enumerate() {
         if wanted.tags.iter().skip(place + 1).any(|(other, _)| same(key, other)) {
             return Err(parameter(
@@ -317,6 +317,23 @@ mod tests {
             (child.transitive, child.source_identity),
             (vec!["Team".to_owned()], Some("ann".to_owned()))
         );
+    }
+
+    #[test]
+    fn keys_of_tags_are_the_same_in_either_case_in_every_script() {
+        for (one, other) in [("team", "TEAM"), ("équipe", "Équipe"), ("ключ", "КЛЮЧ")] {
+            let twice = NewSession { tags: tags(&[(one, "x"), (other, "y")]), ..NewSession::default() };
+            assert!(
+                matches!(inherit(twice, None), Err(AssumeError::Parameter(text)) if text.starts_with("Duplicate"))
+            );
+            let parent = SessionClaims {
+                tags: tags(&[(one, "x")]),
+                transitive: vec![one.into()],
+                ..SessionClaims::default()
+            };
+            let child = NewSession { tags: tags(&[(other, "y")]), ..NewSession::default() };
+            assert!(inherit(child, Some(&parent)).is_err(), "{other}");
+        }
     }
 
     #[test]
