@@ -19,6 +19,7 @@ pub mod definition;
 pub mod document;
 pub mod environment;
 pub mod environment_file;
+mod fargate;
 pub mod fetched;
 pub mod firelens;
 pub mod gojson;

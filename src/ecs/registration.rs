@@ -12,6 +12,9 @@ use crate::diagnostic::{Diagnostic, nearest};
 use std::collections::HashMap;
 use std::ops::Range;
 
+#[cfg(test)]
+mod tests;
+
 /// Containers in a task definition.
 const MOST_CONTAINERS: usize = 10;
 /// Environment files of a container.
@@ -28,10 +31,10 @@ pub(super) fn check(task: &TaskDefinition, findings: &Findings) {
     for container in &task.containers {
         check_name("Container.name", &container.name, findings);
         if let Some(earlier) = first.insert(&container.name.value, &container.name.span) {
-            let message = format!("two containers are named `{}`", container.name.value);
-            let error = Diagnostic::error("ECS0104", message)
-                .at(container.name.span.clone(), "given again")
-                .with(earlier.clone(), "first given here");
+            let error =
+                Diagnostic::error("ECS0104", "Container names must be unique within a Task Definition.")
+                    .at(container.name.span.clone(), "given again")
+                    .with(earlier.clone(), "first given here");
             findings.push(error);
         }
         check_environment(container, findings);
@@ -44,6 +47,8 @@ pub(super) fn check(task: &TaskDefinition, findings: &Findings) {
         }
     }
     check_containers(task, findings);
+    check_sums(task, findings);
+    super::fargate::check(task, findings);
     check_volumes(task, findings);
     check_execution_role(task, findings);
     check_dependencies(task, findings);
@@ -68,11 +73,12 @@ fn check_name(what: &str, name: &Spanned<String>, findings: &Findings) {
 fn check_containers(task: &TaskDefinition, findings: &Findings) {
     let Some(first) = task.containers.first() else { return };
     if let Some(extra) = task.containers.get(MOST_CONTAINERS) {
-        let message = format!("a task definition has at most {MOST_CONTAINERS} containers");
-        findings.push(Diagnostic::error("ECS0112", message).at(extra.name.span.clone(), "one too many"));
+        let error =
+            Diagnostic::error("ECS0112", "Too many containers.").at(extra.name.span.clone(), "one too many");
+        findings.push(error.help(format!("a task definition has at most {MOST_CONTAINERS}")));
     }
     if !task.containers.iter().any(|c| c.essential) {
-        let error = Diagnostic::error("ECS0105", "at least one container must be essential")
+        let error = Diagnostic::error("ECS0105", "Task definition doesn't have any essential container.")
             .at(first.name.span.clone(), "")
             .help("`essential` is true when it is left out");
         findings.push(error);
@@ -80,7 +86,7 @@ fn check_containers(task: &TaskDefinition, findings: &Findings) {
     for container in &task.containers {
         if container.settings.image.len() > LONGEST_NAME {
             let message = format!("container `{}`: the image name is too long", container.name.value);
-            findings.push(Diagnostic::error("ECS0112", message).at(container.span.clone(), ""));
+            findings.push(Diagnostic::error("ECS0112", message).at(container.image_span.clone(), ""));
         }
     }
 }
@@ -156,9 +162,29 @@ fn check_memory(task: &TaskDefinition, container: &ContainerDefinition, findings
             "container `{name}`: `memory` ({limit}) is below `memoryReservation` ({reservation})"
         )),
         (Some(limit), _, Some(task)) if limit > task => {
-            error(format!("container `{name}`: `memory` ({limit}) is above that of the task ({task})"));
+            error(format!("The 'memory' setting for container '{name}' is greater than for the task."));
         }
         _ => {}
+    }
+}
+
+/// What the containers ask for together fits into the task.
+fn check_sums(task: &TaskDefinition, findings: &Findings) {
+    let sum = |of: fn(&ContainerDefinition) -> Option<u32>| -> u64 {
+        task.containers.iter().filter_map(of).map(u64::from).sum()
+    };
+    let cpu = (sum(|c| c.settings.cpu), task.cpu, "cpu", "cpu");
+    let memory = (sum(|c| c.settings.memory_reservation_mib), task.memory_mib, "memoryReservation", "memory");
+    for (asked, had, field, of_task) in [cpu, memory] {
+        if let Some(had) = had.filter(|had| asked > u64::from(*had)) {
+            let message = format!(
+                "The sum of all container '{field}' values cannot be greater than the value of the task \
+                 '{of_task}'."
+            );
+            let place = task.containers.first().map(|c| c.name.span.clone()).unwrap_or_default();
+            let error = Diagnostic::error("ECS0106", message).at(place, "");
+            findings.push(error.help(format!("the containers ask for {asked}, the task has {had}")));
+        }
     }
 }
 
@@ -195,7 +221,13 @@ fn check_ports(task: &TaskDefinition, container: &ContainerDefinition, findings:
         let wrong = match task.network_mode {
             NetworkMode::None => "there are no ports in networkMode `none`",
             NetworkMode::Host | NetworkMode::Awsvpc if !own => {
-                "hostPort must be containerPort, or be left out, in this networkMode"
+                let message = format!(
+                    "When networkMode={}, the host ports and container ports in port mappings must match.",
+                    task.network_mode.word()
+                );
+                let error = Diagnostic::error("ECS0114", message).at(port.span.clone(), "");
+                findings.push(error.help("leave `hostPort` out, or make it the `containerPort`"));
+                continue;
             }
             _ if container.settings.disable_networking => "there are no ports without networking",
             _ => continue,
@@ -217,7 +249,8 @@ fn check_host_ports(task: &TaskDefinition, findings: &Findings) {
         for offset in 0..=(port.ports.last - port.ports.first) {
             let host = host.saturating_add(offset);
             if let Some(earlier) = first.insert((host, port.protocol.to_string()), &port.span) {
-                let message = format!("port {host}/{} of the host is given twice", port.protocol);
+                let protocol = port.protocol.to_string().to_uppercase();
+                let message = format!("{protocol} host port '{host}' is mapped multiple times in task.");
                 let error = Diagnostic::error("ECS0114", message)
                     .at(port.span.clone(), "given again")
                     .with(earlier.clone(), "first given here");
@@ -249,13 +282,21 @@ fn check_others(task: &TaskDefinition, container: &ContainerDefinition, findings
         let error = Diagnostic::error("ECS0114", message).at(link.container.span.clone(), "");
         findings.push(error.help("containers of one network reach each other at localhost"));
     }
+    let settings = &container.settings;
+    let own =
+        [(settings.hostname.is_some(), "hostname is"), (!settings.extra_hosts.is_empty(), "Extra hosts are")];
+    for (_, what) in own.iter().filter(|(given, _)| *given && task.network_mode == NetworkMode::Awsvpc) {
+        let message = format!("{what} not supported on container when networkMode=awsvpc.");
+        let error = Diagnostic::error("ECS0114", message).at(container.name.span.clone(), "");
+        findings.push(error.help("the containers of such a task share one network, with one name"));
+    }
     if let Some(extra) = container.environment_files.get(MOST_FILES) {
         let message = format!("container `{owner}`: at most {MOST_FILES} environment files");
         findings.push(Diagnostic::error("ECS0112", message).at(extra.span.clone(), "one too many"));
     }
     if let Some(image) = container.settings.image.chars().find(|c| c.is_whitespace() || c.is_control()) {
         let message = format!("container `{owner}`: the image holds the character {image:?}");
-        findings.push(Diagnostic::error("ECS0112", message).at(container.span.clone(), ""));
+        findings.push(Diagnostic::error("ECS0112", message).at(container.image_span.clone(), ""));
     }
 }
 
@@ -289,8 +330,9 @@ fn check_routers(task: &TaskDefinition, findings: &Findings) {
             );
         }
         let (key, kind) = configuration.router.output_key();
-        let given =
-            log.options.iter().any(|(name, _)| name.value == key || (key == "Name" && name.value == "name"));
+        let options = log.options.iter().map(|(name, _)| name.value.as_str());
+        let secret = log.secret_options.iter().map(|binding| binding.name.as_str());
+        let given = options.chain(secret).any(|name| name == key || (key == "Name" && name == "name"));
         // Without options of an output, the router's own configuration may have it.
         let for_output = log.options.iter().any(|(name, _)| firelens::is_for_output(&name.value));
         if !given && (for_output || !log.secret_options.is_empty()) {
@@ -308,6 +350,8 @@ fn check_execution_role(task: &TaskDefinition, findings: &Findings) {
         .flat_map(|c| c.secrets.iter().chain(c.log.iter().flat_map(|log| &log.secret_options)))
         .collect();
     match (&task.execution_role, bindings.first()) {
+        // A role that is named without its account has been reported.
+        (None, _) if task.execution_role_is_named => {}
         (None, Some(first)) => {
             let message = "When you are specifying container secrets, you must also specify a value for \
                            'executionRoleArn'.";
@@ -316,8 +360,8 @@ fn check_execution_role(task: &TaskDefinition, findings: &Findings) {
             findings.push(error.help("references are read as this role: `arn:aws:iam::ACCOUNT:role/NAME`"));
         }
         (None, None) if task.containers.iter().any(|c| c.repository_credentials.is_some()) => {
-            let message = "When you are specifying repository credentials, you must also specify a value for \
-                           'executionRoleArn'.";
+            let message = "Private repository authentication requires that the task definition specify a value \
+                           for executionRoleArn.";
             let place = task.containers.iter().find_map(|c| c.repository_credentials.as_ref());
             let error = Diagnostic::error("ECS0103", message)
                 .at(place.map(|p| p.span.clone()).unwrap_or_default(), "");
@@ -364,11 +408,11 @@ fn check_dependencies(task: &TaskDefinition, findings: &Findings) {
             };
             match dependency.condition {
                 Condition::Complete | Condition::Success if target.essential => findings.push(
-                    error(format!(
-                        "container `{owner}` waits for the end of `{}`, which is essential",
-                        other.value
-                    ))
-                    .help("the task ends with an essential container; set its `essential` to false"),
+                    error(
+                        "A dependency container with SUCCESS or COMPLETE condition cannot be an essential container"
+                            .to_owned(),
+                    )
+                    .help(format!("the task ends with `{}`; set its `essential` to false", other.value)),
                 ),
                 Condition::Healthy if target.settings.health_check.is_none() => {
                     findings.push(error(format!(

@@ -34,13 +34,45 @@ pub fn missing(plan: &TaskPlan, options: &Options) -> Vec<Diagnostic> {
 /// What a launch with these options does otherwise than ECS.
 pub fn differences(plan: &TaskPlan, options: &Options) -> Vec<Diagnostic> {
     let kept = plan.containers.iter().filter(|c| c.log.as_ref().is_some_and(|log| log.driver == "awslogs"));
-    let note = |container: &ContainerPlan| {
-        let message =
-            format!("container `{}`: its logs stay on this host, in Docker's `json-file`", container.name);
-        let help = "`task logs` shows them; with `--awslogs` Docker sends them to CloudWatch, with credentials of its own";
-        Diagnostic::note("ECS0404", message).help(help)
+    let names: Vec<String> = kept.map(|container| format!("`{}`", container.name)).collect();
+    let message = match names.as_slice() {
+        _ if options.awslogs => return Vec::new(),
+        [] => return Vec::new(),
+        [name] => format!("container {name}: its logs stay on this host, in Docker's `json-file`"),
+        names => {
+            format!("containers {}: their logs stay on this host, in Docker's `json-file`", names.join(", "))
+        }
     };
-    kept.filter(|_| !options.awslogs).map(note).collect()
+    let help = "`task logs` shows them; with `--awslogs` Docker sends them to CloudWatch, with credentials of its own";
+    vec![Diagnostic::note("ECS0404", message).help(help)]
+}
+
+/// Lines of environment files that were hardly meant as ECS reads them.
+pub fn odd_lines(plan: &TaskPlan, options: &Options) -> Vec<Diagnostic> {
+    const MOST: usize = 5;
+    let mut found = Vec::new();
+    for container in &plan.containers {
+        for arn in &container.environment_files {
+            let Ok(text) = options.objects.read(&arn.value) else { continue };
+            let doubts = environment_file::doubts(&text);
+            let mut lines: Vec<String> =
+                doubts.iter().take(MOST).map(|(line, what)| format!("line {line} {what}")).collect();
+            if doubts.len() > MOST {
+                lines.push(format!("and so do {} others", doubts.len() - MOST));
+            }
+            if !lines.is_empty() {
+                let message =
+                    format!("container `{}`: `{}`: {}", container.name, arn.value, lines.join("; "));
+                let warning = Diagnostic::warning("ECS0405", message).at(arn.span.clone(), "");
+                found.push(
+                    warning.help(
+                        "ECS takes NAME=VALUE as it stands: no blanks, quotes or `export` are taken away",
+                    ),
+                );
+            }
+        }
+    }
+    found
 }
 
 /// Reads everything.

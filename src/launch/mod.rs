@@ -47,7 +47,7 @@ pub use daemon_config::{RuntimeEntry, register, registered, unregister};
 pub use docker::Docker;
 pub use error::LaunchError;
 pub use events::Event;
-pub use inputs::{differences, missing};
+pub use inputs::{differences, missing, odd_lines};
 pub use interrupts::interrupts;
 pub use mapping::Delivery;
 pub use objects::{Directories, ObjectError};

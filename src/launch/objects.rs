@@ -102,9 +102,14 @@ impl Directories {
     pub fn read(&self, arn: &str) -> Result<String, ObjectError> {
         let path = self.object(arn)?;
         let mut text = String::new();
-        let read = std::fs::File::open(&path).and_then(|file| file.take(LARGEST).read_to_string(&mut text));
+        let read = std::fs::File::open(&path).and_then(|file| {
+            // One byte more than is permitted: half a file would be a wrong one.
+            let length = file.take(LARGEST + 1).read_to_string(&mut text)?;
+            let fits = u64::try_from(length).is_ok_and(|length| length <= LARGEST);
+            fits.then_some(()).ok_or_else(|| std::io::Error::other("it has more than 8 MiB"))
+        });
         match read {
-            Ok(_) => Ok(text),
+            Ok(()) => Ok(text),
             Err(cause) => {
                 Err(ObjectError::Unreadable { name: arn.to_owned(), path: path.display().to_string(), cause })
             }

@@ -171,3 +171,75 @@ class TestMistakes:
         }  # fmt: skip
         run = understood(plan({"family": "f", "containerDefinitions": [container]}), "container a")
         assert run.stderr.count("looks like a placeholder") == 1 and "`${B}`" in run.stderr
+
+
+class TestOtherTools:
+    def test_a_plan_and_a_configuration_of_terraform(self, plan):
+        containers = json.dumps([{"name": "web", "image": "nginx", "memory": 64}])
+        values = {"family": "web", "network_mode": "bridge", "container_definitions": containers}
+        changes = {"resource_changes": [
+            {"address": "aws_ecs_task_definition.web", "type": "aws_ecs_task_definition", "change": {"actions": ["create"], "before": None, "after": values}},
+            {"address": "aws_ecs_task_definition.old", "type": "aws_ecs_task_definition", "change": {"actions": ["delete"], "before": values, "after": None}},
+        ]}  # fmt: skip
+        understood(plan(changes), "task web", "container web")
+        planned = {"planned_values": {"root_module": {"resources": [{"address": "module.a.aws_ecs_task_definition.web", "values": values}]}}}
+        understood(plan(planned), "task web", "container web")
+        written = {"resource": {"aws_ecs_task_definition": {"web": {**values, "execution_role_arn": "${aws_iam_role.exec.arn}"}}}}
+        refused(plan(written), "--set 'aws_iam_role.exec.arn=VALUE'")
+        understood(plan(written, "--set", f"aws_iam_role.exec.arn={ROLE}"), f"task web, execution role {ROLE}")
+
+    def test_what_beanstalk_adds(self, plan):
+        web = {"name": "web", "image": "nginx", "memory": 64, "mountPoints": [{"sourceVolume": "awseb-logs-web", "containerPath": "/var/log/nginx"}]}
+        dockerrun = {"AWSEBDockerrunVersion": 2, "authentication": {"bucket": "b", "key": "k"}, "containerDefinitions": [web]}
+        run = understood(plan(dockerrun), "container web")
+        assert "`authentication` is Elastic Beanstalk's" in run.stderr
+        refused(plan({"AWSEBDockerrunVersion": "1", "Image": {"Name": "nginx"}}), "Dockerrun file of version 1")
+
+    def test_placeholders_of_other_kinds(self, plan):
+        text = '{"family": "f", "containerDefinitions": [{"name": "a", "image": "$$$IMAGE$$$", "memory": [[MEMORY]], "environment": ENVIRONMENT}]}'
+        run = plan(text)
+        refused(run, "--set 'IMAGE=VALUE'", "--set 'MEMORY=VALUE'", "--set 'ENVIRONMENT=VALUE'")
+        assert "JSON0001" not in run.stderr
+        values = [f"--set={pair}" for pair in ("IMAGE=nginx", "MEMORY=64", 'ENVIRONMENT=[{"name": "A", "value": "1"}]')]
+        understood(plan(text, *values), "image nginx")
+        text = {"family": "f", "containerDefinitions": [{"name": "a", "image": "{{ tfstate `x['y'].url` }}:1", "memory": 64}]}
+        run = plan(text)
+        refused(run, """--set "x['y'].url=VALUE\"""")
+        assert run.stderr.count("error[") == 1, run.stderr
+
+    def test_the_tutorial_of_the_ecs_cli(self, plan, tmp_path):
+        (tmp_path / "ecs-params.yml").write_text(
+            "version: 1\ntask_definition:\n  task_execution_role: ecsTaskExecutionRole\n  ecs_network_mode: awsvpc\n"
+            "  os_family: Linux\n  task_size:\n    mem_limit: 0.5GB\n    cpu_limit: 256\n"
+        )
+        compose = "version: '3'\nservices:\n  web:\n    image: amazon/amazon-ecs-sample\n    ports:\n      - \"80:80\"\n"
+        run = understood(plan(compose, name="docker-compose.yml"), "container web")
+        assert "warning" not in run.stderr
+
+    def test_one_name_in_many_places_is_one_error(self, plan):
+        containers = [{"name": f"c{n}", "image": "${REPOSITORY}/app", "memory": 64} for n in range(4)]
+        run = plan({"family": "f", "containerDefinitions": containers})
+        refused(run, "${REPOSITORY}")
+        assert run.stderr.count("error[ECS0020]") == 1 and run.stderr.count("and here") == 3, run.stderr
+
+
+class TestEnvironmentFiles:
+    def test_odd_lines_are_remarked_on(self, plan, tmp_path):
+        (tmp_path / "app.env").write_bytes("\ufeffA=1\nexport B=2\r\nC=\"3\"\nnothing\nD = 4\n# E\nF=\n=7\n".encode())
+        container = {"name": "a", "image": "i", "memory": 64, "environmentFiles": [{"value": "arn:aws:s3:::b/app.env", "type": "s3"}]}
+        task = {"family": "f", "executionRoleArn": ROLE, "containerDefinitions": [container]}
+        run = understood(plan(task, "--s3", f"arn:aws:s3:::b/={tmp_path}"), "variables from arn:aws:s3:::b/app.env")
+        for part in ["line 1 begins with a byte order mark", "line 2 sets a variable of the name `export B`", "line 3 keeps the quotes",
+                     "line 4 has no `=`", "line 5 sets a variable of the name `D `", "and so do 1 others"]:  # fmt: skip
+            assert part in run.stderr, run.stderr
+
+    @pytest.mark.parametrize(
+        "content, words",
+        [(b"A=\xff\n", "valid UTF-8"), (b"A=" + b"x" * 70_000, "line 1 is longer than 64 KiB"), (b"A=1\n" * 3_000_000, "more than 8 MiB")],
+        ids=["no text", "a long line", "a large file"],
+    )  # fmt: skip
+    def test_what_cannot_be_read_is_said(self, plan, tmp_path, content, words):
+        (tmp_path / "app.env").write_bytes(content)
+        container = {"name": "a", "image": "i", "memory": 64, "environmentFiles": [{"value": "arn:aws:s3:::b/app.env", "type": "s3"}]}
+        run = plan({"family": "f", "containerDefinitions": [container]}, "--s3", f"arn:aws:s3:::b/={tmp_path}")
+        assert run.returncode == 0 and words in run.stderr, run.stderr

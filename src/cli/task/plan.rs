@@ -38,6 +38,7 @@ pub(super) fn plan(arguments: &PlanArguments) -> Result<ExitCode, Failure> {
     let missing = launch::missing(&plan, &host).into_iter();
     warnings.extend(missing.map(|d| Diagnostic { severity: Severity::Warning, ..d }));
     warnings.extend(launch::differences(&plan, &host));
+    warnings.extend(launch::odd_lines(&plan, &host));
     if arguments.resolve {
         let client = arguments.broker.client().map_err(Failure::of_launch)?;
         let options = Options { region: client.region().to_owned(), ..host };

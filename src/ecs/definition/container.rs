@@ -5,7 +5,7 @@ use super::{
     ExtraHost, Firelens, HealthCheck, LinuxParameters, LogConfiguration, MountPoint, PortMapping,
     SecretBinding, Spanned, Ulimit,
 };
-use super::{health, linux, logging, network, storage};
+use super::{health, ignored, linux, logging, network, storage};
 use crate::diagnostic::Diagnostic;
 use crate::json::{Node, Value};
 use std::ops::Range;
@@ -39,6 +39,8 @@ pub struct ContainerDefinition {
     pub repository_credentials: Option<Spanned<String>>,
     /// What goes to Docker as it is.
     pub settings: ContainerSettings,
+    /// The place of the image.
+    pub image_span: Range<usize>,
     /// The place of the whole entry.
     pub span: Range<usize>,
 }
@@ -190,9 +192,10 @@ pub(super) fn container(node: &Node, index: usize, findings: &Findings) -> Optio
             .node("repositoryCredentials")
             .and_then(|n| repository_credentials(n, &owner, findings)),
         settings: settings(&mut fields, node, &owner),
+        image_span: node.get("image").unwrap_or(node).span.clone(),
         span: node.span.clone(),
     };
-    fields.all_without_effect(&["credentialSpecs", "versionConsistency"]);
+    ignored::of_container(&mut fields);
     fields.finish();
     Some(container)
 }
@@ -339,7 +342,14 @@ fn gpus(node: &Node, owner: &str, findings: &Findings) -> Option<u32> {
     let kind =
         fields.choice("type", &[("GPU", true), ("InferenceAccelerator", false), ("NeuronDevice", false)]);
     let gpu = kind == Some(true);
-    let count = if gpu { fields.count("value") } else { None };
+    fields.needs("type");
+    fields.needs("value");
+    // A text in the API, for the other types are named.
+    let value = fields.text("value").filter(|_| gpu);
+    let count = value.as_ref().and_then(|text| text.value.parse::<u32>().ok());
+    if let Some(text) = value.filter(|_| count.is_none()) {
+        fields.error("ECS0009", text.span, "`value` must be the number of GPUs, such as \"1\"");
+    }
     if !gpu {
         fields.without_effect("value");
     }
@@ -358,7 +368,7 @@ fn dependency(node: &Node, owner: &str, findings: &Findings) -> Option<Dependenc
     let mut fields = Fields::of(node, format!("{owner}: dependsOn"), findings)?;
     let container = fields.required("containerName", node.span.clone());
     let condition = fields.choice("condition", &CONDITIONS);
-    if node.get("condition").is_none() {
+    if node.get("condition").and_then(Node::string).is_none_or(str::is_empty) {
         fields.error("ECS0004", node.span.clone(), "`condition` is missing");
     }
     fields.finish();

@@ -6,7 +6,7 @@
 
 use super::placed::placed;
 use super::units::{MEMORY_UNITS, with_unit};
-use crate::diagnostic::{Diagnostic, nearest};
+use crate::diagnostic::{Diagnostic, Severity, nearest};
 use crate::json::{Member, Node, Value};
 use std::cell::RefCell;
 use std::ops::{Range, RangeInclusive};
@@ -29,6 +29,11 @@ impl Findings {
         self.0.borrow_mut().push(diagnostic);
     }
 
+    /// Whether anything is wrong so far.
+    pub(in crate::ecs) fn have_errors(&self) -> bool {
+        self.0.borrow().iter().any(|d| d.severity == Severity::Error)
+    }
+
     pub(in crate::ecs) fn into_inner(self) -> Vec<Diagnostic> {
         self.0.into_inner()
     }
@@ -39,6 +44,8 @@ pub(super) struct Fields<'a> {
     /// What the object is, for messages.
     pub(super) owner: String,
     pub(super) findings: &'a Findings,
+    /// The place of the object.
+    place: Range<usize>,
     members: &'a [Member],
     asked: Vec<&'static str>,
 }
@@ -53,7 +60,7 @@ impl<'a> Fields<'a> {
             return None;
         };
         refuse_duplicates(node, &owner, findings);
-        Some(Self { owner, findings, members, asked: Vec::new() })
+        Some(Self { owner, findings, place: node.span.clone(), members, asked: Vec::new() })
     }
 
     /// The member's value, unless it is absent or null.
@@ -130,6 +137,13 @@ impl<'a> Fields<'a> {
                 self.error("ECS0004", object, format!("`{name}` is missing"));
                 None
             }
+        }
+    }
+
+    /// Complains if the member is absent; its value is for another reader.
+    pub(super) fn needs(&self, name: &str) {
+        if self.members.iter().all(|m| m.key != name || m.value.value == Value::Null) {
+            self.error("ECS0004", self.place.clone(), format!("`{name}` is missing"));
         }
     }
 
@@ -212,6 +226,30 @@ impl<'a> Fields<'a> {
     /// One of several words.
     pub(super) fn choice<T: Copy>(&mut self, name: &'static str, words: &[(&'static str, T)]) -> Option<T> {
         let text = self.text(name)?;
+        if text.value.is_empty() {
+            // What tools print for a field that is not set; the API takes no empty word.
+            let message = format!("{}: `{name}` is an empty text, which is read as left out", self.owner);
+            self.findings.push(Diagnostic::note("ECS0010", message).at(text.span, ""));
+            return None;
+        }
+        self.chosen(name, text, words)
+    }
+
+    /// A list of such words.
+    pub(super) fn choices<T: Copy>(
+        &mut self,
+        name: &'static str,
+        words: &[(&'static str, T)],
+    ) -> Vec<Spanned<T>> {
+        let given: Vec<_> = self.list(name).iter().filter_map(|node| self.as_text(name, node)).collect();
+        let place = |text: Spanned<String>| {
+            let span = text.span.clone();
+            Some(Spanned { value: self.chosen(name, text, words)?, span })
+        };
+        given.into_iter().filter_map(place).collect()
+    }
+
+    fn chosen<T: Copy>(&self, name: &str, text: Spanned<String>, words: &[(&'static str, T)]) -> Option<T> {
         if let Some((_, choice)) = words.iter().find(|(word, _)| *word == text.value) {
             return Some(*choice);
         }
@@ -385,7 +423,8 @@ fn says_nothing(node: &Node) -> bool {
         Value::Null | Value::Bool(false) => true,
         Value::Array(elements) => elements.is_empty(),
         Value::Object(members) => members.is_empty(),
-        _ => false,
+        Value::String(text) => text.is_empty(),
+        Value::Number(_) | Value::Bool(true) => false,
     }
 }
 

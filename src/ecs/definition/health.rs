@@ -33,7 +33,7 @@ pub(super) fn health_check(node: &Node, owner: &str, findings: &Findings) -> Opt
         Some("NONE") if command.len() == 1 => {}
         _ => fields.error(
             "ECS0009",
-            node.span.clone(),
+            node.get("command").unwrap_or(node).span.clone(),
             "`command` must be `CMD` and its arguments, or `CMD-SHELL` and a command line",
         ),
     }

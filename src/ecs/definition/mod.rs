@@ -14,10 +14,12 @@
 mod container;
 mod fields;
 mod health;
+mod ignored;
 mod linux;
 mod logging;
 mod network;
 mod placed;
+mod repeats;
 mod storage;
 mod task;
 mod units;

@@ -1,6 +1,7 @@
 //! Network settings: `networkMode`, `portMappings`, `extraHosts`.
 
 use super::fields::{Fields, Findings};
+use super::ignored;
 use crate::json::Node;
 use std::fmt;
 use std::ops::Range;
@@ -113,8 +114,7 @@ pub(super) fn port_mapping(node: &Node, owner: &str, findings: &Findings) -> Opt
         }
         range
     });
-    // Both name the port for Service Connect.
-    fields.all_without_effect(&["name", "appProtocol"]);
+    ignored::of_port(&mut fields);
     match (node.get("containerPort"), node.get("containerPortRange")) {
         (None, None) => fields.error("ECS0004", node.span.clone(), "`containerPort` is missing"),
         (Some(_), Some(range)) => {

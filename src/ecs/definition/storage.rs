@@ -2,6 +2,7 @@
 
 use super::Spanned;
 use super::fields::{Fields, Findings};
+use super::ignored;
 use crate::json::Node;
 
 /// A volume of the task.
@@ -68,17 +69,20 @@ pub(super) fn volume(node: &Node, findings: &Findings) -> Option<Volume> {
     let name = fields.required("name", node.span.clone());
     let host = fields.node("host");
     let docker = fields.node("dockerVolumeConfiguration");
-    let remote = FILE_SYSTEMS.iter().find_map(|(name, id)| Some((fields.node(name)?, *name, *id)));
+    let remote: Vec<_> =
+        FILE_SYSTEMS.iter().filter_map(|(name, id)| Some((fields.node(name)?, *name, *id))).collect();
     // The volume is made at the launch; a task-scoped one is what one host has for it.
+    fields.flag("configuredAtLaunch");
     fields.without_effect("configuredAtLaunch");
-    let given = [host, docker, remote.map(|(node, ..)| node)];
-    if let [_, second, ..] = given.iter().flatten().collect::<Vec<_>>().as_slice() {
+    let given: Vec<&Node> =
+        host.into_iter().chain(docker).chain(remote.iter().map(|(node, ..)| *node)).collect();
+    if let [_, second, ..] = given.as_slice() {
         let message = "only one of `host`, `dockerVolumeConfiguration` and a file system may be given";
         fields.error("ECS0009", second.span.clone(), message);
     }
     let owner = fields.owner.clone();
     fields.finish();
-    let source = match (docker, remote) {
+    let source = match (docker, remote.first()) {
         (Some(docker), _) => docker_volume(docker, &owner, findings)?,
         (None, Some((node, name, id))) => file_system(node, name, id, &owner, findings)?,
         (None, None) => host_volume(host, &owner, findings)?,
@@ -103,8 +107,7 @@ fn file_system(
     let mut fields = Fields::of(node, format!("{owner}: {name}"), findings)?;
     let id = fields.required(id, node.span.clone());
     let root = fields.text("rootDirectory").map(|t| t.value).unwrap_or_default();
-    // How the file system is reached is the host's affair.
-    fields.accept(&["transitEncryption", "transitEncryptionPort", "accessPointArn", "authorizationConfig"]);
+    ignored::of_file_system(&mut fields, name);
     fields.finish();
     Some(VolumeSource::FileSystem { id: id?.value, root, span: node.span.clone() })
 }
@@ -150,7 +153,12 @@ pub(super) fn mount_point(node: &Node, owner: &str, findings: &Findings) -> Opti
     let volume = fields.required("sourceVolume", node.span.clone());
     let container_path = fields.required("containerPath", node.span.clone());
     if let Some(path) = container_path.as_ref().filter(|path| !path.value.starts_with('/')) {
-        fields.error("ECS0009", path.span.clone(), "`containerPath` must be an absolute path");
+        let windows = path.value.contains([':', '\\']);
+        let message = match windows {
+            true => "`containerPath` is a path of Windows, and only LINUX containers are launched",
+            false => "`containerPath` must be an absolute path",
+        };
+        fields.error("ECS0009", path.span.clone(), message);
     }
     let read_only = fields.flag("readOnly").unwrap_or_default();
     fields.finish();

@@ -2,7 +2,9 @@
 
 use super::container::container;
 use super::fields::{Fields, Findings};
+use super::ignored::{self, Compatibilities};
 use super::network::network_mode;
+use super::repeats;
 use super::storage::volume;
 use super::units::{MEMORY_UNITS, with_unit};
 use super::{ContainerDefinition, NetworkMode, Spanned, Volume};
@@ -10,7 +12,9 @@ use crate::arn::Arn;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::ecs::document::{self, Implied, Reading};
 use crate::ecs::registration;
+use crate::ecs::valuefrom::ValueFrom;
 use crate::json::{Node, Value};
+use std::ops::Range;
 
 /// A task definition that satisfies the rules of registration.
 #[derive(Clone, Debug)]
@@ -19,6 +23,8 @@ pub struct TaskDefinition {
     pub family: Spanned<String>,
     /// `executionRoleArn`: the role as which references are read.
     pub execution_role: Option<Spanned<Arn>>,
+    /// A role is given, whose account is not known or that is none.
+    pub execution_role_is_named: bool,
     /// `taskRoleArn`: ARN or name of the role of the containers.
     pub task_role: Option<Spanned<String>>,
     /// `networkMode`.
@@ -37,6 +43,8 @@ pub struct TaskDefinition {
     pub volumes: Vec<Volume>,
     /// `containerDefinitions`, as written.
     pub containers: Vec<ContainerDefinition>,
+    /// The place of `FARGATE` in `requiresCompatibilities`.
+    pub fargate: Option<Range<usize>>,
     /// What was accepted but should be known.
     pub warnings: Vec<Diagnostic>,
 }
@@ -81,32 +89,16 @@ pub fn read(text: &str, reading: &Reading) -> Result<TaskDefinition, Vec<Diagnos
     if let Some(definition) = &definition {
         registration::check(definition, &findings);
     }
-    let mut found = without_consequences(findings.into_inner());
+    let mut found = repeats::without_consequences(findings.into_inner());
     // YAML does not say whether `80` is meant as a text.
     found.retain(|d| !(loose && d.code == "ECS0010"));
     found.sort_by_key(|d| d.primary.as_ref().map_or(0, |label| label.span.start));
+    let found = repeats::once_each(found);
     let refused = found.iter().any(|d| d.severity == Severity::Error);
     match definition {
         Some(definition) if !refused => Ok(TaskDefinition { warnings: found, ..definition }),
         _ => Err(found),
     }
-}
-
-/// Drops what is only said because a placeholder has no value yet.
-fn without_consequences(found: Vec<Diagnostic>) -> Vec<Diagnostic> {
-    let unfilled = |d: &&Diagnostic| matches!(d.code, "ECS0020" | "ECS0021");
-    let places: Vec<_> =
-        found.iter().filter(unfilled).filter_map(|d| Some(d.primary.as_ref()?.span.clone())).collect();
-    if places.is_empty() {
-        return found;
-    }
-    let follows = |d: &Diagnostic| {
-        let at = d.primary.as_ref().map(|label| &label.span);
-        let same = at.is_some_and(|at| places.iter().any(|p| p.start <= at.start && at.end <= p.end));
-        d.severity == Severity::Error
-            && (same || matches!(d.code, "ECS0004" | "ECS0103" | "ECS0106" | "ECS0115"))
-    };
-    found.into_iter().filter(|d| unfilled(&d) || !follows(d)).collect()
 }
 
 fn task(node: &Node, implied: &Implied, findings: &Findings) -> Option<TaskDefinition> {
@@ -131,9 +123,11 @@ fn task(node: &Node, implied: &Implied, findings: &Findings) -> Option<TaskDefin
         Some(_) => {}
     }
     let network_mode = network_mode(&mut fields);
-    let definition = TaskDefinition {
+    let role = execution_role(&mut fields, implied);
+    let mut definition = TaskDefinition {
         family,
-        execution_role: execution_role(&mut fields),
+        execution_role: None,
+        execution_role_is_named: false,
         task_role: fields.text("taskRoleArn").filter(|t| !t.value.is_empty()),
         network_mode,
         cpu: amount(&mut fields, "cpu", &[("vcpu", 1024.0)]),
@@ -148,31 +142,26 @@ fn task(node: &Node, implied: &Implied, findings: &Findings) -> Option<TaskDefin
             .enumerate()
             .filter_map(|(index, n)| container(n, index, findings))
             .collect(),
+        fargate: None,
         warnings: Vec::new(),
     };
-    refuse_and_ignore(&mut fields);
+    let fargate = others(&mut fields).fargate;
     fields.finish();
-    Some(definition)
+    match role {
+        Some(Role::Known(role)) => definition.execution_role = Some(role),
+        Some(Role::Named(name)) => {
+            definition.execution_role_is_named = true;
+            find_role(&mut definition, name, findings);
+        }
+        Some(Role::Unknown) => definition.execution_role_is_named = true,
+        None => {}
+    }
+    Some(TaskDefinition { fargate, ..definition })
 }
 
-fn refuse_and_ignore(fields: &mut Fields<'_>) {
-    let platform = fields.node("runtimePlatform");
-    let system = platform.and_then(|p| p.get("operatingSystemFamily")).and_then(Node::string);
-    if system.is_some_and(|system| !system.eq_ignore_ascii_case("LINUX")) {
-        fields.refuse("runtimePlatform", "only LINUX containers are launched");
-    } else {
-        fields.without_effect("runtimePlatform");
-    }
-    fields.all_without_effect(&[
-        "enableFaultInjection",
-        "ephemeralStorage",
-        "inferenceAccelerators",
-        "placementConstraints",
-        "proxyConfiguration",
-        "requiresCompatibilities",
-        "tags",
-        "trustedExecutionConfiguration",
-    ]);
+/// Reads the fields that say nothing to one host; where the task may run decides what it may ask for.
+fn others(fields: &mut Fields<'_>) -> Compatibilities {
+    let compatibilities = ignored::of_task(fields);
     // What DescribeTaskDefinition adds to a definition.
     fields.accept(&[
         // Elastic Beanstalk's mark.
@@ -187,23 +176,85 @@ fn refuse_and_ignore(fields: &mut Fields<'_>) {
         "deregisteredAt",
         "deleteRequestedAt",
     ]);
+    compatibilities
 }
 
-fn execution_role(fields: &mut Fields<'_>) -> Option<Spanned<Arn>> {
+/// An ARN, or the name of a role in an account that has to be told from elsewhere.
+fn execution_role(fields: &mut Fields<'_>, implied: &Implied) -> Option<Role> {
     let text = fields.text("executionRoleArn").filter(|t| !t.value.is_empty())?;
+    let is_name = |c: char| c.is_ascii_alphanumeric() || "+=,.@_-".contains(c);
+    if text.value.chars().all(is_name) {
+        return Some(match &implied.account {
+            Some(account) => Role::Known(Spanned { value: role_of(account, &text.value), span: text.span }),
+            None => Role::Named(text),
+        });
+    }
     let role = text.value.parse::<Arn>().ok().filter(|arn| {
         let name = arn.resource.strip_prefix("role/");
         arn.service == "iam" && !arn.account.is_empty() && name.is_some_and(|name| !name.is_empty())
     });
     match role {
-        Some(value) => Some(Spanned { value, span: text.span }),
+        Some(value) => Some(Role::Known(Spanned { value, span: text.span })),
         None => {
-            let message = format!("task definition: `{}` is not the ARN of a role", text.value);
+            let message = format!("Role is not valid: `{}` is not the ARN of a role", text.value);
             let error = Diagnostic::error("ECS0009", message)
-                .at(text.span, "")
+                .at(text.span.clone(), "")
                 .help("the form is `arn:aws:iam::ACCOUNT:role/NAME`");
             fields.findings.push(error);
-            None
+            Some(Role::Unknown)
+        }
+    }
+}
+
+enum Role {
+    Known(Spanned<Arn>),
+    Named(Spanned<String>),
+    /// What is there is no role, and has been reported.
+    Unknown,
+}
+
+fn role_of(account: &str, name: &str) -> Arn {
+    Arn {
+        partition: "aws".to_owned(),
+        service: "iam".to_owned(),
+        region: String::new(),
+        account: account.to_owned(),
+        resource: format!("role/{name}"),
+    }
+}
+
+/// ECS looks a role up by its name in the account of the caller. Here the account is
+/// that of the secrets, if they are of one; a task without secrets needs none.
+fn find_role(definition: &mut TaskDefinition, name: Spanned<String>, findings: &Findings) {
+    let mut accounts: Vec<&str> = Vec::new();
+    let mut needed = false;
+    for container in &definition.containers {
+        needed |= container.repository_credentials.is_some();
+        for binding in container.secrets.iter().chain(container.log.iter().flat_map(|l| &l.secret_options)) {
+            needed = true;
+            let arn = match &binding.value_from {
+                ValueFrom::Secret(secret) => Some(&secret.arn),
+                ValueFrom::Parameter(parameter) => parameter.arn.as_ref(),
+            };
+            accounts
+                .extend(arn.map(|arn| arn.account.as_str()).filter(|account| !accounts.contains(account)));
+        }
+    }
+    let Spanned { value, span } = name;
+    let note = |message: String| findings.push(Diagnostic::note("ECS0010", message).at(span.clone(), ""));
+    match accounts.as_slice() {
+        _ if !needed => note(format!("the role `{value}` is not used: the task has no secrets")),
+        [account] => {
+            let arn = role_of(account, &value);
+            note(format!("`{value}` is read as `{arn}`, in the account of the secrets"));
+            definition.execution_role = Some(Spanned { value: arn, span });
+        }
+        _ => {
+            let message = format!("the account of the role `{value}` is not known here");
+            let error = Diagnostic::error("ECS0009", message).at(span.clone(), "");
+            findings.push(error.help(
+                "write `arn:aws:iam::ACCOUNT:role/NAME`, or give the account with `--set AWS::AccountId=111122223333`",
+            ));
         }
     }
 }
@@ -221,7 +272,7 @@ fn amount(fields: &mut Fields<'_>, name: &'static str, units: &[(&str, f64)]) ->
     };
     if amount.is_none() {
         let unit = units.first().map_or("", |(unit, _)| unit);
-        let message = format!("task definition: `{name}` cannot be read as an amount");
+        let message = format!("Invalid '{name}' setting for task.");
         let error = Diagnostic::error("ECS0009", message).at(node.span.clone(), "");
         fields.findings.push(error.help(format!("such as \"512\" or \"1 {unit}\"")));
     }

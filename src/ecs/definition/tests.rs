@@ -106,7 +106,7 @@ fn every_mistake_is_reported_with_its_place() {
         "error[ECS0001]: container `a`: `essential` must be true or false, not a string",
         "error[ECS0003]: container `a`: `cpu` is given twice",
         "error[ECS0004]: container `a`: `image` is missing",
-        "error[ECS0104]: two containers are named `a`",
+        "error[ECS0104]: Container names must be unique within a Task Definition.",
         "error[ECS0106]: Invalid 'memory' setting for container 'a'.",
         "error[ECS0008]: container `a`: a port mapping: `containerPort` must be between 1 and 65535",
         "error[ECS0004]: container `a`: dependsOn: `condition` is missing",
@@ -127,12 +127,12 @@ fn what_one_linux_host_cannot_be_is_refused() {
 fn what_has_no_effect_is_noted() {
     for (field, value) in [
         ("placementConstraints", json!([{"type": "memberOf", "expression": "x"}])),
-        ("requiresCompatibilities", json!(["FARGATE"])),
+        ("requiresCompatibilities", json!(["EC2", "EXTERNAL", "MANAGED_INSTANCES"])),
         ("tags", json!([{"key": "a", "value": "b"}])),
         ("ephemeralStorage", json!({"sizeInGiB": 21})),
         ("runtimePlatform", json!({"operatingSystemFamily": "LINUX", "cpuArchitecture": "ARM64"})),
         ("proxyConfiguration", json!({"containerName": "envoy", "type": "APPMESH"})),
-        ("inferenceAccelerators", json!([{"deviceName": "x"}])),
+        ("inferenceAccelerators", json!([{"deviceName": "x", "deviceType": "eia2.medium"}])),
         ("enableFaultInjection", json!(true)),
         ("trustedExecutionConfiguration", json!({"isolationMode": "SHARED"})),
     ] {
@@ -378,7 +378,7 @@ fn limits_hold() {
     refused(&json!({"family": "f"}), &["ECS0004"]);
     refused(&json!([1]), &["ECS0001"]);
     refused(&with(json!({"environment": [{"name": "A=B", "value": "x"}]})), &["ECS0009"]);
-    refused(&task(json!({"executionRoleArn": "exec"})), &["ECS0009"]);
+    refused(&task(json!({"executionRoleArn": "arn:aws:iam::1:user/x"})), &["ECS0009"]);
     refused(&with(json!({"ulimits": [{"name": "nofile", "softLimit": 9, "hardLimit": 1}]})), &["ECS0008"]);
     refused(&with(json!({"healthCheck": {"command": ["true"]}})), &["ECS0009"]);
     assert_eq!(parse("{").unwrap_err()[0].code, "JSON0001");

@@ -11,6 +11,7 @@
 //! but a syntax error goes on after a complaint, so that one reading reports
 //! everything. What was understood otherwise than written is a note.
 
+mod beanstalk;
 pub mod compose;
 mod intrinsic;
 mod leftover;
@@ -62,6 +63,8 @@ pub(super) struct Document {
 pub(super) struct Implied {
     /// The family, for a form that has none.
     pub(super) family: Option<String>,
+    /// The account that the task is to run in, if it was told.
+    pub(super) account: Option<String>,
     /// The form keeps the memory of the task elsewhere.
     pub(super) without_memory: bool,
 }
@@ -71,6 +74,8 @@ pub(super) fn read(text: &str, reading: &Reading, findings: &Findings) -> Option
     let filled = template::fill(text, &reading.values, findings);
     let syntax::Parsed { mut root, form } = match syntax::parse(&filled.text) {
         Ok(parsed) => parsed,
+        // What stands in for a placeholder need not fit where it is.
+        Err(_) if findings.have_errors() => return None,
         Err(error) => {
             findings.push(filled.place(error));
             return None;
@@ -97,6 +102,7 @@ pub(super) fn read(text: &str, reading: &Reading, findings: &Findings) -> Option
     if compact > LARGEST_DEFINITION {
         findings.push(too_large(compact));
     }
+    document.implied.account = reading.values.get("AWS::AccountId").map(str::to_owned);
     document.implied.family = document.implied.family.filter(|_| document.root.get("family").is_none());
     Some(document)
 }

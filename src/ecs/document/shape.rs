@@ -5,14 +5,15 @@
 //! | input of `RegisterTaskDefinition` | the object |
 //! | output of `DescribeTaskDefinition` | `taskDefinition` |
 //! | a CloudFormation template, a resource of it, or its `Properties` | the task definition in it |
-//! | output of `terraform show -json` | the `aws_ecs_task_definition` in it |
+//! | output of `terraform show -json`, or a configuration in JSON | the `aws_ecs_task_definition` in it |
+//! | `Dockerrun.aws.json` of version 2 | the object, with the volumes that Beanstalk adds |
 //! | a list of containers, or one container | becomes `containerDefinitions` |
 //!
 //! Keys in another case (`ContainerDefinitions`, `container_definitions`) are read as
 //! the API's. What is recognised as another kind of file is refused by its name.
 
 use super::intrinsic::{Scope, plain};
-use super::{Document, Implied, Reading, member, names, string, terraform};
+use super::{Document, Implied, Reading, beanstalk, member, names, string, terraform};
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::ecs::definition::Findings;
 use crate::json::{Member, Node, Value};
@@ -196,7 +197,7 @@ fn choose(
 
 /// Files that are something else, by their marks.
 fn other_kind(root: &Node) -> Option<Diagnostic> {
-    let kinds: [(&[&str], &str, &str); 6] = [
+    let kinds: [(&[&str], &str, &str); 7] = [
         (
             &["apiVersion", "kind"],
             "this is a Kubernetes object, not a task definition",
@@ -206,6 +207,11 @@ fn other_kind(root: &Node) -> Option<Diagnostic> {
             &["name", "type", "image"],
             "this is a Copilot manifest, not a task definition",
             "`copilot svc package` prints the CloudFormation template, which can be run",
+        ),
+        (
+            &["AWSEBDockerrunVersion", "Image"],
+            "this is a Dockerrun file of version 1, which describes one container for Elastic Beanstalk",
+            "only version 2 holds `containerDefinitions`",
         ),
         (&["serviceName"], "this is the definition of a service", "use the task definition that it names"),
         (
@@ -247,8 +253,10 @@ fn containers(node: Node, findings: &Findings) -> Option<Document> {
         }
         Value::Object(_) => {
             let beanstalk = node.get("AWSEBDockerrunVersion").is_some();
-            let implied = Implied { family: beanstalk.then(|| FAMILY.to_owned()), without_memory: false };
-            return Some(Document { root: inner_json(node, findings), implied, loose: false });
+            let implied = Implied { family: beanstalk.then(|| FAMILY.to_owned()), ..Implied::default() };
+            let root = inner_json(node, findings);
+            let root = if beanstalk { beanstalk::completed(root, findings) } else { root };
+            return Some(Document { root, implied, loose: false });
         }
         _ => {
             let message = format!("a task definition must be an object, not {}", node.kind());
@@ -269,7 +277,7 @@ fn containers(node: Node, findings: &Findings) -> Option<Document> {
     };
     Some(Document {
         root,
-        implied: Implied { family: Some(FAMILY.to_owned()), without_memory: true },
+        implied: Implied { family: Some(FAMILY.to_owned()), without_memory: true, account: None },
         loose: false,
     })
 }

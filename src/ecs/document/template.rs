@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! ${NAME}  ${NAME:-default}  {{ NAME }}  {{ must_env `NAME` }}  {{ env `NAME` `default` }}
-//! ${{ secrets.NAME }}  <%= NAME %>  #{NAME}  <NAME>  %NAME%  __NAME__  @NAME@  $NAME
+//! ${{ secrets.NAME }}  <%= NAME %>  #{NAME}  <NAME>  %NAME%  __NAME__  @NAME@  $NAME  $$$NAME$$$
+//! [[NAME]], and NAME where JSON has a value
 //! ```
 //!
 //! This works on the text, because a placeholder may stand where JSON allows none
@@ -45,6 +46,8 @@ pub(super) struct Placeholder<'a> {
 /// Alternatives in the order in which they are tried at one place.
 const FORMS: &str = r#"(?x)
       \$?\{\{ (?P<double> [^\n]*? ) \}\}
+    | \$\$+ (?P<dollars> [A-Za-z_]\w*? ) \$\$+
+    | \[\[ (?P<brackets> [A-Z][A-Z0-9_]* ) \]\]
     | \$?\$\{ (?P<dollar> [^{}\n]* ) \}
     | <% =? (?P<erb> [^\n]*? ) %>
     | \#\{ (?P<hash> [^{}\n]* ) \}
@@ -73,22 +76,23 @@ pub(super) fn find(text: &str, from: usize) -> Option<(Range<usize>, Placeholder
     Some((whole.range(), Placeholder { text: whole.as_str(), name, inner, default }))
 }
 
+const QUOTES: [char; 3] = ['`', '"', '\''];
+
 /// The name in a placeholder, and its default.
 fn named(inner: &str) -> (String, Option<String>) {
     if let Some((name, default)) = inner.split_once(":-") {
         return (name.trim().to_owned(), Some(default.to_owned()));
     }
-    // A function of a template language: its first argument is the name.
-    let quoted: Vec<&str> = match inner.find(['`', '"', '\'']) {
-        Some(_) => inner.split(['`', '"', '\'']).skip(1).step_by(2).collect(),
-        None => Vec::new(),
-    };
-    let function = inner.split([' ', '`', '"', '\'']).next().unwrap_or_default();
-    if let (Some(name), "env" | "must_env" | "ssm" | "secretsmanager_arn" | "tfstate") =
-        (quoted.first(), function)
-    {
-        let default = quoted.get(1).filter(|_| function == "env").map(|text| (*text).to_owned());
-        return ((*name).to_owned(), default);
+    // A function of a template language: its first argument is the name. Another kind of quote
+    // within it is a part of it.
+    if let Some((function, quote)) = inner.find(QUOTES).map(|at| inner.split_at(at)) {
+        let mark = quote.chars().next().unwrap_or_default();
+        let quoted: Vec<&str> = quote.split(mark).skip(1).step_by(2).collect();
+        let function = function.trim();
+        if let Some(name) = quoted.first().filter(|_| !function.is_empty() && function.bytes().all(is_word)) {
+            let default = quoted.get(1).filter(|_| function == "env").map(|text| (*text).to_owned());
+            return ((*name).to_owned(), default);
+        }
     }
     let name = inner.split('|').next().unwrap_or(inner).trim();
     (name.trim_start_matches('.').to_owned(), None)
@@ -111,9 +115,10 @@ impl Placeholder<'_> {
 /// The complaint about a placeholder.
 pub(super) fn unfilled(placeholder: &Placeholder<'_>, span: Range<usize>) -> Diagnostic {
     let name = &placeholder.name;
+    let quote = if name.contains('\'') { '"' } else { '\'' };
     let message = format!("`{}` is a placeholder that has not been filled", placeholder.text);
     Diagnostic::error("ECS0020", message).at(span, "").help(format!(
-        "this is a template: render it first, or give the value with `--set '{name}=VALUE'` or in a file with `--vars`"
+        "this is a template: render it first, or give the value with `--set {quote}{name}=VALUE{quote}` or in a file with `--vars`"
     ))
 }
 
@@ -144,6 +149,17 @@ pub(super) fn fill(text: &str, values: &Values, findings: &Findings) -> Filled {
                 place + 1
             }
             b'/' if json && !in_string => comment(text, place).unwrap_or(place + 1),
+            byte if json && !in_string && is_word(*byte) => {
+                let word = word(text, place);
+                if is_stand_in(text, &word) {
+                    let name = text.get(word.clone()).unwrap_or_default();
+                    let bare = Placeholder { text: name, name: name.to_owned(), inner: name, default: None };
+                    filled.replace(&word, &bare, values, false, findings);
+                    place = word.end;
+                    continue;
+                }
+                word.end
+            }
             _ => place + 1,
         };
         let end = (end..=text.len()).find(|&at| text.is_char_boundary(at)).unwrap_or(text.len());
@@ -152,6 +168,27 @@ pub(super) fn fill(text: &str, values: &Values, findings: &Findings) -> Filled {
     }
     filled.fill_words(values);
     filled
+}
+
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
+/// The word that begins at a place.
+fn word(text: &str, place: usize) -> Range<usize> {
+    let length = text.bytes().skip(place).take_while(|byte| is_word(*byte)).count();
+    place..place + length
+}
+
+/// Whether a word outside strings is written in capitals and is no key: `"environment": [ENVIRONMENT]`.
+fn is_stand_in(text: &str, word: &Range<usize>) -> bool {
+    let (name, after) = (text.get(word.clone()), text.get(word.end..));
+    let capitals = |name: &str| {
+        name.len() > 2
+            && name.starts_with(|c: char| c.is_ascii_uppercase())
+            && !name.contains(|c: char| c.is_ascii_lowercase())
+    };
+    name.is_some_and(capitals) && after.is_some_and(|after| after.trim_start().starts_with([',', ']', '}']))
 }
 
 fn comment(text: &str, place: usize) -> Option<usize> {
@@ -318,6 +355,10 @@ mod tests {
             "{{ N | upper }}",
             "$(N)",
             "%(N)s",
+            "$$$N$$$",
+            "[[N]]",
+            "{{ tfstate `N` }}",
+            "{{ any_function `N` | quote }}",
         ] {
             let (filled, found) = filled(&format!("{{\"a\": \"x/{text}/y\"}}"), &["N=a\"b"]);
             assert_eq!(filled.text, r#"{"a": "x/a\"b/y"}"#, "{text}");
@@ -344,6 +385,21 @@ mod tests {
         let shown: Vec<&str> = root.array().unwrap().iter().map(|n| &text[n.span.clone()]).collect();
         assert_eq!(shown, ["\"${A}\"", "\"é\"", "${B}", "\"end\""]);
         assert_eq!(root.span, 0..text.len());
+    }
+
+    #[test]
+    fn a_word_in_capitals_stands_for_a_value() {
+        let text = r#"{"environment": [ENVIRONMENT], "a": TRUE_, "b": 1E5, "c": NAME.x, KEY: 1, "d": Up}"#;
+        let (unfilled, found) = filled(text, &["ENVIRONMENT=1", "TRUE_=[2]"]);
+        assert_eq!(
+            unfilled.text,
+            r#"{"environment": [1], "a": [2], "b": 1E5, "c": NAME.x, KEY: 1, "d": Up}"#
+        );
+        assert!(found.is_empty());
+        assert!(filled("[VALUE]", &[]).1[0].help.as_ref().unwrap().contains("--set 'VALUE=VALUE'"));
+        let (_, rest) = filled(r#"{"a": {{ tfstate `x["y"].z` }}, "b": $$B$$}"#, &[]);
+        assert!(rest[0].help.as_ref().unwrap().contains(r#"--set 'x["y"].z=VALUE'"#));
+        assert!(rest[1].message.contains("`$$B$$`"));
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! `terraform show -json`, of a state or a plan: the values of its
-//! `aws_ecs_task_definition` resources.
+//! `terraform show -json`, of a state or a plan, or a configuration in JSON (`*.tf.json`):
+//! the values of its `aws_ecs_task_definition` resources.
 //!
 //! There a block is a list of objects, `container_definitions` is JSON in a text,
 //! and two names differ from the API's.
@@ -12,20 +12,47 @@ const KIND: &str = "aws_ecs_task_definition";
 
 /// The task definitions by address, if this is such a file.
 pub(super) fn resources(root: &Node, findings: &Findings) -> Option<Vec<(String, Node)>> {
-    root.get("terraform_version").or_else(|| root.get("format_version"))?;
-    let values = root.get("planned_values").or_else(|| root.get("values"))?;
+    if let Some(written) = root.get("resource").and_then(|r| r.get(KIND)).and_then(Node::object) {
+        let named = written.iter().map(|m| (format!("{KIND}.{}", m.key), definition(&m.value, findings)));
+        return Some(named.collect());
+    }
     let mut found = Vec::new();
-    collect(values.get("root_module")?, findings, &mut found);
+    match root.get("planned_values").or_else(|| root.get("values")).and_then(|v| v.get("root_module")) {
+        Some(module) => collect(module, findings, &mut found),
+        None => changes(root.get("resource_changes")?, findings, &mut found),
+    }
     Some(found)
+}
+
+/// A plan without its values: what each change leads to.
+fn changes(list: &Node, findings: &Findings, found: &mut Vec<(String, Node)>) {
+    for resource in list.array().unwrap_or_default().iter().filter(|resource| is_one(resource)) {
+        let after = resource.get("change").and_then(|change| change.get("after"));
+        if let Some(values) = after.filter(|after| after.object().is_some()) {
+            found.push((address(resource), definition(values, findings)));
+        }
+    }
+}
+
+fn is_one(resource: &Node) -> bool {
+    match resource.get("type").and_then(Node::string) {
+        Some(kind) => kind == KIND,
+        None => {
+            let address = address(resource);
+            address.rsplit('.').nth(1) == Some(KIND)
+        }
+    }
+}
+
+fn address(resource: &Node) -> String {
+    resource.get("address").and_then(Node::string).unwrap_or_default().to_owned()
 }
 
 fn collect(module: &Node, findings: &Findings, found: &mut Vec<(String, Node)>) {
     let list = |name: &str| module.get(name).and_then(Node::array).unwrap_or_default();
-    for resource in list("resources") {
-        let is_one = resource.get("type").and_then(Node::string) == Some(KIND);
-        if let Some(values) = resource.get("values").filter(|_| is_one) {
-            let address = resource.get("address").and_then(Node::string).unwrap_or_default();
-            found.push((address.to_owned(), definition(values, findings)));
+    for resource in list("resources").iter().filter(|resource| is_one(resource)) {
+        if let Some(values) = resource.get("values") {
+            found.push((address(resource), definition(values, findings)));
         }
     }
     list("child_modules").iter().for_each(|child| collect(child, findings, found));

@@ -18,7 +18,8 @@ const LARGEST: usize = 100_000;
 pub(super) fn parse(text: &str) -> Result<Node, Diagnostic> {
     let mut places: Vec<usize> = text.char_indices().map(|(byte, _)| byte).collect();
     places.push(text.len());
-    let mut reader = Reader { places, end: text.len(), anchors: HashMap::new(), budget: LARGEST };
+    let mut reader =
+        Reader { text: text.as_bytes(), places, end: text.len(), anchors: HashMap::new(), budget: LARGEST };
     let mut events = Parser::new_from_str(text);
     loop {
         match reader.next(&mut events)? {
@@ -31,7 +32,8 @@ pub(super) fn parse(text: &str) -> Result<Node, Diagnostic> {
     }
 }
 
-struct Reader {
+struct Reader<'t> {
+    text: &'t [u8],
     /// Byte offsets of characters.
     places: Vec<usize>,
     end: usize,
@@ -41,7 +43,7 @@ struct Reader {
 
 type Events<'t> = Parser<'t, saphyr_parser::StrInput<'t>>;
 
-impl Reader {
+impl Reader<'_> {
     fn next<'t>(&self, events: &mut Events<'t>) -> Result<(Event<'t>, Range<usize>), Diagnostic> {
         match events.next_event() {
             Some(Ok((event, span))) => Ok((event, self.bytes(span))),
@@ -53,6 +55,12 @@ impl Reader {
     fn refused(&self, error: &ScanError) -> Diagnostic {
         let at = self.byte(error.marker().index());
         Diagnostic::error("YAML0001", format!("not valid YAML: {}", error.info())).at(at..at, "")
+    }
+
+    /// A block ends where the next begins, for the parser; for a reader it ends with its last line.
+    fn trimmed(&self, start: usize, end: usize) -> usize {
+        let text = self.text.get(start..end).unwrap_or_default();
+        start + text.trim_ascii_end().len()
     }
 
     fn byte(&self, character: usize) -> usize {
@@ -93,7 +101,10 @@ impl Reader {
             }
             _ => (Value::Null, span.end, 0, None),
         };
-        let node = tagged(Node { span: span.start..end.max(span.start), value }, tag.as_deref());
+        let node = tagged(
+            Node { span: span.start..self.trimmed(span.start, end.max(span.start)), value },
+            tag.as_deref(),
+        );
         if anchor > 0 {
             self.anchors.insert(anchor, node.clone());
         }

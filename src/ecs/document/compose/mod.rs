@@ -103,7 +103,7 @@ pub(super) fn convert(
     let family: String =
         family.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')).collect();
     members.push(("family", string(family, whole.clone())));
-    let implied = Implied { family: None, without_memory: false };
+    let implied = Implied::default();
     Some(Document { root: object(&whole, members), implied, loose: true })
 }
 

@@ -6,7 +6,7 @@ use super::keys::{Keys, object};
 use super::values::{list, mapping, mebibytes, scalar, text};
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::ecs::definition::Findings;
-use crate::json::{Node, Value};
+use crate::json::{Member, Node, Value};
 use std::collections::BTreeMap;
 
 /// What the file says, under the names of the API.
@@ -58,6 +58,12 @@ pub(super) fn read(node: &Node, reading: &Reading, findings: &Findings) -> Optio
         if let Some(member) = keys.take(name) {
             params.members.push((api, role(&member.value, reading)));
         }
+    }
+    if let Some(system) = keys.take("os_family") {
+        let (key, value) = ("operatingSystemFamily", system.value.clone());
+        let platform =
+            Value::Object(vec![Member { key: key.to_owned(), key_span: system.key_span.clone(), value }]);
+        params.members.push(("runtimePlatform", Node { span: system.value.span.clone(), value: platform }));
     }
     if let Some(size) = keys.take("task_size") {
         let mut size = Keys::of(&size.value, "task_size", findings)?;
