@@ -70,6 +70,16 @@ impl ContainerSummary {
     }
 }
 
+impl TaskSummary {
+    /// The ARN of one of its containers, in ECS's form.
+    pub fn container_arn(&self, docker_id: &str) -> Option<String> {
+        let (prefix, _) = self.task_arn.split_once(":task/")?;
+        let part = |from: usize, to: usize| docker_id.get(from..to);
+        let uuid = [part(0, 8)?, part(8, 12)?, part(12, 16)?, part(16, 20)?, part(20, 32)?].join("-");
+        Some(format!("{prefix}:container/{}/{}/{uuid}", self.cluster, self.task_id))
+    }
+}
+
 /// The tasks, by id.
 ///
 /// # Errors

@@ -60,7 +60,8 @@ class TestSupervised:
         assert listed(task_id)["supervisor"] == "ALIVE"
         pid = listed(task_id)["supervisorPid"]
         answer = eventually(lambda: (one := described(task_id)).get("stoppedReason") and one)
-        assert answer["stoppedReason"] == "Essential container in task exited: `main` with exit code 7"
+        assert answer["stoppedReason"] == "Essential container in task exited"
+        assert answer["stopCode"] == "EssentialContainerExited"
         assert answer["lastStatus"] == answer["desiredStatus"] == "STOPPED"
         assert {one["name"]: one["exitCode"] for one in answer["containers"]} == {"main": 7, "side": 0}
         logs = brokers.sealdock("task", "logs", task_id)

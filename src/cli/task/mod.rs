@@ -10,6 +10,7 @@ pub(crate) use run::LaunchArguments;
 pub(crate) use show::show;
 pub(crate) use source::{DefinitionArguments, Source};
 
+mod described;
 mod endpoint;
 mod plan;
 mod run;

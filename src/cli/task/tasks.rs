@@ -1,5 +1,6 @@
 //! `sealdock task ps`, `describe`, `logs` and `stop`: tasks that Docker knows.
 
+use super::described::{container_status, health, last_status, reason, stopped_reason, task_json};
 use super::show::write_line;
 use super::{DockerArguments, DockerHost, docker_failed};
 use crate::cli::broker::{BrokerArguments, block_on, refused};
@@ -7,9 +8,9 @@ use crate::cli::output::{say, tell};
 use crate::cli::{Failure, table};
 use crate::client::Client;
 use crate::launch::supervisor::{self, AskError, Liveness, Request};
-use crate::launch::{self, ContainerDescription, Docker, Event, Health, LaunchError, TaskSummary};
+use crate::launch::{self, Docker, Event, LaunchError, TaskSummary};
 use clap::Args;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -213,105 +214,6 @@ pub(super) fn describe(arguments: &DescribeArguments) -> Result<ExitCode, Failur
     });
     say(table::render(["CONTAINER", "STATUS", "HEALTH", "EXIT", "PORTS", "REASON"], rows));
     Ok(ExitCode::SUCCESS)
-}
-
-/// The answer of DescribeTasks.
-fn task_json(task: &TaskSummary, containers: &[ContainerDescription]) -> Value {
-    let prefix = task.task_arn.split(":task/").next().unwrap_or_default();
-    let earliest =
-        |moment: fn(&ContainerDescription) -> Option<String>| containers.iter().filter_map(moment).min();
-    let essential = containers.iter().filter(|c| c.summary.essential);
-    let mut answer = json!({
-        "taskArn": task.task_arn,
-        "taskDefinitionArn": format!("{prefix}:task-definition/{}:{}", task.family, task.revision),
-        "clusterArn": format!("{prefix}:cluster/{}", task.cluster),
-        "group": format!("family:{}", task.family),
-        "launchType": "EXTERNAL",
-        "lastStatus": last_status(containers),
-        "desiredStatus": if stopped_reason(task).is_some() { "STOPPED" } else { "RUNNING" },
-        "healthStatus": worst_health(essential),
-        "containers": containers.iter().map(|c| container_json(task, c)).collect::<Vec<_>>(),
-    });
-    if let Some(answer) = answer.as_object_mut() {
-        insert(answer, "createdAt", earliest(|c| Some(c.inspection.created_at.clone())));
-        insert(answer, "startedAt", earliest(|c| c.inspection.started_at.clone()));
-        insert(answer, "stoppedReason", stopped_reason(task));
-    }
-    json!({ "tasks": [answer], "failures": [] })
-}
-
-/// Why the task ended, as its supervisor has it.
-fn stopped_reason(task: &TaskSummary) -> Option<String> {
-    supervisor::stopped_reason(task.supervisor.as_deref().filter(|_| task.service.is_none())?)
-}
-
-fn container_json(task: &TaskSummary, container: &ContainerDescription) -> Value {
-    let ContainerDescription { summary, inspection } = container;
-    let bindings = inspection.ports.iter().map(|port| {
-        json!({
-            "bindIP": port.host_address, "containerPort": port.container_port, "hostPort": port.host_port,
-            "protocol": port.protocol,
-        })
-    });
-    let interfaces = inspection.address.iter().map(|address| json!({ "privateIpv4Address": address }));
-    let mut answer = json!({
-        "name": summary.name, "taskArn": task.task_arn, "image": summary.image, "imageDigest": inspection.image_id,
-        "runtimeId": summary.docker_id, "lastStatus": container_status(container),
-        "healthStatus": health(container), "networkBindings": bindings.collect::<Vec<_>>(),
-        "networkInterfaces": interfaces.collect::<Vec<_>>(),
-    });
-    if let Some(answer) = answer.as_object_mut() {
-        insert(answer, "exitCode", inspection.exit_code);
-        insert(answer, "reason", reason(container));
-    }
-    answer
-}
-
-fn insert(object: &mut Map<String, Value>, name: &str, value: Option<impl Into<Value>>) {
-    if let Some(value) = value {
-        object.insert(name.to_owned(), value.into());
-    }
-}
-
-fn container_status(container: &ContainerDescription) -> &'static str {
-    match &container.inspection {
-        inspection if inspection.running => "RUNNING",
-        inspection if inspection.finished_at.is_some() => "STOPPED",
-        _ => "PENDING",
-    }
-}
-
-/// The status that every container has reached.
-fn last_status(containers: &[ContainerDescription]) -> &'static str {
-    let reached = |status: &str| containers.iter().filter(|c| container_status(c) == status).count();
-    match (reached("PENDING"), reached("STOPPED")) {
-        (_, stopped) if stopped == containers.len() => "STOPPED",
-        (0, _) => "RUNNING",
-        _ => "PENDING",
-    }
-}
-
-fn health(container: &ContainerDescription) -> &'static str {
-    match container.inspection.health {
-        Health::Healthy => "HEALTHY",
-        Health::Unhealthy => "UNHEALTHY",
-        Health::None | Health::Starting => "UNKNOWN",
-    }
-}
-
-fn worst_health<'a>(containers: impl Iterator<Item = &'a ContainerDescription>) -> &'static str {
-    let states: Vec<&str> = containers.map(health).collect();
-    let worst = ["UNHEALTHY", "UNKNOWN"].into_iter().find(|state| states.contains(state));
-    worst.unwrap_or(if states.is_empty() { "UNKNOWN" } else { "HEALTHY" })
-}
-
-/// Why a container ended, in the agent's words.
-fn reason(container: &ContainerDescription) -> Option<String> {
-    let inspection = &container.inspection;
-    if inspection.out_of_memory {
-        return Some("OutOfMemoryError: Container killed due to memory usage".to_owned());
-    }
-    inspection.error.as_ref().map(|error| format!("CannotStartContainerError: {error}"))
 }
 
 pub(super) fn logs(arguments: &LogsArguments) -> Result<ExitCode, Failure> {

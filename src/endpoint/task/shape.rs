@@ -47,7 +47,7 @@ pub(super) fn container(
     shown.set("Volumes", some(volumes(facts)));
     shown.set("LogDriver", host.log_config.as_ref().and_then(|log| log.typ.clone()));
     shown.set("LogOptions", some_map(log_options(&host, &labels)));
-    shown.set("ContainerARN", arn(task, &id));
+    shown.set("ContainerARN", task.container_arn(&id));
     shown.set("Networks", some(networks(if shared { pause.unwrap_or(facts) } else { facts }, shared)));
     shown.set("RestartCount", facts.restart_count.filter(|count| *count > 0));
     Value::Object(shown.0)
@@ -275,14 +275,6 @@ fn subnet(address: &str, prefix: i64) -> Option<String> {
     let prefix = u32::try_from(prefix).ok().filter(|prefix| (1..=32).contains(prefix))?;
     let network = u32::from(address) & (u32::MAX << (32 - prefix));
     Some(format!("{}/{prefix}", std::net::Ipv4Addr::from(network)))
-}
-
-/// ECS has random ids; Docker's are as good, and say which container it is.
-fn arn(task: &TaskSummary, id: &str) -> Option<String> {
-    let (prefix, _) = task.task_arn.split_once(":task/")?;
-    let part = |from: usize, to: usize| id.get(from..to);
-    let uuid = [part(0, 8)?, part(8, 12)?, part(12, 16)?, part(16, 20)?, part(20, 32)?].join("-");
-    Some(format!("{prefix}:container/{}/{}/{uuid}", task.cluster, task.task_id))
 }
 
 #[cfg(test)]
