@@ -3,11 +3,13 @@
 //!
 //! `actions.txt` has one block per service: `service:` and then the names, which
 //! are the operations of the service's API model and the actions that exist for
-//! permissions only. A name that is missing here is a warning and nothing more.
+//! permissions only. A name that is missing here is a warning and nothing more, and so is a
+//! service that does not exist.
 //!
 //! Source: Service Authorization Reference.
 
 use super::action::ActionPattern;
+use super::services;
 use crate::diagnostic::nearest;
 
 /// Why an action is unlikely to match any request.
@@ -15,20 +17,28 @@ use crate::diagnostic::nearest;
 pub(super) struct Unknown<'a> {
     /// The service, as written.
     pub(super) service: &'a str,
+    /// Whether it is the service that does not exist.
+    pub(super) no_service: bool,
     /// The nearest action that exists.
     pub(super) nearest: Option<String>,
 }
 
-/// Whether the pattern names or covers an action that exists; services that are
-/// not in the list are not judged.
+/// Whether the pattern names or covers an action that exists; of services that are not in
+/// the list, the name is not judged.
 pub(super) fn check<'a>(text: &'a str, pattern: &ActionPattern) -> Result<(), Unknown<'a>> {
     let Some((service, name)) = text.split_once(':') else { return Ok(()) };
-    let Some(names) = names(&service.to_ascii_lowercase()) else { return Ok(()) };
+    let Some(names) = names(&service.to_ascii_lowercase()) else {
+        if services::is_known(service) || pattern.service.literal().is_none() {
+            return Ok(());
+        }
+        let nearest = services::similar(service).map(|near| format!("{near}:{name}"));
+        return Err(Unknown { service, no_service: true, nearest });
+    };
     if names.clone().any(|known| pattern.name.matches(known)) {
         return Ok(());
     }
     let nearest = nearest(name, names).map(|known| format!("{}:{known}", service.to_ascii_lowercase()));
-    Err(Unknown { service, nearest })
+    Err(Unknown { service, no_service: false, nearest })
 }
 
 fn names(service: &str) -> Option<impl Iterator<Item = &'static str> + Clone + use<>> {
@@ -60,5 +70,9 @@ mod tests {
         let near = Some("secretsmanager:GetSecretValue".to_owned());
         assert_eq!(checked("secretsmanager:GetSecretValues"), Err(near));
         assert_eq!(checked("ssm:Fetch*"), Err(None));
+        let near = Some("secretsmanager:GetSecretValue".to_owned());
+        assert_eq!(checked("secretmanager:GetSecretValue"), Err(near));
+        assert_eq!(checked("my-own-thing:Act"), Err(None));
+        assert_eq!(checked("secret*:Get*"), Ok(()));
     }
 }

@@ -21,14 +21,15 @@
 use super::action::ActionSet;
 use super::facts::Facts;
 use super::key::{Key, Value, Values};
-use super::known_keys;
+use super::known_keys::{self, Standing};
 use super::operand::{Operand, OperandError};
 use super::operator::{Operator, Quantifier, Test};
 use super::shape;
-use super::variable::{Language, VariableError};
+use super::variable::{Language, Variable, VariableError};
 use crate::diagnostic::Diagnostic;
 use crate::json::{Member, Node, Value as Json};
 use std::fmt;
+use std::ops::Range;
 
 /// All conditions of a statement; none holds always.
 #[derive(Debug, Default)]
@@ -75,10 +76,14 @@ impl Conditions {
                 out.push(unknown(operator, "condition operator", "not an IAM condition operator", near));
             });
             for key in members(&operator.value, &format!("`{}`", operator.key), out) {
-                if let Err(near) = known_keys::check(&key.key, actions) {
-                    out.push(unknown(key, "condition key", "no request has this key", near));
+                let standing = known_keys::check(&key.key, actions);
+                if let Err(near) = &standing {
+                    out.push(unknown(key, "condition key", "no request has this key", near.clone()));
                 }
                 let Ok(parsed) = parsed else { continue };
+                if standing == Ok(Standing::Elsewhere) {
+                    out.push(elsewhere(key, parsed));
+                }
                 all.push(condition(&operator.key, parsed, key, actions, language, out));
             }
         }
@@ -169,11 +174,7 @@ fn condition(
         };
         match Operand::parse(&text, operator.test, language) {
             Ok(operand) => {
-                for variable in operand.variables() {
-                    if let Err(near) = known_keys::check(&variable.key.name, actions) {
-                        out.push(unknown_variable(&variable.key.name, near).at(element.span.clone(), ""));
-                    }
-                }
+                check_variables(operand.variables(), actions, &element.span, out);
                 operands.push(operand);
                 texts.push(text.into());
             }
@@ -196,13 +197,54 @@ fn malformed(name: &str, text: &str, error: &OperandError) -> Diagnostic {
     wrong
 }
 
-/// A variable whose key no request has.
-pub(super) fn unknown_variable(key: &str, near: Option<String>) -> Diagnostic {
-    let error = Diagnostic::error("IAM0121", format!("unknown policy variable `${{{key}}}`"));
-    match near {
-        Some(near) => error.help(format!("a similar key exists: `{near}`")),
-        None => error.help(VariableError::Key.to_string()),
+/// Policy variables of a statement with these actions whose keys its requests do not have.
+pub(super) fn check_variables<'v>(
+    variables: impl Iterator<Item = &'v Variable>,
+    actions: &ActionSet,
+    span: &Range<usize>,
+    out: &mut Vec<Diagnostic>,
+) {
+    for Variable { key, default } in variables {
+        let key = &key.name;
+        let found = match known_keys::check(key, actions) {
+            Ok(Standing::Known) => continue,
+            Ok(Standing::Elsewhere) => {
+                let warning = Diagnostic::warning(
+                    "IAM0135",
+                    format!("policy variable `${{{key}}}` of another service"),
+                );
+                warning.help(match default {
+                    None => "no request of the services in `Action` has this key: the text matches nothing",
+                    Some(_) => {
+                        "no request of the services in `Action` has this key: it is always the default"
+                    }
+                })
+            }
+            Err(near) => {
+                let error = Diagnostic::error("IAM0121", format!("unknown policy variable `${{{key}}}`"));
+                error.help(match near {
+                    Some(near) => format!("a similar key exists: `{near}`"),
+                    None => VariableError::Key.to_string(),
+                })
+            }
+        };
+        out.push(found.at(span.clone(), ""));
     }
+}
+
+/// A key that requests of the statement's services do not have.
+fn elsewhere(member: &Member, operator: Operator) -> Diagnostic {
+    let asks_for_absence = operator.test == Test::Null;
+    let holds = operator.if_exists
+        || operator.quantifier == Quantifier::All
+        || (operator.negated && operator.quantifier == Quantifier::One);
+    Diagnostic::warning("IAM0135", format!("condition key `{}` of another service", member.key))
+        .at(member.key_span.clone(), "no request of the services in `Action` has this key")
+        .help(match (asks_for_absence, holds) {
+            (true, _) => "the key is always absent",
+            (false, true) => "the condition holds always",
+            (false, false) => "the condition never holds",
+        })
 }
 
 fn unknown(member: &Member, what: &str, label: &str, near: Option<String>) -> Diagnostic {

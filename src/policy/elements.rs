@@ -2,7 +2,7 @@
 //! `NotResource`, `Principal`, `NotPrincipal`.
 
 use super::action::ActionSet;
-use super::condition::unknown_variable;
+use super::condition::check_variables;
 use super::document::{Kind, Principals};
 use super::known_keys;
 use super::principal::PrincipalSet;
@@ -57,11 +57,7 @@ pub(super) fn resources(
             Ok(resource) => {
                 let warning = resource.warning.and_then(|warning| noted(text, &warning, actions));
                 out.extend(warning.map(|warning| warning.at(span.clone(), "")));
-                for variable in resource.pattern.variables() {
-                    if let Err(near) = known_keys::check(&variable.key.name, actions) {
-                        out.push(unknown_variable(&variable.key.name, near).at(span.clone(), ""));
-                    }
-                }
+                check_variables(resource.pattern.variables(), actions, &span, out);
                 patterns.push(resource.pattern);
             }
             Err(error) => out.push(malformed(text, &error, span)),
@@ -94,8 +90,8 @@ fn noted(text: &str, warning: &ResourceWarning, actions: &ActionSet) -> Option<D
             if !known_keys::concerns_served(actions) {
                 return None;
             }
-            Diagnostic::error("IAM0124", format!("policy variable before the fifth colon of `{text}`"))
-                .help("AWS puts values into the last section of an ARN only; write `*` and compare the rest in `Condition`")
+            Diagnostic::warning("IAM0124", format!("policy variable before the fifth colon of `{text}`"))
+                .help("AWS promises values in the last section of an ARN only: better write `*` here and compare the rest in `Condition`")
         }
     })
 }

@@ -3,17 +3,25 @@
 //!
 //! `condition_keys.txt` has one block per prefix: `prefix:` and then the names. A name
 //! that ends in `*` stands for a family, such as `aws:PrincipalTag/team`. The lists of
-//! the services that are served here are whole; keys of other services are known to the
-//! statements that speak of other services.
+//! the services that are served here are whole. Keys of other services are taken as they
+//! are: a real account's policies have them, and no request that is decided here does.
 //!
 //! Source: Service Authorization Reference, and IAM User Guide, "AWS global condition
 //! context keys".
 
 use super::action::ActionSet;
+use super::services::{self, SERVED};
 use crate::diagnostic::nearest;
 
-/// The services whose requests are decided here.
-const SERVED: [&str; 7] = ["cloudtrail", "iam", "kms", "sealdock", "secretsmanager", "ssm", "sts"];
+/// What is known of a key that exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Requests that the statement is about may have it.
+    Known,
+    /// It belongs to another service than those that the statement is about: no request that
+    /// the statement is about has it.
+    Elsewhere,
+}
 
 /// Whether a statement with these actions can be about a request that is decided here.
 pub(super) fn concerns_served(actions: &ActionSet) -> bool {
@@ -24,20 +32,27 @@ pub(super) fn concerns_served(actions: &ActionSet) -> bool {
 ///
 /// # Errors
 /// The nearest name that exists, if one is near.
-pub(super) fn check(key: &str, actions: &ActionSet) -> Result<(), Option<String>> {
+pub(super) fn check(key: &str, actions: &ActionSet) -> Result<Standing, Option<String>> {
     let Some((prefix, name)) = key.split_once(':') else { return Err(similar(key)) };
     let lower = prefix.to_ascii_lowercase();
     if names(&lower).is_some_and(|mut names| names.any(|known| is(known, name))) {
-        return Ok(());
+        return Ok(Standing::Known);
     }
-    let whole = lower == "aws" || SERVED.contains(&lower.as_str());
+    // The lists of these are whole.
+    if lower == "aws" || SERVED.contains(&lower.as_str()) || name.is_empty() {
+        return Err(similar(key));
+    }
     // Claims of identity providers: `token.actions.githubusercontent.com:sub`, `saml:aud`.
-    let claim = prefix.contains(['.', '/']) || lower == "saml";
-    let elsewhere = || {
-        actions.services().is_none_or(|mut named| named.any(|service| !SERVED.contains(&service)))
-            && !is_slip(&lower)
-    };
-    if !whole && (claim || elsewhere()) { Ok(()) } else { Err(similar(key)) }
+    if prefix.contains(['.', '/']) || lower == "saml" {
+        return Ok(Standing::Known);
+    }
+    let exists = services::is_known(&lower);
+    let open = actions.services().is_none_or(|mut named| named.any(|service| !SERVED.contains(&service)));
+    match (open, exists) {
+        (true, _) if exists || !is_slip(&lower) => Ok(Standing::Known),
+        (false, true) => Ok(Standing::Elsewhere),
+        _ => Err(similar(key)),
+    }
 }
 
 /// Whether a prefix is hardly another service than one that is served here.
@@ -67,7 +82,12 @@ fn similar(key: &str) -> Option<String> {
             return Some(format!("{family}/{tag}"));
         }
     }
-    nearest(key, all.iter().map(String::as_str)).map(str::to_owned)
+    if let Some(near) = nearest(key, all.iter().map(String::as_str)) {
+        return Some(near.to_owned());
+    }
+    let (prefix, name) = key.split_once(':').filter(|(_, name)| !name.is_empty())?;
+    let near = (prefix != "aws" && !services::is_known(prefix)).then(|| services::similar(prefix))?;
+    near.map(|near| format!("{near}:{name}"))
 }
 
 fn names(prefix: &str) -> Option<impl Iterator<Item = &'static str> + use<>> {
@@ -85,7 +105,7 @@ mod tests {
     use super::super::action::ActionPattern;
     use super::*;
 
-    fn checked(key: &str, actions: &[&str]) -> Result<(), Option<String>> {
+    fn checked(key: &str, actions: &[&str]) -> Result<Standing, Option<String>> {
         let parsed = actions.iter().map(|text| ActionPattern::parse(text).unwrap()).collect();
         check(key, &ActionSet::new(parsed, false))
     }
@@ -103,7 +123,7 @@ mod tests {
             "token.actions.githubusercontent.com:sub",
             "SAML:aud",
         ] {
-            assert_eq!(checked(key, &["secretsmanager:GetSecretValue"]), Ok(()), "{key}");
+            assert_eq!(checked(key, &["secretsmanager:GetSecretValue"]), Ok(Standing::Known), "{key}");
         }
     }
 
@@ -116,7 +136,9 @@ mod tests {
             ("secretmanager:VersionStage", Some("secretsmanager:VersionStage")),
             ("aws:PrincipalTag/", Some("aws:PrincipalTag/")),
             ("SourceIp", Some("aws:SourceIp")),
-            ("s3:prefix", None),
+            ("s33:prefix", Some("s3:prefix")),
+            ("nothing-like-it:x", None),
+            ("s3:", None),
         ] {
             assert_eq!(checked(key, &["secretsmanager:*"]), Err(near.map(str::to_owned)), "{key}");
         }
@@ -124,8 +146,11 @@ mod tests {
 
     #[test]
     fn keys_of_other_services_are_theirs() {
-        assert_eq!(checked("s3:prefix", &["s3:ListBucket", "ssm:GetParameter"]), Ok(()));
-        assert_eq!(checked("s3:prefix", &["*"]), Ok(()));
+        assert_eq!(checked("s3:prefix", &["s3:ListBucket", "ssm:GetParameter"]), Ok(Standing::Known));
+        assert_eq!(checked("s3:prefix", &["*"]), Ok(Standing::Known));
+        assert_eq!(checked("s3:prefix", &["ssm:GetParameter"]), Ok(Standing::Elsewhere));
+        assert_eq!(checked("datazone:projectId", &["iam:PassRole"]), Ok(Standing::Elsewhere));
+        assert_eq!(checked("newservice:Key", &["newservice:Act"]), Ok(Standing::Known));
         assert!(checked("secretmanager:VersionStage", &["*"]).is_err());
         assert!(checked("kms:Viaservic", &["s3:*"]).is_err());
     }

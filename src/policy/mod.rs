@@ -44,6 +44,7 @@ mod public;
 mod request;
 mod resource;
 mod resource_policy;
+mod services;
 mod session_policies;
 mod shape;
 mod summary;

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `String..`, `Arn..` | text, with policy variables; `..Like` and `Arn..` with wildcards |
 //! | `Numeric..` | a decimal number |
-//! | `Date..` | ISO 8601, or seconds since 1970 |
+//! | `Date..` | ISO 8601 (UTC unless it names a zone), or seconds since 1970 |
 //! | `Bool`, `Null` | `true` or `false` |
 //! | `BinaryEquals` | base64 |
 //! | `IpAddress`, `NotIpAddress` | an address, or a range in CIDR form |
@@ -19,14 +19,17 @@ use super::pattern::{Pattern, Wildcards};
 use super::variable::{Language, Variable, VariableError};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use core::cmp::Ordering;
 use core::net::IpAddr;
 use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 
 /// A value that the request's are compared with.
 #[derive(Debug)]
 pub(super) enum Operand {
     Text(Pattern),
-    Number(Order, f64),
+    Number(Order, Number),
     Date(Order, Timestamp),
     Bool(bool),
     Binary(Vec<u8>),
@@ -78,7 +81,7 @@ impl Operand {
                 facts.resolved(pattern).is_some_and(|pattern| pattern.matches(&value.text()))
             }
             Self::Number(order, limit) => number(&value.text())
-                .and_then(|number| number.partial_cmp(limit))
+                .and_then(|number| number.compared(*limit))
                 .is_some_and(|found| order.holds(found)),
             Self::Date(order, limit) => time(value).is_some_and(|time| order.holds(time.cmp(limit))),
             Self::Bool(wanted) => boolean(&value.text()) == Some(*wanted),
@@ -94,9 +97,26 @@ impl Operand {
     }
 }
 
-fn number(text: &str) -> Option<f64> {
+/// A decimal number. Whole ones are compared exactly, however many digits they have.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Number {
+    whole: Option<i128>,
+    nearest: f64,
+}
+
+impl Number {
+    fn compared(self, other: Self) -> Option<Ordering> {
+        match (self.whole, other.whole) {
+            (Some(one), Some(other)) => Some(one.cmp(&other)),
+            _ => self.nearest.partial_cmp(&other.nearest),
+        }
+    }
+}
+
+fn number(text: &str) -> Option<Number> {
     let plain = |c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.');
-    text.chars().all(plain).then(|| text.parse().ok()).flatten()
+    let nearest = text.chars().all(plain).then(|| text.parse().ok()).flatten()?;
+    Some(Number { whole: text.parse().ok(), nearest })
 }
 
 fn boolean(text: &str) -> Option<bool> {
@@ -118,7 +138,10 @@ fn date(text: &str) -> Option<Timestamp> {
         4 if digits => format!("{text}-01-01T00:00:00Z"),
         7 => format!("{text}-01T00:00:00Z"),
         10 => format!("{text}T00:00:00Z"),
-        _ => return text.parse().ok(),
+        _ => {
+            let utc = || text.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok();
+            return text.parse().ok().or_else(|| Some(utc()?.timestamp()));
+        }
     };
     whole.parse().ok()
 }
@@ -142,12 +165,23 @@ fn address(value: &Value<'_>) -> Option<IpAddr> {
 fn range(text: &str) -> Option<Operand> {
     let (address, prefix) = match text.split_once('/') {
         None => (text, None),
-        Some((address, prefix)) => (address, Some(prefix.parse().ok()?)),
+        Some((_, "")) => return None,
+        Some((address, prefix)) if prefix.bytes().all(|b| b.is_ascii_digit()) => {
+            (address, Some(prefix.parse::<u8>().ok()?))
+        }
+        Some(_) => return None,
     };
     let network: IpAddr = address.parse().ok()?;
     let longest = if network.is_ipv4() { 32 } else { 128 };
     let prefix = prefix.unwrap_or(longest);
-    (prefix <= longest).then_some(Operand::Range { network, prefix })
+    if prefix > longest {
+        return None;
+    }
+    // ::ffff:10.0.0.0/104 is 10.0.0.0/8: addresses of requests are IPv4 where they can be.
+    Some(match (network.to_canonical(), prefix.checked_sub(96)) {
+        (network @ IpAddr::V4(_), Some(prefix)) => Operand::Range { network, prefix },
+        _ => Operand::Range { network, prefix },
+    })
 }
 
 fn within(address: IpAddr, network: IpAddr, prefix: u8) -> bool {

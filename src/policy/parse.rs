@@ -261,8 +261,12 @@ impl Parser<'_> {
                     ),
                 Ok(entry) => {
                     if let Err(unknown) = catalogue::check(text, &entry) {
+                        let label = match unknown.no_service {
+                            true => format!("no service has the prefix `{}`", unknown.service),
+                            false => format!("`{}` has no such action", unknown.service),
+                        };
                         let warning = Diagnostic::warning("IAM0130", format!("unknown action `{text}`"))
-                            .at(span, format!("`{}` has no such action", unknown.service));
+                            .at(span, label);
                         out.push(match unknown.nearest {
                             Some(near) => warning.help(format!("a similar action exists: `{near}`")),
                             None => warning,

@@ -39,7 +39,17 @@ enum Token {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Pattern {
     tokens: Box<[Token]>,
-    fold_case: bool,
+    case: Case,
+}
+
+/// How capital letters are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Case {
+    Exact,
+    /// Those of ASCII are the same as small ones.
+    IgnoredInAscii,
+    /// All are the same as small ones.
+    Ignored,
 }
 
 /// What `*` and `?` mean in a text.
@@ -63,7 +73,7 @@ impl Pattern {
             '?' => Piece::Token(Token::SegmentAny1),
             c => Piece::Char(c),
         });
-        Self { tokens: tokens(pieces), fold_case: true }
+        Self { tokens: tokens(pieces), case: Case::IgnoredInAscii }
     }
 
     /// A text of a document in this version of the language: in the newer one, `${..}` is
@@ -105,12 +115,12 @@ impl Pattern {
                 (c, _) => Piece::Char(c),
             });
         }
-        Ok(Self { tokens: tokens(pieces.into_iter()), fold_case: false })
+        Ok(Self { tokens: tokens(pieces.into_iter()), case: Case::Exact })
     }
 
     /// The same pattern, for which case does not matter.
     pub(super) fn ignoring_case(self) -> Self {
-        Self { fold_case: true, ..self }
+        Self { case: Case::Ignored, ..self }
     }
 
     /// The policy variables in it.
@@ -132,7 +142,7 @@ impl Pattern {
             token => Some(token.clone()),
         };
         let tokens = self.tokens.iter().map(fill).collect::<Option<Vec<_>>>()?;
-        Some(Cow::Owned(Self { tokens: tokens.into(), fold_case: self.fold_case }))
+        Some(Cow::Owned(Self { tokens: tokens.into(), case: self.case }))
     }
 
     /// Whether all of `text` matches. A variable that is not [`Pattern::resolved`]
@@ -199,12 +209,23 @@ impl Pattern {
     }
 
     fn without_literal<'a>(&self, text: &'a str, literal: &str) -> Option<&'a str> {
-        if !self.fold_case {
-            return text.strip_prefix(literal);
+        match self.case {
+            Case::Exact => text.strip_prefix(literal),
+            Case::IgnoredInAscii => {
+                let (start, rest) = text.split_at_checked(literal.len())?;
+                start.eq_ignore_ascii_case(literal).then_some(rest)
+            }
+            Case::Ignored => {
+                let mut rest = text.chars();
+                let mut same = |wanted: char| rest.next().is_some_and(|found| same_letter(wanted, found));
+                literal.chars().all(&mut same).then(|| rest.as_str())
+            }
         }
-        let (start, rest) = text.split_at_checked(literal.len())?;
-        start.eq_ignore_ascii_case(literal).then_some(rest)
     }
+}
+
+fn same_letter(one: char, other: char) -> bool {
+    one == other || one.to_lowercase().eq(other.to_lowercase())
 }
 
 fn without_first(text: &str, may: impl Fn(char) -> bool) -> Option<&str> {

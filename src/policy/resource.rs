@@ -25,6 +25,8 @@ pub(super) enum ResourceError {
     NoArn,
     #[error("an ARN names at least a partition and a service, as in `arn:aws:secretsmanager:...`")]
     Sections,
+    #[error("the partition of an ARN is `aws`, or begins with `aws-` as in `aws-us-gov`")]
+    Partition,
     #[error("the partition and the service of an ARN consist of letters, digits, `-` and wildcards")]
     Section,
     #[error(transparent)]
@@ -69,6 +71,10 @@ impl ResourcePattern {
         }
         if !partition.chars().chain(service.chars()).all(plain) {
             return Err(ResourceError::Section);
+        }
+        let wild = partition.contains(['*', '?']);
+        if !wild && partition != "aws" && !partition.starts_with("aws-") {
+            return Err(ResourceError::Partition);
         }
         let missing = 6_usize.saturating_sub(sections.len());
         if missing > 0 {
@@ -141,12 +147,16 @@ mod tests {
             ("arn:aws", ResourceError::Sections),
             ("arn::ssm:::x", ResourceError::Sections),
             ("arn:aws:s s:::x", ResourceError::Section),
+            ("arn:awss:ssm:us-east-1:1:parameter/a", ResourceError::Partition),
             ("arn:aws:ssm:us-east-1:1:parameter/${user}", ResourceError::Variable(VariableError::Key)),
             ("arn:aws:ssm:us-east-1:1:parameter/${", ResourceError::Variable(VariableError::Open)),
         ] {
             assert_eq!(parse(text).unwrap_err(), error, "{text}");
         }
         assert!(ResourcePattern::parse("arn:aws:ssm:::${aws:username}", Language::V2008).is_ok());
+        for partition in ["aws-cn", "aws-us-gov", "aws*", "*", "???"] {
+            assert!(parse(&format!("arn:{partition}:ssm:us-east-1:1:parameter/a")).is_ok(), "{partition}");
+        }
         assert!(parse("arn:aws:ssm:us-east-1:1:parameter/${*}").is_ok());
         assert_eq!(parse("arn:aws:ssm:us-east-1:1:parameter/${aws:username}").unwrap().warning, None);
         assert_eq!(
