@@ -16,6 +16,7 @@
 //! Source: IAM API Reference, `GetAccountAuthorizationDetails`.
 
 use super::document::{Kind, Statement};
+use super::lone;
 use super::parse::{self, File, Origin};
 use super::shape;
 use crate::arn::Arn;
@@ -151,13 +152,35 @@ const FORMS: [Form; 3] = [
 
 /// Reads a file; errors and warnings go to `out`.
 pub(super) fn read<'n>(root: &'n Node, file: &File, out: &mut Vec<Diagnostic>) -> Account<'n> {
-    const FIELDS: &[&str] =
-        &["UserDetailList", "GroupDetailList", "RoleDetailList", "Policies", "IsTruncated", "Marker"];
+    const FIELDS: &[&str] = &[
+        "UserDetailList",
+        "GroupDetailList",
+        "RoleDetailList",
+        "Policies",
+        "IsTruncated",
+        "Marker",
+        "NextToken",
+        // What an SDK adds to an answer.
+        "ResponseMetadata",
+    ];
+    if lone::is_lone(root) {
+        out.push(
+            Diagnostic::error("IAM0207", "this policy document belongs to nobody")
+                .at(shape::start(root), "a document by itself, without a user, group, role or policy around it")
+                .help(
+                    "put it into `UserPolicyList`, `RolePolicyList` or `Policies` of an account's file, as in \
+                     policies/developer.json; `sealdock policy check FILE` checks a document by itself",
+                ),
+        );
+        return Account::default();
+    }
     if !shape::object(root, "an account's authorization details", FIELDS, out) {
         return Account::default();
     }
-    if root.get("IsTruncated").is_some_and(|node| node.value == Value::Bool(true)) {
-        let span = root.get("IsTruncated").map(|node| node.span.clone()).unwrap_or_default();
+    // The CLI has `NextToken` where the API has `IsTruncated`.
+    let truncated = root.get("IsTruncated").filter(|node| node.value == Value::Bool(true));
+    if let Some(mark) = truncated.or_else(|| root.get("NextToken").filter(|node| node.value != Value::Null)) {
+        let span = mark.span.clone();
         out.push(
             Diagnostic::warning("IAM0205", "this is one page of several")
                 .at(span, "more of the account follows in other pages")

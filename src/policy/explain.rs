@@ -3,6 +3,7 @@
 
 use super::action::Action;
 use super::document::Statement;
+use super::doubts::doubts;
 use super::facts::Facts;
 use super::identity::StatementIndex;
 use super::{Basis, Decision, Matched, PolicySet, Request, evaluate};
@@ -14,6 +15,8 @@ pub struct Explanation {
     pub decision: Decision,
     /// Statements about the action that do not apply to the request.
     pub near: Vec<Near>,
+    /// What is probably a slip in the question.
+    pub doubts: Vec<String>,
 }
 
 /// A statement that is about the action and does not apply.
@@ -52,7 +55,7 @@ pub fn explain(set: &PolicySet, request: &Request<'_>) -> Explanation {
             look(statement.matched.basis, statement);
         }
     }
-    Explanation { decision: evaluate(set, request), near }
+    Explanation { decision: evaluate(set, request), near, doubts: doubts(set, request) }
 }
 
 fn misses(statement: &Statement, facts: &Facts<'_>) -> Vec<String> {

@@ -153,7 +153,7 @@ pub(super) fn account(resource: &str) -> Option<&str> {
     resource.split(':').nth(4).filter(|account| !account.is_empty())
 }
 
-fn who(arn: &Arn) -> Who<'_> {
+pub(super) fn who(arn: &Arn) -> Who<'_> {
     let resource = arn.resource.as_str();
     if let Some(service) = resource.strip_prefix("service-principal/").filter(|_| arn.account == "aws") {
         return Who::Service(service);

@@ -89,7 +89,7 @@ pub(super) fn document(
 }
 
 /// JSON begins with a brace; percent-encoded JSON cannot.
-fn decoded(text: &str) -> Result<Cow<'_, str>, Utf8Error> {
+pub(super) fn decoded(text: &str) -> Result<Cow<'_, str>, Utf8Error> {
     if text.trim_start().starts_with('{') {
         return Ok(Cow::Borrowed(text));
     }

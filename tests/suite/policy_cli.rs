@@ -1,4 +1,4 @@
-//! `sealdock policy explain` and `sealdock policy simulate`, as a person uses them.
+//! `sealdock policy check`, `explain` and `simulate`, as a person uses them.
 
 use crate::kit::{Ended, Kit};
 use serde_json::{Value, json};
@@ -153,4 +153,143 @@ fn simulate_fails_when_an_outcome_is_another() {
     kit.run(&["policy", "simulate", missing.to_str().unwrap(), "--policies", POLICIES])
         .refused(2, &["none.json"]);
     assert!(Path::new(POLICIES).exists());
+}
+
+#[test]
+fn a_question_with_a_slip_is_answered_with_a_note() {
+    let kit = Kit::empty();
+    let ended = explain(&kit, POLICIES, "arn:aws:iam::111122223333:user/develper", &[]);
+    assert_eq!(ended.code, Some(1), "{ended:#?}");
+    assert!(
+        ended.err.contains("note: no file defines `arn:aws:iam::111122223333:user/develper`"),
+        "{ended:#?}"
+    );
+    let ended = explain(
+        &kit,
+        POLICIES,
+        "arn:aws:iam::111122223333:user/developer",
+        &["--context", "aws:SourceIP4=10.0.0.1", "--json"],
+    );
+    let found: Value = serde_json::from_str(&ended.out).unwrap();
+    let note = "no request has the condition key `aws:SourceIP4`; a similar key exists: `aws:SourceIp`";
+    assert_eq!(found["notes"], json!([note]));
+    let case = |action: &str, resource: &str| {
+        json!({ "expect": "deny", "principal": "arn:aws:iam::111122223333:user/auditor",
+                "action": action, "resource": resource })
+    };
+    let cases = [
+        case("secretsmanager:GetSecretValues", SECRET),
+        case("secretsmanager:Get*", SECRET),
+        case("GetSecretValue", SECRET),
+        case("secretsmanager:GetSecretValue", "dev/db"),
+        case("secretsmanager:GetSecretValue", SECRET.strip_suffix("-a1B2c3").unwrap()),
+        case("secretsmanager:GetSecretValue", SECRET),
+    ];
+    let cases = write(&kit, "cases.json", &json!({ "cases": cases }));
+    let ended = kit.run(&["policy", "simulate", &cases, "--policies", POLICIES]);
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    for part in [
+        "ok    case 1\n      note: there is no action `secretsmanager:GetSecretValues`; a similar action exists: `secretsmanager:GetSecretValue`",
+        "ok    case 2\n      note: `secretsmanager:Get*` is a pattern",
+        "ok    case 3\n      note: `GetSecretValue` is no action",
+        "ok    case 4\n      note: `dev/db` is not the ARN of a resource",
+        "`-` and six characters are missing at its end",
+        "ok    case 6\n6 of 6 cases as expected",
+    ] {
+        assert!(ended.out.contains(part), "`{part}` is missing: {}", ended.out);
+    }
+}
+
+#[test]
+fn errors_of_a_policy_file_are_shown_at_their_place_in_it() {
+    let kit = Kit::empty();
+    let path = kit.beside("secret-policy.json");
+    std::fs::write(&path, "{\"Statement\": {\n  \"Effect\": \"Deny\", \"Effect\": \"Allow\",\n  \"Principal\": \"*\",\n  \"Action\": \"secretsmanager:*\", \"Resource\": \"*\"}}").unwrap();
+    let user = "arn:aws:iam::111122223333:user/developer";
+    let ended = explain(&kit, POLICIES, user, &["--resource-policy", path.to_str().unwrap()]);
+    assert_eq!(ended.code, Some(2), "{ended:#?}");
+    for part in ["error[IAM0103]: `Effect` stands twice", "secret-policy.json:2:21"] {
+        assert!(ended.err.contains(part), "`{part}` is missing: {}", ended.err);
+    }
+}
+
+#[test]
+fn check_takes_documents_by_themselves() {
+    let kit = Kit::empty();
+    let read = json!({ "Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": "*" });
+    let document = json!({ "Version": "2012-10-17", "Statement": [read, read] });
+    let trust = json!({ "Statement": { "Effect": "Allow", "Principal": { "Service": "ecs-tasks.amazonaws.com" }, "Action": "sts:AssumeRole" } });
+    let mut open = read.clone();
+    open["Principal"] = json!("*");
+    let of_key = json!({ "Version": "2012-10-17", "Statement": open });
+    for (name, file, expected) in [
+        ("own.json", document.clone(), "a policy of a user, group or role: 2 statements"),
+        (
+            "version.json",
+            json!({ "PolicyVersion": { "Document": document } }),
+            "a policy of a user, group or role: 2 statements",
+        ),
+        (
+            "role.json",
+            json!({ "Role": { "RoleName": "r", "AssumeRolePolicyDocument": trust } }),
+            "a trust policy of a role: 1 statement",
+        ),
+        (
+            "key.json",
+            json!({ "Policy": of_key.to_string(), "PolicyName": "default" }),
+            "a policy of a resource: 1 statement",
+        ),
+    ] {
+        let path = write(&kit, name, &file);
+        let ended = kit.run(&["policy", "check", &path]);
+        assert_eq!((ended.code, ended.out.trim_end()), (Some(0), expected), "{ended:#?}");
+    }
+    // What is refused in a directory, where it would belong to nobody.
+    let lone = write(&kit, "lone/own.json", &document);
+    let directory = Path::new(&lone).parent().unwrap().to_str().unwrap().to_owned();
+    kit.run(&["policy", "check", &directory]).refused(1, &["IAM0207", "own.json:1:1", "belongs to nobody"]);
+    kit.run(&["policy", "check", "/nowhere/at/all.json"]).refused(2, &["/nowhere/at/all.json"]);
+    // An account is taken as a file as well.
+    let developer = format!("{POLICIES}/developer.json");
+    let ended = kit.run(&["policy", "check", &developer]);
+    assert!(ended.code == Some(0) && ended.out.contains("user/developer"), "{ended:#?}");
+}
+
+#[test]
+fn check_prints_json() {
+    let kit = Kit::empty();
+    let path = kit.beside("p.json");
+    let text = "{\"Version\": \"2012-10-17\", \"Statement\": {\"Effect\": \"Allow\",\n \"Action\": \"secretmanager:GetSecretValue\", \"Resource\": \"*\",\n \"Condition\": {\"StringEqual\": {\"aws:username\": \"ann\"}}}}";
+    std::fs::write(&path, text).unwrap();
+    let ended = kit.run(&["policy", "check", path.to_str().unwrap(), "--json"]);
+    assert_eq!(ended.code, Some(1), "{ended:#?}");
+    let found: Value = serde_json::from_str(&ended.out).unwrap();
+    assert_eq!(found["errors"], 1);
+    let finding = &found["findings"][0];
+    assert_eq!(
+        (&finding["code"], &finding["severity"], &finding["line"], &finding["column"], &finding["endColumn"]),
+        (&json!("IAM0107"), &json!("error"), &json!(3), &json!(16), &json!(29))
+    );
+    assert_eq!(finding["help"], "a similar operator exists: `StringEquals`");
+    assert!(finding["file"].as_str().unwrap().ends_with("p.json"), "{found:#}");
+
+    std::fs::write(&path, text.replace("StringEqual", "StringEquals")).unwrap();
+    let ended = kit.run(&["policy", "check", path.to_str().unwrap(), POLICIES, "--json"]);
+    let found: Value = serde_json::from_str(&ended.out).unwrap();
+    assert_eq!((ended.code, &found["errors"], &found["warnings"]), (Some(0), &json!(0), &json!(1)));
+    assert!(found["identities"].as_array().unwrap().len() > 3, "{found:#}");
+}
+
+#[test]
+fn simulate_tells_how_long_a_decision_takes() {
+    let kit = Kit::empty();
+    let cases = format!("{POLICIES}/simulation/starter.json");
+    let ended = kit.run(&["policy", "simulate", &cases, "--policies", POLICIES, "--repeat", "10", "--json"]);
+    let found: Value = serde_json::from_str(&ended.out).unwrap();
+    assert!(
+        found["cases"].as_array().unwrap().iter().all(|case| case["microseconds"].as_f64().unwrap() > 0.0),
+        "{found:#}"
+    );
+    kit.run(&["policy", "simulate", &cases, "--policies", POLICIES, "--repeat", "0"])
+        .refused(2, &["--repeat"]);
 }

@@ -1,8 +1,8 @@
 //! `sealdock policy explain`: one request, and why it is decided as it is.
 
 use super::super::Failure;
-use super::super::output::say;
-use super::question::Question;
+use super::super::output::{say, tell};
+use super::question::{Document, Question};
 use crate::policy::{Basis, Effect, Explanation, Matched, Outcome};
 use clap::Args;
 use serde_json::{Value, json};
@@ -77,15 +77,16 @@ pub(super) fn run(arguments: &ExplainArguments) -> Result<ExitCode, Failure> {
         say(format!("{:#}", as_json(&explanation)));
     } else {
         say(as_text(&explanation));
+        explanation.doubts.iter().for_each(|doubt| tell(format!("note: {doubt}")));
     }
     Ok(if explanation.decision.is_allowed() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-fn read(path: &Path) -> Result<Value, Failure> {
-    let shown = path.display();
+fn read(path: &Path) -> Result<Document, Failure> {
+    let name = path.display().to_string();
     let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure::new(2, format!("cannot read `{shown}`: {error}")))?;
-    serde_json::from_str(&text).map_err(|error| Failure::new(2, format!("`{shown}` is not JSON: {error}")))
+        .map_err(|error| Failure::new(2, format!("cannot read `{name}`: {error}")))?;
+    Ok(Document { name, text })
 }
 
 pub(super) fn outcome(outcome: Outcome) -> &'static str {
@@ -156,6 +157,7 @@ pub(super) fn as_json(explanation: &Explanation) -> Value {
         "policyType": decision.basis().as_str(),
         "matched": decision.matched().iter().map(shown).collect::<Vec<_>>(),
         "notApplying": near.collect::<Vec<_>>(),
+        "notes": explanation.doubts,
         "policyDigest": decision.policy_digest(),
     })
 }

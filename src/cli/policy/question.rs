@@ -4,12 +4,13 @@
 use crate::arn::Arn;
 use crate::clock::{Clock, SystemClock};
 use crate::policy::{
-    Circumstances, ConditionKeys, Explanation, IdentityKind, PolicyKind, PolicySet, Request, ResourcePolicy,
-    Session, explain,
+    Circumstances, ConditionKeys, Explanation, FileFindings, IdentityKind, PolicyKind, PolicySet, Request,
+    ResourcePolicy, Session, evaluate, explain,
 };
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 /// A request to try.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -27,11 +28,31 @@ pub(super) struct Question {
     #[serde(default)]
     pub(super) resource_tags: BTreeMap<String, String>,
     /// The policy of the resource. A role has its own in the files.
-    #[serde(default)]
-    pub(super) resource_policy: Option<Value>,
+    #[serde(default, deserialize_with = "inline_resource_policy")]
+    pub(super) resource_policy: Option<Document>,
     /// A policy that the session is limited to.
-    #[serde(default)]
-    pub(super) session_policy: Option<Value>,
+    #[serde(default, deserialize_with = "inline_session_policy")]
+    pub(super) session_policy: Option<Document>,
+}
+
+/// A policy document, and what to call it in messages: its file, if it has one.
+#[derive(Clone, Debug)]
+pub(super) struct Document {
+    pub(super) name: String,
+    pub(super) text: String,
+}
+
+fn inline_resource_policy<'d, D: Deserializer<'d>>(from: D) -> Result<Option<Document>, D::Error> {
+    inline("resource policy", from)
+}
+
+fn inline_session_policy<'d, D: Deserializer<'d>>(from: D) -> Result<Option<Document>, D::Error> {
+    inline("session policy", from)
+}
+
+fn inline<'d, D: Deserializer<'d>>(name: &str, from: D) -> Result<Option<Document>, D::Error> {
+    let value = Option::<Value>::deserialize(from)?;
+    Ok(value.map(|value| Document { name: name.to_owned(), text: format!("{value:#}") }))
 }
 
 fn any() -> String {
@@ -44,6 +65,25 @@ impl Question {
     /// # Errors
     /// What is wrong with the question, for people.
     pub(super) fn answer(&self, set: &PolicySet) -> Result<Explanation, String> {
+        self.put(set, |request| explain(set, request))
+    }
+
+    /// How long one decision takes, on average of so many.
+    ///
+    /// # Errors
+    /// What is wrong with the question, for people.
+    pub(super) fn time(&self, set: &PolicySet, rounds: u32) -> Result<Duration, String> {
+        self.put(set, |request| {
+            let begun = Instant::now();
+            for _ in 0..rounds {
+                let _ = std::hint::black_box(evaluate(set, std::hint::black_box(request)));
+            }
+            begun.elapsed() / rounds.max(1)
+        })
+    }
+
+    /// Makes the request and hands it over.
+    fn put<T>(&self, set: &PolicySet, to: impl FnOnce(&Request<'_>) -> T) -> Result<T, String> {
         let (principal, session) = asker(set, &self.principal)?;
         let keys = self.keys()?;
         let tags: Vec<(String, String)> = self.resource_tags.clone().into_iter().collect();
@@ -55,8 +95,12 @@ impl Question {
         let own = arn.as_ref().and_then(|arn| set.identity(&arn.to_string())?.trust_policy());
         let assumes = self.action.to_ascii_lowercase().starts_with("sts:");
         let policy = given.as_ref().or_else(|| own.filter(|_| assumes));
-        let inline = self.session_policy.as_ref().map(Value::to_string);
-        let limits = set.session_policies(inline.as_deref(), &[]).map_err(|e| e.to_string())?;
+        let limits = match &self.session_policy {
+            None => None,
+            Some(Document { name, text }) => set
+                .session_policies(Some(text), &[])
+                .map_err(|findings| FileFindings { path: name.clone(), ..findings }.to_string())?,
+        };
         if limits.is_some() && session.is_none() {
             return Err(format!(
                 "a session policy belongs to a session, and `{}` is none: name one, as in \
@@ -81,7 +125,7 @@ impl Question {
             circumstances,
             ..Request::new(&principal, &self.action, &self.resource)
         };
-        Ok(explain(set, &request))
+        Ok(to(&request))
     }
 
     fn keys(&self) -> Result<ConditionKeys, String> {
@@ -99,7 +143,7 @@ impl Question {
         Ok(keys)
     }
 
-    fn compiled(&self, policy: &Value) -> Result<ResourcePolicy, String> {
+    fn compiled(&self, policy: &Document) -> Result<ResourcePolicy, String> {
         let service = self.resource.split(':').nth(2).unwrap_or_default();
         let kind = match service {
             "secretsmanager" => PolicyKind::SecretsManager,
@@ -108,8 +152,7 @@ impl Question {
             "iam" => PolicyKind::Trust,
             _ => return Err(format!("`{}` is no resource that has a policy", self.resource)),
         };
-        let text = format!("{policy:#}");
-        ResourcePolicy::parse("resource policy", &text, kind).map_err(|e| e.to_string())
+        ResourcePolicy::parse(&policy.name, &policy.text, kind).map_err(|e| e.to_string())
     }
 }
 

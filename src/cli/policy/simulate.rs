@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 #[derive(Debug, Args)]
 #[command(
@@ -32,9 +33,31 @@ pub(crate) struct SimulateArguments {
     /// Directory of the policies
     #[arg(long, value_name = "DIR", default_value = "policies")]
     policies: PathBuf,
+    /// Decide each case so many times, and tell how long a decision takes
+    #[arg(long, value_name = "TIMES", value_parser = clap::value_parser!(u32).range(1..))]
+    repeat: Option<u32>,
     /// Print JSON
     #[arg(long)]
     json: bool,
+}
+
+/// A case that was tried.
+struct Tried {
+    name: String,
+    expected: Expected,
+    found: Explanation,
+    /// Of one decision, if that was asked for.
+    time: Option<Duration>,
+}
+
+impl Tried {
+    fn passed(&self) -> bool {
+        self.expected.met(&self.found)
+    }
+
+    fn microseconds(&self) -> Option<f64> {
+        self.time.map(|time| time.as_secs_f64() * 1e6)
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -92,38 +115,51 @@ pub(super) fn run(arguments: &SimulateArguments) -> Result<ExitCode, Failure> {
     let (mut errors, mut results) = (Vec::new(), Vec::new());
     for (number, case) in (1..).zip(table.cases) {
         let name = case.name.unwrap_or_else(|| format!("case {number}"));
-        let question: Result<Question, _> = serde_json::from_value(case.question);
-        match question.map_err(|error| error.to_string()).and_then(|question| question.answer(&set)) {
-            Ok(explanation) => results.push((name, case.expect, explanation)),
+        let tried = serde_json::from_value(case.question).map_err(|error| error.to_string()).and_then(
+            |question: Question| {
+                let time = arguments.repeat.map(|rounds| question.time(&set, rounds)).transpose()?;
+                Ok((question.answer(&set)?, time))
+            },
+        );
+        match tried {
+            Ok((found, time)) => results.push(Tried { name, expected: case.expect, found, time }),
             Err(error) => errors.push(format!("case {number} (`{name}`): {error}")),
         }
     }
     if !errors.is_empty() {
         return Err(wrong(errors.join("\n")));
     }
-    let failed = results.iter().filter(|(_, expected, found)| !expected.met(found)).count();
+    let failed = results.iter().filter(|tried| !tried.passed()).count();
     if arguments.json {
-        let cases = results.iter().map(|(name, expected, found)| {
-            json!({ "name": name, "passed": expected.met(found), "expect": expected.as_str(), "found": as_json(found) })
-        });
-        let total = results.len();
-        say(format!("{:#}", json!({ "cases": cases.collect::<Vec<_>>(), "total": total, "failed": failed })));
+        let cases: Vec<Value> = results.iter().map(as_case).collect();
+        say(format!("{:#}", json!({ "cases": cases, "total": results.len(), "failed": failed })));
     } else {
-        for (name, expected, found) in &results {
-            say(line(name, *expected, found));
-        }
+        results.iter().for_each(|tried| say(line(tried)));
         say(format!("{} of {} cases as expected", results.len() - failed, results.len()));
     }
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-fn line(name: &str, expected: Expected, found: &Explanation) -> String {
-    if expected.met(found) {
-        return format!("ok    {name}");
+fn as_case(tried: &Tried) -> Value {
+    let mut shown = json!({
+        "name": tried.name, "passed": tried.passed(), "expect": tried.expected.as_str(), "found": as_json(&tried.found)
+    });
+    if let (Some(time), Some(members)) = (tried.microseconds(), shown.as_object_mut()) {
+        members.insert("microseconds".to_owned(), json!(time));
+    }
+    shown
+}
+
+fn line(tried: &Tried) -> String {
+    let Tried { name, expected, found, .. } = tried;
+    let notes: String = found.doubts.iter().map(|doubt| format!("\n      note: {doubt}")).collect();
+    let time = tried.microseconds().map(|time| format!("  ({time:.2} us)")).unwrap_or_default();
+    if tried.passed() {
+        return format!("ok    {name}{time}{notes}");
     }
     let decision = &found.decision;
     let mut text = format!(
-        "FAIL  {name}\n      expected {}, found {}: {}",
+        "FAIL  {name}{time}\n      expected {}, found {}: {}",
         expected.as_str(),
         outcome(decision.outcome()),
         decision.reason()
@@ -131,5 +167,5 @@ fn line(name: &str, expected: Expected, found: &Explanation) -> String {
     for matched in decision.matched() {
         text.push_str(&format!("\n      {}", super::explain::statement(matched)));
     }
-    text
+    text + &notes
 }
