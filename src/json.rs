@@ -110,6 +110,11 @@ impl Node {
 /// # Errors
 /// One diagnostic (code `JSON0001`) at the first offending byte.
 pub fn parse(text: &str) -> Result<Node, Diagnostic> {
+    if text.starts_with('\u{feff}') {
+        return Err(Diagnostic::error("JSON0001", "not valid JSON: it begins with a byte order mark")
+            .at(0..'\u{feff}'.len_utf8(), "")
+            .help("save the file as UTF-8 without a byte order mark"));
+    }
     serde_json::from_str::<serde_json::Value>(text).map_err(|e| strict_error(text, &e))?;
     let options = ParseOptions {
         allow_comments: false,

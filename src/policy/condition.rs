@@ -175,6 +175,7 @@ fn condition(
         match Operand::parse(&text, operator.test, language) {
             Ok(operand) => {
                 check_variables(operand.variables(), actions, &element.span, out);
+                note_plain_variable(&text, language, &element.span, out);
                 operands.push(operand);
                 texts.push(text.into());
             }
@@ -229,6 +230,23 @@ pub(super) fn check_variables<'v>(
             }
         };
         out.push(found.at(span.clone(), ""));
+    }
+}
+
+/// What looks like a policy variable and is none, as the document's version has none.
+pub(super) fn note_plain_variable(
+    text: &str,
+    language: Language,
+    span: &Range<usize>,
+    out: &mut Vec<Diagnostic>,
+) {
+    let looks = text.split_once("${").is_some_and(|(_, rest)| rest.contains(':') && rest.contains('}'));
+    if language == Language::V2008 && looks {
+        out.push(
+            Diagnostic::warning("IAM0137", format!("`{text}` is plain text"))
+                .at(span.clone(), "not a policy variable in this version of the policy language")
+                .help("give the document `\"Version\": \"2012-10-17\"`"),
+        );
     }
 }
 

@@ -2,7 +2,7 @@
 //! `NotResource`, `Principal`, `NotPrincipal`.
 
 use super::action::ActionSet;
-use super::condition::check_variables;
+use super::condition::{check_variables, note_plain_variable};
 use super::document::{Kind, Principals};
 use super::known_keys;
 use super::principal::PrincipalSet;
@@ -58,6 +58,7 @@ pub(super) fn resources(
                 let warning = resource.warning.and_then(|warning| noted(text, &warning, actions));
                 out.extend(warning.map(|warning| warning.at(span.clone(), "")));
                 check_variables(resource.pattern.variables(), actions, &span, out);
+                note_plain_variable(text, language, &span, out);
                 patterns.push(resource.pattern);
             }
             Err(error) => out.push(malformed(text, &error, span)),
@@ -81,6 +82,10 @@ fn noted(text: &str, warning: &ResourceWarning, actions: &ActionSet) -> Option<D
         ResourceWarning::Completed(whole) => {
             Diagnostic::warning("IAM0131", format!("incomplete ARN `{text}`"))
                 .help(format!("it means `{whole}`, as on AWS"))
+        }
+        ResourceWarning::DoubleSlash(meant) => {
+            Diagnostic::warning("IAM0136", format!("`{text}` is no parameter's ARN"))
+                .help(format!("the slash of the ARN is that of the name: write `{meant}`"))
         }
         ResourceWarning::NoSuffix => {
             Diagnostic::warning("IAM0132", format!("`{text}` is not the whole ARN of a secret"))

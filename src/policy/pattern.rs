@@ -40,6 +40,8 @@ enum Token {
 pub(super) struct Pattern {
     tokens: Box<[Token]>,
     case: Case,
+    /// Whether it has a policy variable, which is asked for each request.
+    variable: bool,
 }
 
 /// How capital letters are compared.
@@ -73,7 +75,7 @@ impl Pattern {
             '?' => Piece::Token(Token::SegmentAny1),
             c => Piece::Char(c),
         });
-        Self { tokens: tokens(pieces), case: Case::IgnoredInAscii }
+        Self { tokens: tokens(pieces), case: Case::IgnoredInAscii, variable: false }
     }
 
     /// A text of a document in this version of the language: in the newer one, `${..}` is
@@ -115,7 +117,9 @@ impl Pattern {
                 (c, _) => Piece::Char(c),
             });
         }
-        Ok(Self { tokens: tokens(pieces.into_iter()), case: Case::Exact })
+        let tokens = tokens(pieces.into_iter());
+        let variable = tokens.iter().any(|token| matches!(token, Token::Var(_)));
+        Ok(Self { tokens, case: Case::Exact, variable })
     }
 
     /// The same pattern, for which case does not matter.
@@ -134,7 +138,7 @@ impl Pattern {
     /// The pattern with the values of its variables in place, which are literal text
     /// whatever characters they have; `None` if a variable has no value.
     pub(super) fn resolved(&self, value: impl Fn(&Variable) -> Option<String>) -> Option<Cow<'_, Self>> {
-        if self.variables().next().is_none() {
+        if !self.variable {
             return Some(Cow::Borrowed(self));
         }
         let fill = |token: &Token| match token {
@@ -142,7 +146,7 @@ impl Pattern {
             token => Some(token.clone()),
         };
         let tokens = self.tokens.iter().map(fill).collect::<Option<Vec<_>>>()?;
-        Some(Cow::Owned(Self { tokens: tokens.into(), case: self.case }))
+        Some(Cow::Owned(Self { tokens: tokens.into(), case: self.case, variable: false }))
     }
 
     /// Whether all of `text` matches. A variable that is not [`Pattern::resolved`]
@@ -167,8 +171,9 @@ impl Pattern {
                     if at + 1 == self.tokens.len() {
                         return true;
                     }
-                    (star, segment) = (Some((at + 1, rest)), None);
-                    Some(rest)
+                    let Some(from) = self.first_chance(at + 1, rest) else { return false };
+                    (star, segment) = (Some((at + 1, from)), None);
+                    Some(from)
                 }
                 Some(Token::SegmentStar) => {
                     segment = Some((at + 1, rest));
@@ -188,7 +193,9 @@ impl Pattern {
                 (at, rest, segment) = (resume, from, grown);
                 continue;
             }
-            let grown = star.and_then(|(resume, from)| Some((resume, without_first(from, |_| true)?)));
+            let grown = star.and_then(|(resume, from)| {
+                Some((resume, self.first_chance(resume, without_first(from, |_| true)?)?))
+            });
             let Some((resume, from)) = grown else { return false };
             (at, rest, star, segment) = (resume, from, grown, None);
         }
@@ -206,6 +213,17 @@ impl Pattern {
     /// The text of the pattern with `*` for whatever is not literal.
     pub(super) fn literal_parts(&self) -> String {
         self.tokens.iter().map(|token| if let Token::Lit(text) = token { text } else { "*" }).collect()
+    }
+
+    /// The text from where the token at `at`, behind a `*`, can match for the first time: a
+    /// literal is searched for, which is faster than to try it everywhere.
+    fn first_chance<'a>(&self, at: usize, text: &'a str) -> Option<&'a str> {
+        match self.tokens.get(at) {
+            Some(Token::Lit(literal)) if self.case == Case::Exact => {
+                text.find(&**literal).and_then(|found| text.get(found..))
+            }
+            _ => Some(text),
+        }
     }
 
     fn without_literal<'a>(&self, text: &'a str, literal: &str) -> Option<&'a str> {

@@ -38,6 +38,8 @@ pub(super) enum ResourceError {
 pub(super) enum ResourceWarning {
     /// Sections were missing; this is the completed ARN.
     Completed(String),
+    /// A parameter's name with its slash behind that of the ARN: there is no such parameter.
+    DoubleSlash(String),
     /// A secret's ARN without the six characters that Secrets Manager adds.
     NoSuffix,
     /// A policy variable before the fifth colon, where AWS evaluates none.
@@ -82,6 +84,10 @@ impl ResourcePattern {
             return Ok(Self { pattern: compile(&whole)?, warning: Some(ResourceWarning::Completed(whole)) });
         }
         let pattern = compile(text)?;
+        if service == "ssm" && sections.get(5).is_some_and(|name| name.starts_with("parameter//")) {
+            let meant = text.replacen(":parameter//", ":parameter/", 1);
+            return Ok(Self { pattern, warning: Some(ResourceWarning::DoubleSlash(meant)) });
+        }
         let bare_secret = service == "secretsmanager" && pattern.literal().is_some() && !has_suffix(text);
         Ok(Self { pattern, warning: bare_secret.then_some(ResourceWarning::NoSuffix) })
     }
