@@ -236,7 +236,7 @@ impl Pattern {
             Case::Ignored => {
                 let mut rest = text.chars();
                 let mut same = |wanted: char| rest.next().is_some_and(|found| same_letter(wanted, found));
-                literal.chars().all(&mut same).then(|| rest.as_str())
+                literal.chars().all(&mut same).then_some(rest.as_str())
             }
         }
     }
