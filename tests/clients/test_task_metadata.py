@@ -111,6 +111,33 @@ def test_measurements(running):
     assert one[0].startswith(container) and one[1]["memory_stats"]["usage"] > 0
 
 
+def test_a_container_that_has_ended_beside_one_that_runs(broker, task, endpoint, family, image):  # noqa: F811
+    document = definition(family, image, WAIT)
+    ended = {"name": "ended", "image": image, "memory": 32, "essential": False, "command": ["sh", "-c", "sleep 1; exit 7"]}
+    document["containerDefinitions"].append(ended)
+    run = task("run", document, "--detach")
+    assert run.returncode == 0, run.stderr
+    task_id = run.stdout.strip()
+    running, variables = environment_of(task_id)
+    (other,) = docker("ps", "--all", "--quiet", "--no-trunc", "--filter", f"label=sealdock.task-id={task_id}", "--filter",
+                      "label=com.amazonaws.ecs.container-name=ended").split()  # fmt: skip
+    docker("wait", other)
+    entries = json.loads(docker("inspect", "--format", "{{json .Config.Env}}", other))
+    url = dict(entry.split("=", 1) for entry in entries)["ECS_CONTAINER_METADATA_URI_V4"]
+    assert url != variables["ECS_CONTAINER_METADATA_URI_V4"]
+    own = metadata(url)
+    assert (own["KnownStatus"], own["ExitCode"], own["DockerId"]) == ("STOPPED", 7, other) and own["FinishedAt"] > own["StartedAt"]
+    whole = metadata(f"{url}/task")
+    assert whole["KnownStatus"] == "RUNNING" and {one["Name"]: one["KnownStatus"] for one in whole["Containers"]} == {
+        "app": "RUNNING", "ended": "STOPPED",
+    }  # fmt: skip
+    status, _, body = get(f"{url}/stats")
+    assert (status, json.loads(body)) == (500, f"Unable to get container stats for: {other}")
+    assert get(f"{url.replace('/v4/', '/v3/')}/stats")[0] == 400
+    measured = metadata(f"{url}/task/stats")
+    assert measured.pop(other) is None and [one["memory_stats"]["usage"] > 0 for one in measured.values()] == [True]
+
+
 @pytest.mark.parametrize(
     "rest, text",
     [

@@ -77,8 +77,17 @@ const TASK: &str = "unable to get task arn from request: unable to get task Arn"
 pub(super) async fn answer(docker: &Docker, version: Version, id: &str, subject: Subject) -> Answer {
     let json = |status, value: &Value| plain(status, "application/json", value.to_string());
     match find(docker, id, subject).await {
-        Ok(Some(found)) if version == Version::V3 => json(StatusCode::OK, &shape::as_version_3(found)),
-        Ok(Some(found)) => json(StatusCode::OK, &found),
+        Ok(Some(Found::Unmeasured(container))) => {
+            let status = match version {
+                Version::V3 => StatusCode::BAD_REQUEST,
+                Version::V4 => StatusCode::INTERNAL_SERVER_ERROR,
+            };
+            json(status, &format!("Unable to get container stats for: {container}").into())
+        }
+        Ok(Some(Found::Members(found))) if version == Version::V3 => {
+            json(StatusCode::OK, &shape::as_version_3(found))
+        }
+        Ok(Some(Found::Members(found))) => json(StatusCode::OK, &found),
         Ok(None) => {
             let (status, text) = subject.unknown(version, id);
             json(status, &text.into())
@@ -90,9 +99,16 @@ pub(super) async fn answer(docker: &Docker, version: Version, id: &str, subject:
     }
 }
 
-async fn find(docker: &Docker, id: &str, subject: Subject) -> Result<Option<Value>, LaunchError> {
+/// What there is to tell.
+enum Found {
+    Members(Value),
+    /// A container that does not run, by its Docker id.
+    Unmeasured(String),
+}
+
+async fn find(docker: &Docker, id: &str, subject: Subject) -> Result<Option<Found>, LaunchError> {
     let Some((task, asking)) = asking(docker, id).await? else { return Ok(None) };
-    Ok(match subject {
+    let found = match subject {
         Subject::Container => {
             let pause = pause(docker, &task).await?;
             let own = docker.facts(&asking).await?;
@@ -103,9 +119,13 @@ async fn find(docker: &Docker, id: &str, subject: Subject) -> Result<Option<Valu
             let all: Vec<_> = try_join_all(ids).await?.into_iter().flatten().collect();
             Some(shape::task(&task, &all))
         }
-        Subject::Stats => Some(stats::of_container(docker, &task, &asking).await?),
+        Subject::Stats => match stats::of_container(docker, &task, &asking).await? {
+            Value::Null => return Ok(Some(Found::Unmeasured(asking))),
+            measured => Some(measured),
+        },
         Subject::TaskStats => Some(stats::of_task(docker, &task).await?),
-    })
+    };
+    Ok(found.map(Found::Members))
 }
 
 /// The container with an id, and its task. An id is 36 letters and digits, so that nothing else

@@ -8,7 +8,7 @@ use bollard::models::ContainerStatsResponse;
 use futures_util::future::join_all;
 use serde_json::{Map, Value, json};
 
-/// `/v4/ID/stats`
+/// `/v4/ID/stats`; null for a container that does not run.
 pub(super) async fn of_container(
     docker: &Docker,
     task: &TaskSummary,
@@ -37,9 +37,11 @@ pub(super) async fn of_task(docker: &Docker, task: &TaskSummary) -> Result<Value
 }
 
 fn shown(own: &[ContainerStatsResponse], shared: &[ContainerStatsResponse]) -> Value {
-    let Some(last) = own.last().filter(|last| last.pids_stats.is_some() && last.read.is_some()) else {
-        return Value::Null;
+    // Of a container that does not run, Docker measures nothing, at the beginning of time.
+    let measured = |last: &&ContainerStatsResponse| {
+        last.read.as_ref().is_some_and(|read| !read.to_string().starts_with("0001-"))
     };
+    let Some(last) = own.last().filter(measured) else { return Value::Null };
     let mut shown = json!(last);
     let networks = if last.networks.is_some() { own } else { shared };
     if let (Some(shown), Some(found)) =
