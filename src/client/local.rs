@@ -22,6 +22,8 @@ use zeroize::Zeroizing;
 
 /// Longest head of an answer.
 const MAX_HEAD: usize = 16 << 10;
+/// Most fields of a head.
+const MAX_FIELDS: usize = 32;
 
 /// A connection to the broker as the user that this process runs as.
 #[derive(Debug)]
@@ -141,17 +143,15 @@ impl LocalClient {
                 }
             }
         };
-        let end = loop {
-            if let Some(at) = received.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
-                break at;
+        let (head, start) = loop {
+            if let Some(whole) = Head::parse(&received)? {
+                break whole;
             }
             if received.len() > MAX_HEAD {
                 return Err(ClientError::Protocol(format!("its head is longer than {MAX_HEAD} bytes")));
             }
             more(&mut received).map_err(|error| self.failed(&error))?;
         };
-        let head = Head::parse(received.get(..end).unwrap_or_default())?;
-        let start = end + 4;
         while received.len() < start + head.length {
             more(&mut received).map_err(|error| self.failed(&error))?;
         }
@@ -190,22 +190,19 @@ struct Head {
 }
 
 impl Head {
-    fn parse(bytes: &[u8]) -> Result<Self, ClientError> {
+    /// The head at the beginning of `bytes`, and its length; `None` if it is not whole yet.
+    fn parse(bytes: &[u8]) -> Result<Option<(Self, usize)>, ClientError> {
         let wrong = |what: &str| ClientError::Protocol(format!("its head {what}"));
-        let text = std::str::from_utf8(bytes).map_err(|_| wrong("is not text"))?;
-        let mut lines = text.split("\r\n");
-        let status = lines.next().and_then(|line| line.strip_prefix("HTTP/1.1 "));
-        let status = status.and_then(|rest| rest.get(..3)?.parse().ok());
+        let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
+        let mut response = httparse::Response::new(&mut fields);
+        let parsed = response.parse(bytes).map_err(|error| wrong(&format!("is none: {error}")))?;
+        let httparse::Status::Complete(end) = parsed else { return Ok(None) };
+        let mut head =
+            Self { status: response.code.unwrap_or_default(), length: 0, request_id: None, keeps: true };
         let mut length = None;
-        let mut head = Self {
-            status: status.ok_or_else(|| wrong("has no status"))?,
-            length: 0,
-            request_id: None,
-            keeps: true,
-        };
-        for (name, value) in lines.filter_map(|line| line.split_once(':')) {
-            let value = value.trim();
-            match name.to_ascii_lowercase().as_str() {
+        for field in response.headers.iter() {
+            let Ok(value) = std::str::from_utf8(field.value) else { continue };
+            match field.name.to_ascii_lowercase().as_str() {
                 "content-length" => length = value.parse().ok().filter(|length| *length <= MAX_ANSWER),
                 "x-amzn-requestid" => head.request_id = Some(value.to_owned()),
                 "connection" => head.keeps &= !value.eq_ignore_ascii_case("close"),
@@ -213,7 +210,7 @@ impl Head {
             }
         }
         head.length = length.ok_or_else(|| wrong("does not say how long the answer is"))?;
-        Ok(head)
+        Ok(Some((head, end)))
     }
 }
 
@@ -298,7 +295,7 @@ mod tests {
             ("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{}", "broke: the broker closed it"),
             ("HTTP/1.1 200 OK\r\n\r\n{}", "does not say how long"),
             ("HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\n", "does not say how long"),
-            ("SSH-2.0-x\r\n\r\n", "has no status"),
+            ("SSH-2.0-x\r\n\r\n", "is none"),
         ] {
             let error = delete(&mut scripted(vec![answer]).0).unwrap_err().to_string();
             assert!(error.contains(reason), "{answer:?}: {error}");
