@@ -22,13 +22,27 @@ const CHILD: &str = "SEALDOCK_DETACHED";
 /// The end of what a process prints before it goes on alone.
 const READY: &[u8] = b"\0ready\n";
 
+/// Begins a command that may be left to a process of its own: answers its exit code if that is
+/// another one, and nothing where it goes on.
+pub(crate) fn begin(detach: bool) -> Result<Option<ExitCode>, Failure> {
+    if detach && !is_child() {
+        return start().map(Some);
+    }
+    if detach {
+        leave_session();
+    }
+    // What it is told to act with stays in it for as long as it runs.
+    crate::memory::forbid_dumps();
+    Ok(None)
+}
+
 /// Whether this is the process that outlives the other.
-pub(crate) fn is_child() -> bool {
+fn is_child() -> bool {
     std::env::var_os(CHILD).is_some_and(|value| value == "1")
 }
 
 /// Starts this command again and waits until it is ready or has ended.
-pub(crate) fn start() -> Result<ExitCode, Failure> {
+fn start() -> Result<ExitCode, Failure> {
     block_on(async {
         let failed = |e: std::io::Error| Failure::new(2, format!("cannot start a process of its own: {e}"));
         // The program that runs now, whatever has become of its file.
@@ -66,7 +80,7 @@ pub(crate) fn start() -> Result<ExitCode, Failure> {
 }
 
 /// In the other process, first of all: Ctrl-C in the terminal is not for it any more.
-pub(crate) fn leave_session() {
+fn leave_session() {
     // It fails for a process that leads its group, which has no terminal to lose then.
     let _ = rustix::process::setsid();
 }

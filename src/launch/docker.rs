@@ -60,36 +60,6 @@ impl Docker {
         Ok(Self { client, socket: socket.to_owned() })
     }
 
-    /// Every container that the engine has, running or not.
-    ///
-    /// # Errors
-    /// [`RuntimeError`] if the engine does not answer.
-    pub async fn containers(&self) -> Result<Vec<Listed>, RuntimeError> {
-        let options = ListContainersOptionsBuilder::default().all(true).build();
-        let call = self.client.list_containers(Some(options));
-        let containers =
-            self.call("list containers", INSPECT, call, |cause| RuntimeError::Inspect { cause }).await?;
-        Ok(containers.into_iter().map(listed).collect())
-    }
-
-    /// Names of the containers that were made for an OCI runtime.
-    ///
-    /// # Errors
-    /// [`RuntimeError`] if the engine does not answer.
-    pub async fn containers_of(&self, oci_runtime: &str) -> Result<Vec<String>, RuntimeError> {
-        let mut names = Vec::new();
-        for container in self.containers().await? {
-            let call = found(self.client.inspect_container(&container.id, None::<InspectContainerOptions>));
-            let inspected =
-                self.call("inspect a container", INSPECT, call, |cause| RuntimeError::Inspect { cause });
-            let runtime = inspected.await?.and_then(|c| c.host_config).and_then(|host| host.runtime);
-            if runtime.as_deref() == Some(oci_runtime) {
-                names.push(container.name);
-            }
-        }
-        Ok(names)
-    }
-
     /// Runs a call; `wrap` says what its failure means, unless Docker is gone.
     pub(super) async fn call<T>(
         &self,
@@ -364,7 +334,7 @@ pub(super) async fn found<T>(call: impl Future<Output = Result<T, Error>>) -> Re
     }
 }
 
-fn listed(summary: ContainerSummary) -> Listed {
+pub(super) fn listed(summary: ContainerSummary) -> Listed {
     let name = summary.names.unwrap_or_default().into_iter().next().unwrap_or_default();
     Listed {
         id: summary.id.unwrap_or_default(),

@@ -4,7 +4,7 @@
 //! `sealdock.*`, from which `ps` and `stop` know everything that they need, and where
 //! the supervisor of the task is.
 
-use super::task::Options;
+use super::options::Options;
 use crate::arn::Arn;
 use crate::ecs::plan::{ContainerPlan, TaskPlan};
 use std::collections::HashMap;

@@ -4,7 +4,7 @@
 
 use super::error::LaunchError;
 use super::objects::ObjectError;
-use super::task::Options;
+use super::options::Options;
 use crate::diagnostic::Diagnostic;
 use crate::ecs::definition::{ConfigFile, VolumeSource};
 use crate::ecs::environment_file;

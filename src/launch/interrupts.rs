@@ -1,9 +1,19 @@
 //! Ctrl-C and SIGTERM as [`Interrupt`]s.
 
-use super::task::Interrupt;
 use std::io;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
+
+/// A request to stop. The second one stops at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interrupt {
+    /// Ctrl-C.
+    Interrupt,
+    /// SIGTERM
+    Terminate,
+    /// `sealdock task stop`, or another request like it.
+    Stop,
+}
 
 /// From now on the two signals do not end the process but arrive here.
 ///

@@ -27,11 +27,14 @@ mod inputs;
 mod interrupts;
 mod log_position;
 mod logs;
+mod make;
 mod mapping;
 mod network;
 mod objects;
+mod options;
 mod outcome;
 mod pause;
+mod prepare;
 mod redaction;
 mod resolve;
 mod runtime;
@@ -48,15 +51,16 @@ pub use docker::Docker;
 pub use error::LaunchError;
 pub use events::Event;
 pub use inputs::{differences, missing, odd_lines};
-pub use interrupts::interrupts;
+pub use interrupts::{Interrupt, interrupts};
 pub use mapping::Delivery;
 pub use objects::{Directories, ObjectError};
+pub use options::{Options, PullPolicy, new_task_id};
 pub use outcome::{ContainerOutcome, Outcome};
 pub use runtime::{
     ContainerRuntime, Health, Image, Inspection, Listed, LogRequest, NewContainer, NewVolume, Output,
     OutputStream, PublishedPort, RuntimeError,
 };
-pub use task::{Interrupt, Options, PullPolicy, check, new_task_id, run};
+pub use task::{check, run};
 pub use tasks::{
     ContainerDescription, ContainerSummary, TaskSummary, describe, find, forget, list, logs, stop,
 };

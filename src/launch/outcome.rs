@@ -1,8 +1,8 @@
 //! [`Outcome`]: what became of a task, and with which exit code that is told.
 
 use super::identity::TaskIdentity;
+use super::interrupts::Interrupt;
 use super::supervise::Ending;
-use super::task::Interrupt;
 use crate::ecs::plan::TaskPlan;
 
 /// What became of a task.

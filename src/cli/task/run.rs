@@ -114,19 +114,10 @@ impl LaunchArguments {
 }
 
 pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
-    if arguments.detach && !detach::is_child() {
-        return detach::start();
+    if let Some(code) = detach::begin(arguments.detach)? {
+        return Ok(code);
     }
-    if arguments.detach {
-        detach::leave_session();
-    }
-    // What it is told to act with stays in it for as long as the task runs.
-    crate::memory::forbid_dumps();
-    let source = arguments.definition.read()?;
-    let plan = source.plan()?;
-    if !plan.warnings.is_empty() {
-        tell(source.render(&plan.warnings));
-    }
+    let (source, plan) = arguments.definition.plan()?;
     let client = arguments.launch.client()?;
     let docker = arguments.launch.docker()?;
     let options = arguments.launch.options(&client)?;

@@ -2,6 +2,7 @@
 //! in for services that this host does not have.
 
 use crate::cli::Failure;
+use crate::cli::output::tell;
 use crate::diagnostic::{Diagnostic, Severity, line_column};
 use crate::ecs::compose;
 use crate::ecs::plan::TaskPlan;
@@ -99,6 +100,16 @@ impl DefinitionArguments {
         let params = self.ecs_params.as_deref().map(read).transpose()?;
         let reading = Reading { ecs_params: params.as_ref().map(|(_, text)| text.clone()), ..reading };
         Ok(Source { path, text, params, reading })
+    }
+
+    /// What is to be run; its warnings are told.
+    pub(crate) fn plan(&self) -> Result<(Source, TaskPlan), Failure> {
+        let source = self.read()?;
+        let plan = source.plan()?;
+        if !plan.warnings.is_empty() {
+            tell(source.render(&plan.warnings));
+        }
+        Ok((source, plan))
     }
 
     /// A Compose file comes with others: `ecs-params.yml` and files with variables.

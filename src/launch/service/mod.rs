@@ -30,9 +30,10 @@ pub use publish::Published;
 
 use super::error::LaunchError;
 use super::events::Event;
+use super::interrupts::Interrupt;
+use super::options::Options;
 use super::runtime::ContainerRuntime;
 use super::supervisor::{Control, Replies, Request};
-use super::task::{Interrupt, Options};
 use super::tasks::{self, TaskSummary};
 use crate::client::Client;
 use crate::diagnostic::Diagnostic;

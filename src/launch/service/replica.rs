@@ -10,9 +10,11 @@ use crate::client::Client;
 use crate::ecs::plan::TaskPlan;
 use crate::launch::error::LaunchError;
 use crate::launch::events::Event;
+use crate::launch::interrupts::Interrupt;
+use crate::launch::options::{Options, new_task_id};
 use crate::launch::outcome::Outcome;
 use crate::launch::runtime::{ContainerRuntime, Health};
-use crate::launch::task::{self, Interrupt, Options};
+use crate::launch::task;
 use crate::launch::tasks::{self, ContainerDescription, TaskSummary};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -79,7 +81,7 @@ impl Replica {
         deployment: u64,
         happenings: mpsc::Sender<Happening>,
     ) -> Self {
-        let task_id = task::new_task_id();
+        let task_id = new_task_id();
         let recipe = Recipe {
             options: Options { task_id: task_id.clone(), ..recipe.options.clone() },
             ..recipe.clone()

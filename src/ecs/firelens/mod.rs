@@ -10,17 +10,17 @@
 //!
 //! Source: `agent/taskresource/firelens/firelensconfig_unix.go`.
 
-use super::definition::{ConfigFile, Firelens, NetworkMode, Router};
-use super::order::FIRELENS;
-use super::plan::{ContainerPlan, TaskPlan, routed_name};
-use std::fmt::Write;
+mod text;
+
+use crate::ecs::definition::{ConfigFile, Firelens, NetworkMode, Router};
+use crate::ecs::order::FIRELENS;
+use crate::ecs::plan::{ContainerPlan, TaskPlan};
+use text::ConfigText;
 
 /// Where the socket of the router is in its container.
 pub const SOCKET_DIRECTORY: &str = "/var/run";
 /// The port of the router in the network of the task.
 pub const PORT: u16 = 24224;
-/// What the health check of a Fluent Bit router sends is marked with this.
-const HEALTH_TAG: &str = "firelens-healthcheck";
 /// An option of the driver, not of the output.
 const BUFFER_LIMIT: &str = "log-driver-buffer-limit";
 
@@ -54,7 +54,7 @@ pub fn config_paths(router: Router) -> (&'static str, &'static str) {
 }
 
 /// Whether an option of a routed container says something about its output.
-pub(super) fn is_for_output(name: &str) -> bool {
+pub(in crate::ecs) fn is_for_output(name: &str) -> bool {
     name != BUFFER_LIMIT && !PATTERNS.contains(&name)
 }
 
@@ -88,7 +88,7 @@ pub fn variables(plan: &TaskPlan, container: &ContainerPlan) -> Vec<(String, Str
 
 /// The configuration of the router.
 pub fn config(plan: &TaskPlan, firelens: &Firelens, metadata: Metadata<'_>) -> String {
-    let mut text = Config { router: firelens.router, text: String::new() };
+    let mut text = ConfigText::new(firelens.router);
     let Metadata { cluster, task_arn, task_definition } = metadata;
     let listen = match plan.network_mode {
         NetworkMode::Bridge => Some("0.0.0.0"),
@@ -122,151 +122,11 @@ pub fn config(plan: &TaskPlan, firelens: &Firelens, metadata: Metadata<'_>) -> S
     for container in routed {
         text.output(container);
     }
-    text.text
+    text.finish()
 }
 
 /// Options that are filters, in the order of their sections.
 const PATTERNS: [&str; 2] = ["include-pattern", "exclude-pattern"];
-
-struct Config {
-    router: Router,
-    text: String,
-}
-
-impl Config {
-    fn line(&mut self, line: &str) {
-        self.text.push_str(line);
-        self.text.push('\n');
-    }
-
-    fn section(&mut self, kind: &str, argument: &str, pairs: &[(&str, &str)]) {
-        // A value with a line end would be more configuration.
-        let one_line = |value: &str| value.replace(['\n', '\r'], " ");
-        match self.router {
-            Router::Fluentbit => {
-                let _ = writeln!(self.text, "\n[{}]", kind.to_uppercase());
-                for (name, value) in pairs {
-                    let _ = writeln!(self.text, "    {name} {}", one_line(value));
-                }
-            }
-            Router::Fluentd => {
-                let _ = writeln!(self.text, "\n<{}>", format!("{kind} {argument}").trim_end());
-                for (name, value) in pairs {
-                    let _ = writeln!(self.text, "    {name} {}", one_line(value));
-                }
-                let _ = writeln!(self.text, "</{kind}>");
-            }
-        }
-    }
-
-    fn inputs(&mut self, listen: Option<&str>) {
-        let port = PORT.to_string();
-        let socket = format!("{SOCKET_DIRECTORY}/fluent.sock");
-        match self.router {
-            Router::Fluentbit => {
-                self.section("input", "", &[("Name", "forward"), ("unix_path", &socket)]);
-                if let Some(listen) = listen {
-                    self.section("input", "", &[("Name", "forward"), ("Listen", listen), ("Port", &port)]);
-                    let check =
-                        [("Name", "tcp"), ("Tag", HEALTH_TAG), ("Listen", "127.0.0.1"), ("Port", "8877")];
-                    self.section("input", "", &check);
-                }
-            }
-            Router::Fluentd => {
-                self.section("source", "", &[("@type", "unix"), ("path", &socket)]);
-                if let Some(listen) = listen {
-                    self.section("source", "", &[("@type", "forward"), ("bind", listen), ("port", &port)]);
-                }
-            }
-        }
-    }
-
-    /// The health check has a port of its own where there is a network of its own.
-    fn discard_health(&mut self, listen: Option<&str>) {
-        if self.router == Router::Fluentbit && listen.is_some() {
-            self.section("output", "", &[("Name", "null"), ("Match", HEALTH_TAG)]);
-        }
-    }
-
-    fn records(&mut self, records: &[(&str, &str)]) {
-        match self.router {
-            Router::Fluentbit => {
-                let records: Vec<String> =
-                    records.iter().map(|(name, value)| format!("{name} {value}")).collect();
-                let mut pairs = vec![("Name", "record_modifier"), ("Match", "*")];
-                pairs.extend(records.iter().map(|record| ("Record", record.as_str())));
-                self.section("filter", "", &pairs);
-            }
-            Router::Fluentd => {
-                self.line("\n<filter **>\n    @type record_transformer\n    <record>");
-                for (name, value) in records {
-                    self.line(&format!("        {name} {value}"));
-                }
-                self.line("    </record>\n</filter>");
-            }
-        }
-    }
-
-    fn grep(&mut self, container: &str, name: &str, pattern: &str) {
-        let include = name == "include-pattern";
-        match self.router {
-            Router::Fluentbit => {
-                let (matching, pattern) = (format!("{container}-firelens*"), format!("log {pattern}"));
-                let word = if include { "Regex" } else { "Exclude" };
-                self.section("filter", "", &[("Name", "grep"), ("Match", &matching), (word, &pattern)]);
-            }
-            Router::Fluentd => {
-                let word = if include { "regexp" } else { "exclude" };
-                self.line(&format!("\n<filter {container}-firelens**>\n    @type grep\n    <{word}>"));
-                self.line(&format!("        key log\n        pattern {}", pattern.replace('\n', " ")));
-                self.line(&format!("    </{word}>\n</filter>"));
-            }
-        }
-    }
-
-    fn include(&mut self, path: &str) {
-        match self.router {
-            Router::Fluentbit => self.line(&format!("\n@INCLUDE {path}")),
-            Router::Fluentd => self.line(&format!("\n@include {path}")),
-        }
-    }
-
-    fn output(&mut self, container: &ContainerPlan) {
-        let Some(log) = &container.log else { return };
-        let (key, _) = self.router.output_key();
-        let mut pairs: Vec<(String, String)> = Vec::new();
-        for (name, value) in &log.options {
-            if is_for_output(name) {
-                pairs.push((name.clone(), value.clone()));
-            }
-        }
-        // A placeholder replaces a plain option of its name.
-        for name in &log.routed_options {
-            let variable = routed_name(name, container.position);
-            let placeholder = match self.router {
-                Router::Fluentbit => format!("${{{variable}}}"),
-                Router::Fluentd => format!("\"#{{ENV['{variable}']}}\""),
-            };
-            pairs.retain(|(existing, _)| existing != name);
-            pairs.push((name.clone(), placeholder));
-        }
-        let Some(position) = pairs.iter().position(|(name, _)| name.eq_ignore_ascii_case(key)) else {
-            return;
-        };
-        let (_, kind) = pairs.remove(position);
-        pairs.sort();
-        let matching = match self.router {
-            Router::Fluentbit => format!("{}-firelens*", container.name),
-            Router::Fluentd => format!("{}-firelens**", container.name),
-        };
-        let mut all = vec![(key, kind.as_str())];
-        if self.router == Router::Fluentbit {
-            all.push(("Match", &matching));
-        }
-        all.extend(pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-        self.section(if self.router == Router::Fluentbit { "output" } else { "match" }, &matching, &all);
-    }
-}
 
 #[cfg(test)]
 mod tests {
@@ -388,7 +248,7 @@ mod tests {
         for mode in ["host", "none"] {
             let text = whole("fluentbit", mode, r#""Name": "datadog""#, "");
             assert_eq!(text.matches("[INPUT]").count(), 1, "{text}");
-            assert!(!text.contains(HEALTH_TAG), "{text}");
+            assert!(!text.contains("firelens-healthcheck"), "{text}");
         }
     }
 
