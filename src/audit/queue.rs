@@ -173,11 +173,11 @@ impl Queue {
 
     /// Waits for the clients of the last batch to come back, as long as they do: on few cores
     /// the writer would otherwise run ahead of those who record, and pay one sync for two records.
-    /// A few may be missing, and give the core something to do while the disk works.
+    /// One may be missing: not all have to wait for the slowest.
     /// A lone recorder never waits here; that clients stay away costs one bounded wait.
     fn gather<'q>(&'q self, mut state: MutexGuard<'q, State>) -> MutexGuard<'q, State> {
         let known = state.last_batch + state.meanwhile;
-        let wanted = known - known.div_ceil(16);
+        let wanted = known.saturating_sub(1).max(1);
         let deadline = Instant::now() + LONGEST;
         while state.parties < wanted
             && state.bodies.len() < BATCH
