@@ -338,11 +338,11 @@ class TestLimits:
         # Without the end of a line `tail` keeps everything.
         keep = "(head -c 40000000 /dev/zero; sleep 600) | tail > /dev/null"
 
-        def killed(*all_of_them):
+        def killed(*all_of_them, tenths):
             run = task("run", definition(family, *all_of_them, networkMode="none", memory="64"), "--detach")
             assert run.returncode == 0, run.stderr
             task_id, found = run.stdout.strip(), 0
-            for _ in range(60):
+            for _ in range(tenths):
                 # Version 1 counts a kill where the process was, version 2 also above.
                 counts = glob.glob(f"/sys/fs/cgroup/memory/sealdock/{task_id}/*/memory.oom_control")
                 for path in counts or [f"/sys/fs/cgroup/sealdock/{task_id}/memory.events"]:
@@ -356,8 +356,9 @@ class TestLimits:
 
         first, second = container("first", image, keep), container("second", image, keep, essential=False)
         del first["memory"], second["memory"]
-        assert killed(first) == 0
-        assert killed(first, second) >= 1
+        assert killed(first, tenths=60) == 0
+        # A busy machine takes long to fill the memory.
+        assert killed(first, second, tenths=400) >= 1
 
 
 class TestRestarts:
