@@ -33,7 +33,7 @@ use std::ops::Bound;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread;
 use std::time::Duration;
 
@@ -143,11 +143,7 @@ impl EmbeddedStore {
 
 impl Store for EmbeddedStore {
     fn get(&self, key: &[u8]) -> Result<Option<Record>, StoreError> {
-        self.reading(|file| {
-            let get =
-                |records: &Records| records.get(key)?.map(|value| Record::open(value.value())).transpose();
-            file.latest.as_ref().map_or_else(|| get(&snapshot(&file.database)?), get)
-        })
+        self.reading(|file| file.records()?.get(key)?.map(|value| Record::open(value.value())).transpose())
     }
 
     fn put(&self, key: &[u8], expected: Option<u64>, bytes: &[u8]) -> Result<u64, StoreError> {
@@ -168,7 +164,7 @@ impl Store for EmbeddedStore {
         limit: usize,
     ) -> Result<Vec<(Vec<u8>, Record)>, StoreError> {
         self.reading(|file| {
-            let records = snapshot(&file.database)?;
+            let records = file.records()?;
             let start = match after {
                 Some(after) if after >= prefix => Bound::Excluded(after),
                 _ => Bound::Included(prefix),
@@ -203,21 +199,31 @@ fn snapshot(database: &Database) -> Result<Records, StoreError> {
 /// An open file.
 pub(super) struct Opened {
     // Before `database`, which it keeps open.
-    latest: Option<Records>,
+    latest: Mutex<Option<Arc<Records>>>,
     pub(super) database: Database,
 }
 
 impl Opened {
     pub(super) fn new(database: Database) -> Self {
-        let mut opened = Self { latest: None, database };
+        let opened = Self { latest: Mutex::default(), database };
         opened.refresh();
         opened
     }
 
+    fn latest(&self) -> MutexGuard<'_, Option<Arc<Records>>> {
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn records(&self) -> Result<Arc<Records>, StoreError> {
+        let latest = self.latest().clone();
+        latest.map_or_else(|| snapshot(&self.database).map(Arc::new), Ok)
+    }
+
     /// Has later reads see what was committed. A snapshot a commit and not one a read: to make
     /// one costs more than to look for one key in it.
-    pub(super) fn refresh(&mut self) {
-        self.latest = contained(|| snapshot(&self.database)).ok();
+    pub(super) fn refresh(&self) {
+        let committed = contained(|| snapshot(&self.database)).ok().map(Arc::new);
+        *self.latest() = committed;
     }
 }
 
@@ -346,5 +352,29 @@ impl From<CommitError> for StoreError {
             CommitError::Storage(error) => error.into(),
             other => Self::Failed(other.to_string()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An erasing copies the whole file, which takes as long as it takes.
+    #[test]
+    fn whoever_reads_for_long_holds_up_nobody() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = EmbeddedStore::create(&directory.path().join("store")).unwrap();
+        let reading = store.file.read().unwrap();
+        let (first, read) = thread::scope(|scope| {
+            let write = scope.spawn(|| store.put(b"a", None, b"1"));
+            let first = write.join().unwrap();
+            (first, scope.spawn(|| store.get(b"a")).join().unwrap())
+        });
+        drop(reading);
+        let revision = first.expect("a write waits for a reader");
+        assert_eq!(
+            read.unwrap().map(|record| (record.revision, record.bytes)),
+            Some((revision, b"1".to_vec()))
+        );
     }
 }

@@ -15,7 +15,7 @@ use super::erase::{Replacement, sync_names};
 use super::{Record, StoreError};
 use redb::{Database, ReadableTable, StorageError, Table};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -159,11 +159,11 @@ impl Writer {
         if group.is_empty() {
             return;
         }
-        let committed = contained(|| commit(&self.reading().database, &group));
-        match committed {
+        let file = self.reading();
+        match contained(|| commit(&file.database, &group)) {
             Ok(answers) => {
                 // INVARIANT: whoever was answered reads what was written.
-                self.writing().refresh();
+                file.refresh();
                 for (request, answer) in group.into_iter().zip(answers) {
                     // Nobody waits if the caller's thread ended.
                     let _ = request.reply.send(answer);
@@ -186,7 +186,9 @@ impl Writer {
             Opened::new(contained(|| new.install(&file.database))?)
         };
         // INVARIANT: only this thread writes, so nothing has come to the old file since.
-        let old = std::mem::replace(&mut *self.writing(), installed);
+        let mut file = self.file.write().unwrap_or_else(PoisonError::into_inner);
+        let old = std::mem::replace(&mut *file, installed);
+        drop(file);
         drop(old);
         // Until the name is durable, a loss of power could bring the old file back without what comes now.
         sync_names(&path).inspect_err(|error| self.fail(error)).map(|()| 0)
@@ -194,10 +196,6 @@ impl Writer {
 
     fn reading(&self) -> RwLockReadGuard<'_, Opened> {
         self.file.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn writing(&self) -> RwLockWriteGuard<'_, Opened> {
-        self.file.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn has_failed(&self) -> bool {
