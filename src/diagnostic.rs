@@ -27,6 +27,17 @@ pub enum Severity {
     Note,
 }
 
+impl Severity {
+    /// The word in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Note => "note",
+        }
+    }
+}
+
 /// A text about a range of bytes of the source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Label {

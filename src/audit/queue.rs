@@ -177,7 +177,7 @@ impl Queue {
     /// A lone recorder never waits here; that clients stay away costs one bounded wait.
     fn gather<'q>(&'q self, mut state: MutexGuard<'q, State>) -> MutexGuard<'q, State> {
         let known = state.last_batch + state.meanwhile;
-        let wanted = known.saturating_sub(1).max(1);
+        let wanted = known.saturating_sub(1);
         let deadline = Instant::now() + LONGEST;
         while state.parties < wanted
             && state.bodies.len() < BATCH

@@ -17,8 +17,7 @@
 //! its own around it, which costs another process at each call.
 
 use super::Failure;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use super::replaced_file::replace;
 use std::path::{Path, PathBuf};
 
 /// What the script says about itself, and what [`HookProgram::remove`] knows it by.
@@ -99,20 +98,8 @@ fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
-/// In one step: an engine may be about to run the old one.
 fn write(path: &Path, text: &str) -> std::io::Result<()> {
-    if let Some(directory) = path.parent() {
-        std::fs::create_dir_all(directory)?;
-    }
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".sealdock-new");
-    let temporary = path.with_file_name(name);
-    let mut file =
-        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o755).open(&temporary)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    drop(file);
-    std::fs::rename(&temporary, path)
+    replace(path, text, 0o755, |_| Ok(()))
 }
 
 #[cfg(test)]

@@ -11,12 +11,12 @@ use super::broker::block_on;
 use super::hook_arguments::{HookArguments, WrapperArguments};
 use super::hook_program::HookProgram;
 use super::output::say;
+use super::replaced_file::replace;
 use crate::diagnostic::render_all;
 use crate::launch::{ContainerRuntime, Docker, RuntimeEntry, register, registered, unregister};
 use clap::{Args, Subcommand};
 use rustix::process::{Pid, Signal};
-use std::io::Write;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -215,26 +215,17 @@ fn apply(
 
 /// Replaces the file in one step; owner and mode stay.
 fn write(path: &Path, text: &str) -> std::io::Result<()> {
-    let directory = path.parent().unwrap_or(Path::new("/"));
-    std::fs::create_dir_all(directory)?;
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".sealdock-new");
-    let temporary = directory.join(name);
     // The file may hold credentials of a proxy: nobody may read the new one before it has the old one's mode.
-    let mut file =
-        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
-    let mode = match std::fs::metadata(path) {
-        Ok(old) => {
-            std::os::unix::fs::fchown(&file, Some(old.uid()), Some(old.gid()))?;
-            old.permissions()
-        }
-        Err(_) => std::fs::Permissions::from_mode(0o644),
-    };
-    file.set_permissions(mode)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    std::fs::rename(&temporary, path)?;
-    std::fs::File::open(directory)?.sync_all()
+    replace(path, text, 0o600, |file| {
+        let mode = match std::fs::metadata(path) {
+            Ok(old) => {
+                std::os::unix::fs::fchown(file, Some(old.uid()), Some(old.gid()))?;
+                old.permissions()
+            }
+            Err(_) => std::fs::Permissions::from_mode(0o644),
+        };
+        file.set_permissions(mode)
+    })
 }
 
 /// Tells Docker to read its configuration, and waits until its runtimes are as `wanted`.

@@ -28,6 +28,7 @@ mod install;
 mod key;
 mod output;
 mod policy;
+mod replaced_file;
 mod running;
 mod serve;
 mod service;

@@ -7,7 +7,7 @@ mod simulate;
 
 use super::Failure;
 use crate::broker::{PolicyError, policies};
-use crate::policy::PolicySet;
+use crate::policy::{PolicySet, Source};
 use clap::Subcommand;
 use std::path::Path;
 use std::process::ExitCode;
@@ -28,6 +28,14 @@ pub(crate) fn run(command: &PolicyCommand) -> Result<ExitCode, Failure> {
         PolicyCommand::Explain(arguments) => explain::run(arguments),
         PolicyCommand::Simulate(arguments) => simulate::run(arguments),
     }
+}
+
+/// A file by itself.
+fn read(path: &Path) -> Result<Source, Failure> {
+    let shown = path.display().to_string();
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::new(2, format!("cannot read `{shown}`: {error}")))?;
+    Ok(Source { path: shown, text })
 }
 
 /// The policies of a directory, for commands that ask about them.

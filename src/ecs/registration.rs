@@ -344,11 +344,8 @@ fn check_routers(task: &TaskDefinition, findings: &Findings) {
 }
 
 fn check_execution_role(task: &TaskDefinition, findings: &Findings) {
-    let bindings: Vec<&SecretBinding> = task
-        .containers
-        .iter()
-        .flat_map(|c| c.secrets.iter().chain(c.log.iter().flat_map(|log| &log.secret_options)))
-        .collect();
+    let bindings: Vec<&SecretBinding> =
+        task.containers.iter().flat_map(ContainerDefinition::bindings).collect();
     match (&task.execution_role, bindings.first()) {
         // A role that is named without its account has been reported.
         (None, _) if task.execution_role_is_named => {}

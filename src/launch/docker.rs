@@ -15,7 +15,7 @@ use bollard::auth::DockerCredentials;
 use bollard::errors::Error;
 use bollard::models::{
     ContainerCreateBody, ContainerInspectResponse, ContainerSummary, HealthStatusEnum, PortBinding,
-    SystemInfoCgroupDriverEnum, SystemInfoCgroupVersionEnum, VolumeCreateRequest,
+    SystemInfo, SystemInfoCgroupDriverEnum, SystemInfoCgroupVersionEnum, VolumeCreateRequest,
 };
 use bollard::query_parameters::{
     CreateContainerOptions, CreateImageOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder,
@@ -75,6 +75,11 @@ impl Docker {
         }
     }
 
+    async fn settings(&self) -> Result<SystemInfo, RuntimeError> {
+        let gone = |cause| RuntimeError::Unavailable { socket: self.socket.clone(), cause };
+        self.call("read Docker's settings", INSPECT, self.client.info(), gone).await
+    }
+
     pub(super) fn failure(&self, error: &Error, wrap: impl FnOnce(String) -> RuntimeError) -> RuntimeError {
         match error {
             Error::DockerResponseServerError { .. } | Error::DockerStreamError { .. } => wrap(cause(error)),
@@ -99,21 +104,18 @@ impl ContainerRuntime for Docker {
     }
 
     async fn engine_id(&self) -> Result<Option<String>, RuntimeError> {
-        let gone = |cause| RuntimeError::Unavailable { socket: self.socket.clone(), cause };
-        let info = self.call("read Docker's settings", INSPECT, self.client.info(), gone).await?;
+        let info = self.settings().await?;
         let id = info.id.filter(|id| !id.is_empty());
         Ok(id.map(|id| format!("{id}/{}", info.name.unwrap_or_default())))
     }
 
     async fn oci_runtimes(&self) -> Result<Vec<String>, RuntimeError> {
-        let gone = |cause| RuntimeError::Unavailable { socket: self.socket.clone(), cause };
-        let info = self.call("read Docker's settings", INSPECT, self.client.info(), gone).await?;
+        let info = self.settings().await?;
         Ok(info.runtimes.unwrap_or_default().into_keys().collect())
     }
 
     async fn cgroups(&self) -> Result<Option<Hierarchy>, RuntimeError> {
-        let gone = |cause| RuntimeError::Unavailable { socket: self.socket.clone(), cause };
-        let info = self.call("read Docker's settings", INSPECT, self.client.info(), gone).await?;
+        let info = self.settings().await?;
         if info.cgroup_driver != Some(SystemInfoCgroupDriverEnum::CGROUPFS) {
             return Ok(None);
         }

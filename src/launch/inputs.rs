@@ -36,8 +36,7 @@ pub fn differences(plan: &TaskPlan, options: &Options) -> Vec<Diagnostic> {
     let kept = plan.containers.iter().filter(|c| c.log.as_ref().is_some_and(|log| log.driver == "awslogs"));
     let names: Vec<String> = kept.map(|container| format!("`{}`", container.name)).collect();
     let message = match names.as_slice() {
-        _ if options.awslogs => return Vec::new(),
-        [] => return Vec::new(),
+        names if options.awslogs || names.is_empty() => return Vec::new(),
         [name] => format!("container {name}: its logs stay on this host, in Docker's `json-file`"),
         names => {
             format!("containers {}: their logs stay on this host, in Docker's `json-file`", names.join(", "))

@@ -75,13 +75,12 @@ impl Api {
         };
         let scope = Scope::new(caller.account(), region.as_str());
         let context = Context { caller: Some(caller), region, ..context };
-        let (body, wants_json) = (asked.body(incoming), asked.wants_json);
-        let mut exchange = Exchange { broker: &self.broker, context, scope, body, wants_json };
+        let mut exchange = Exchange { broker: &self.broker, context, scope, body: asked.body(incoming) };
         let answer = match operation.service() {
             Service::SecretsManager => super::secretsmanager::serve(operation, &mut exchange).await,
             Service::Ssm => super::ssm::serve(operation, &mut exchange).await,
             Service::Kms => super::kms::serve(operation, &mut exchange).await,
-            Service::Sts => super::sts::serve(operation, &mut exchange).await,
+            Service::Sts => super::sts::serve(operation, &mut exchange, asked.wants_json).await,
             Service::Sealdock => super::sealdock::serve(operation, &mut exchange, &self.keys).await,
         };
         answer.map_err(|failure| (exchange.context, failure))

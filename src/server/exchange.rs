@@ -19,8 +19,6 @@ pub(super) struct Exchange<'a> {
     pub(super) context: Context,
     pub(super) scope: Scope,
     pub(super) body: &'a [u8],
-    /// Whether an operation that answers in XML is asked for JSON.
-    pub(super) wants_json: bool,
 }
 
 /// Why a request is not served.

@@ -189,7 +189,7 @@ fn part<'a>(exchange: &Exchange<'a>, caller: &Caller, region: &str, operation: O
     context.region = region.to_owned();
     context.caller = Some(caller.clone());
     let scope = Scope::new(caller.account(), region);
-    Exchange { broker: exchange.broker, context, scope, body: &[], wants_json: false }
+    Exchange { broker: exchange.broker, context, scope, body: &[] }
 }
 
 /// What a failed read answers; it is on record by then.

@@ -70,7 +70,7 @@ fn part<'a>(exchange: &Exchange<'a>, id: &str) -> Exchange<'a> {
     let mut context = exchange.context.clone();
     context.event_name = Operation::GetSecretValue.name();
     context.parameters = Some(json!({ "secretId": id }));
-    Exchange { broker: exchange.broker, context, scope: exchange.scope.clone(), body: &[], wants_json: false }
+    Exchange { broker: exchange.broker, context, scope: exchange.scope.clone(), body: &[] }
 }
 
 /// The current value of one secret, or the error for it, which is on record.

@@ -14,11 +14,12 @@ use crate::vault::account_of_key;
 use jiff::SignedDuration;
 use serde_json::json;
 
-/// Serves one operation. Errors have the names of the Query protocol.
-pub(super) async fn serve(operation: Operation, exchange: &mut Exchange<'_>) -> Answer {
+/// Serves one operation, in JSON if the caller wants that and the operation can. Errors have the names of
+/// the Query protocol.
+pub(super) async fn serve(operation: Operation, exchange: &mut Exchange<'_>, wants_json: bool) -> Answer {
     let answer = match operation {
         Operation::AssumeRole => assume_role(exchange).await,
-        Operation::GetCallerIdentity => get_caller_identity(exchange).await,
+        Operation::GetCallerIdentity => get_caller_identity(exchange, wants_json).await,
         Operation::GetSessionToken => get_session_token(exchange).await,
         Operation::GetAccessKeyInfo => get_access_key_info(exchange).await,
         Operation::DecodeAuthorizationMessage => decode_authorization_message(exchange).await,
@@ -73,12 +74,12 @@ async fn assume_role(exchange: &mut Exchange<'_>) -> Answer {
         ))
         .into(),
     })?;
-    let (arn, id) = (assumed.session.caller.arn.clone(), assumed.session.caller.id.clone());
+    let (arn, id) = (assumed.session.caller.arn.to_string(), assumed.session.caller.id.to_string());
     let response = AssumeRoleResponse {
         source_identity: assumed.session.claims.source_identity.clone(),
         credentials: credentials(assumed.session),
-        assumed_role_arn: arn.to_string(),
-        assumed_role_id: id.to_string(),
+        assumed_role_arn: arn,
+        assumed_role_id: id,
         packed_policy_size: assumed.packed,
     };
     Ok(response.encode(&exchange.context.request_id))
@@ -111,7 +112,7 @@ fn caller<'a>(exchange: &'a Exchange<'_>) -> Result<&'a Caller, Failure> {
 }
 
 /// Needs no permission: even an explicit deny does not keep callers from knowing who they are.
-async fn get_caller_identity(exchange: &mut Exchange<'_>) -> Answer {
+async fn get_caller_identity(exchange: &mut Exchange<'_>, wants_json: bool) -> Answer {
     GetCallerIdentityRequest::decode(exchange.body)?;
     let caller = caller(exchange)?;
     let response = GetCallerIdentityResponse {
@@ -121,7 +122,7 @@ async fn get_caller_identity(exchange: &mut Exchange<'_>) -> Answer {
     };
     exchange.broker.note_success(&exchange.context).await.map_err(|e| exchange.denied(e.into(), "*"))?;
     let request_id = &exchange.context.request_id;
-    Ok(if exchange.wants_json { response.encode_json(request_id) } else { response.encode(request_id) })
+    Ok(if wants_json { response.encode_json(request_id) } else { response.encode(request_id) })
 }
 
 /// Needs no permission either: the session can do no more than its user.

@@ -7,7 +7,7 @@ use crate::diagnostic::{Diagnostic, Severity, line_column};
 use crate::policy::{FileFindings, LoneDocument, PolicySet, Source, check_document};
 use clap::Args;
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 #[derive(Debug, Args)]
@@ -44,7 +44,7 @@ pub(super) fn run(arguments: &CheckArguments) -> Result<ExitCode, Failure> {
             }
             reports.push(of_account(&sources));
         } else {
-            let source = read(path)?;
+            let source = super::read(path)?;
             let lone = check_document(&source);
             reports.push(lone.map_or_else(|| of_account(&[source]), of_document));
         }
@@ -60,13 +60,6 @@ pub(super) fn run(arguments: &CheckArguments) -> Result<ExitCode, Failure> {
         reports.iter().for_each(|report| say(&report.text));
     }
     Ok(if failed { ExitCode::from(1) } else { ExitCode::SUCCESS })
-}
-
-fn read(path: &Path) -> Result<Source, Failure> {
-    let shown = path.display().to_string();
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure::new(2, format!("cannot read `{shown}`: {error}")))?;
-    Ok(Source { path: shown, text })
 }
 
 fn of_account(sources: &[Source]) -> Report {
@@ -112,16 +105,11 @@ fn as_json(reports: &[Report]) -> Value {
 }
 
 fn shown(file: &FileFindings, finding: &Diagnostic) -> Value {
-    let severity = match finding.severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
-        Severity::Note => "note",
-    };
     let label = finding.primary.as_ref();
     let place = |offset: usize| line_column(&file.text, offset);
     let (start, end) = label.map(|label| (place(label.span.start), place(label.span.end))).unzip();
     json!({
-        "severity": severity, "code": finding.code, "message": finding.message,
+        "severity": finding.severity.as_str(), "code": finding.code, "message": finding.message,
         "label": label.map(|label| &label.text).filter(|text| !text.is_empty()), "help": finding.help,
         "file": file.path, "line": start.map(|at| at.0), "column": start.map(|at| at.1),
         "endLine": end.map(|at| at.0), "endColumn": end.map(|at| at.1),

@@ -2,12 +2,12 @@
 
 use super::super::Failure;
 use super::super::output::{say, tell};
-use super::question::{Document, Question};
+use super::question::Question;
 use crate::policy::{Basis, Effect, Explanation, Matched, Outcome};
 use clap::Args;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 #[derive(Debug, Args)]
@@ -69,8 +69,8 @@ pub(super) fn run(arguments: &ExplainArguments) -> Result<ExitCode, Failure> {
         resource: arguments.resource.clone(),
         context,
         resource_tags: arguments.resource_tag.iter().cloned().collect(),
-        resource_policy: arguments.resource_policy.as_deref().map(read).transpose()?,
-        session_policy: arguments.session_policy.as_deref().map(read).transpose()?,
+        resource_policy: arguments.resource_policy.as_deref().map(super::read).transpose()?,
+        session_policy: arguments.session_policy.as_deref().map(super::read).transpose()?,
     };
     let explanation = question.answer(&set).map_err(|e| Failure::new(2, e))?;
     if arguments.json {
@@ -80,13 +80,6 @@ pub(super) fn run(arguments: &ExplainArguments) -> Result<ExitCode, Failure> {
         explanation.doubts.iter().for_each(|doubt| tell(format!("note: {doubt}")));
     }
     Ok(if explanation.decision.is_allowed() { ExitCode::SUCCESS } else { ExitCode::from(1) })
-}
-
-fn read(path: &Path) -> Result<Document, Failure> {
-    let name = path.display().to_string();
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure::new(2, format!("cannot read `{name}`: {error}")))?;
-    Ok(Document { name, text })
 }
 
 pub(super) fn outcome(outcome: Outcome) -> &'static str {

@@ -5,7 +5,7 @@ use crate::arn::Arn;
 use crate::clock::{Clock, SystemClock};
 use crate::policy::{
     Circumstances, ConditionKeys, Explanation, FileFindings, IdentityKind, PolicyKind, PolicySet, Request,
-    ResourcePolicy, Session, evaluate, explain,
+    ResourcePolicy, Session, Source, evaluate, explain,
 };
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -29,30 +29,23 @@ pub(super) struct Question {
     pub(super) resource_tags: BTreeMap<String, String>,
     /// The policy of the resource. A role has its own in the files.
     #[serde(default, deserialize_with = "inline_resource_policy")]
-    pub(super) resource_policy: Option<Document>,
+    pub(super) resource_policy: Option<Source>,
     /// A policy that the session is limited to.
     #[serde(default, deserialize_with = "inline_session_policy")]
-    pub(super) session_policy: Option<Document>,
+    pub(super) session_policy: Option<Source>,
 }
 
-/// A policy document, and what to call it in messages: its file, if it has one.
-#[derive(Clone, Debug)]
-pub(super) struct Document {
-    pub(super) name: String,
-    pub(super) text: String,
-}
-
-fn inline_resource_policy<'d, D: Deserializer<'d>>(from: D) -> Result<Option<Document>, D::Error> {
+fn inline_resource_policy<'d, D: Deserializer<'d>>(from: D) -> Result<Option<Source>, D::Error> {
     inline("resource policy", from)
 }
 
-fn inline_session_policy<'d, D: Deserializer<'d>>(from: D) -> Result<Option<Document>, D::Error> {
+fn inline_session_policy<'d, D: Deserializer<'d>>(from: D) -> Result<Option<Source>, D::Error> {
     inline("session policy", from)
 }
 
-fn inline<'d, D: Deserializer<'d>>(name: &str, from: D) -> Result<Option<Document>, D::Error> {
+fn inline<'d, D: Deserializer<'d>>(name: &str, from: D) -> Result<Option<Source>, D::Error> {
     let value = Option::<Value>::deserialize(from)?;
-    Ok(value.map(|value| Document { name: name.to_owned(), text: format!("{value:#}") }))
+    Ok(value.map(|value| Source { path: name.to_owned(), text: format!("{value:#}") }))
 }
 
 fn any() -> String {
@@ -97,9 +90,9 @@ impl Question {
         let policy = given.as_ref().or_else(|| own.filter(|_| assumes));
         let limits = match &self.session_policy {
             None => None,
-            Some(Document { name, text }) => set
+            Some(Source { path, text }) => set
                 .session_policies(Some(text), &[])
-                .map_err(|findings| FileFindings { path: name.clone(), ..findings }.to_string())?,
+                .map_err(|findings| FileFindings { path: path.clone(), ..findings }.to_string())?,
         };
         if limits.is_some() && session.is_none() {
             return Err(format!(
@@ -143,7 +136,7 @@ impl Question {
         Ok(keys)
     }
 
-    fn compiled(&self, policy: &Document) -> Result<ResourcePolicy, String> {
+    fn compiled(&self, policy: &Source) -> Result<ResourcePolicy, String> {
         let service = self.resource.split(':').nth(2).unwrap_or_default();
         let kind = match service {
             "secretsmanager" => PolicyKind::SecretsManager,
@@ -152,7 +145,7 @@ impl Question {
             "iam" => PolicyKind::Trust,
             _ => return Err(format!("`{}` is no resource that has a policy", self.resource)),
         };
-        ResourcePolicy::parse(&policy.name, &policy.text, kind).map_err(|e| e.to_string())
+        ResourcePolicy::parse(&policy.path, &policy.text, kind).map_err(|e| e.to_string())
     }
 }
 

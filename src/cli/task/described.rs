@@ -11,20 +11,20 @@ pub(super) fn task_json(task: &TaskSummary, containers: &[ContainerDescription])
     let prefix = task.task_arn.split(":task/").next().unwrap_or_default();
     let earliest =
         |moment: fn(&ContainerDescription) -> Option<String>| containers.iter().filter_map(moment).min();
-    let essential = containers.iter().filter(|c| c.summary.essential);
     let latest =
         |moment: fn(&ContainerDescription) -> Option<String>| containers.iter().filter_map(moment).max();
     let overrides = containers.iter().map(|c| json!({ "name": c.summary.name }));
-    let reason = stopped_reason(task);
+    let essential = || containers.iter().filter(|c| c.summary.essential);
+    let (status, reason) = (last_status(containers), stopped_reason(task));
     let mut answer = json!({
         "taskArn": task.task_arn,
         "taskDefinitionArn": format!("{prefix}:task-definition/{}:{}", task.family, task.revision),
         "clusterArn": format!("{prefix}:cluster/{}", task.cluster),
         "group": format!("family:{}", task.family),
         "launchType": "EXTERNAL",
-        "lastStatus": last_status(containers),
+        "lastStatus": status,
         "desiredStatus": if reason.is_some() { "STOPPED" } else { "RUNNING" },
-        "healthStatus": worst_health(essential),
+        "healthStatus": worst_health(essential()),
         "containers": containers.iter().map(|c| container_json(task, c)).collect::<Vec<_>>(),
         "attachments": [], "attributes": [], "tags": [],
         "overrides": {
@@ -32,12 +32,11 @@ pub(super) fn task_json(task: &TaskSummary, containers: &[ContainerDescription])
         },
     });
     let started = containers.iter().any(|c| c.inspection.started_at.is_some());
-    let ended = containers.iter().filter(|c| c.summary.essential);
-    let ended = ended.filter_map(|c| c.inspection.finished_at.clone()).min();
+    let ended = essential().filter_map(|c| c.inspection.finished_at.clone()).min();
     if let Some(answer) = answer.as_object_mut() {
         insert(answer, "createdAt", earliest(|c| Some(c.inspection.created_at.clone())));
         insert(answer, "startedAt", earliest(|c| c.inspection.started_at.clone()));
-        if last_status(containers) == "STOPPED" {
+        if status == "STOPPED" {
             insert(answer, "stoppedAt", latest(|c| c.inspection.finished_at.clone()));
         }
         if let Some(reason) = reason {

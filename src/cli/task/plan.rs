@@ -102,7 +102,7 @@ fn plan_json(plan: &TaskPlan, warnings: &[Diagnostic], source: &Source, resolved
     let warnings = warnings.iter().map(|w| {
         let place = source.place(w);
         json!({
-            "severity": format!("{:?}", w.severity).to_lowercase(), "code": w.code, "message": w.message, "line": place.map(|p| p.0), "column": place.map(|p| p.1),
+            "severity": w.severity.as_str(), "code": w.code, "message": w.message, "line": place.map(|p| p.0), "column": place.map(|p| p.1),
             "help": w.help,
         })
     });

@@ -45,6 +45,13 @@ pub struct ContainerDefinition {
     pub span: Range<usize>,
 }
 
+impl ContainerDefinition {
+    /// `secrets`, and `secretOptions` of the log.
+    pub(in crate::ecs) fn bindings(&self) -> impl Iterator<Item = &SecretBinding> {
+        self.secrets.iter().chain(self.log.iter().flat_map(|log| &log.secret_options))
+    }
+}
+
 /// A wait for another container of the task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dependency {

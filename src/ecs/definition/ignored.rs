@@ -5,13 +5,6 @@ use super::fields::{Fields, Findings};
 use crate::json::Node;
 use std::ops::Range;
 
-/// Where a task may run, as far as it decides what it may ask for.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Compatibilities {
-    /// The place of `FARGATE` in `requiresCompatibilities`.
-    pub(super) fargate: Option<Range<usize>>,
-}
-
 const SYSTEMS: [&str; 10] = [
     "LINUX",
     "WINDOWS_SERVER_2016_FULL",
@@ -25,8 +18,8 @@ const SYSTEMS: [&str; 10] = [
     "WINDOWS_SERVER_2025_CORE",
 ];
 
-/// Those of the task.
-pub(super) fn of_task(fields: &mut Fields<'_>) -> Compatibilities {
+/// Those of the task. Returns the place of `FARGATE` in `requiresCompatibilities`.
+pub(super) fn of_task(fields: &mut Fields<'_>) -> Option<Range<usize>> {
     let findings = fields.findings;
     let mut of = |name: &'static str, read: fn(&mut Fields<'_>)| {
         if let Some(node) = fields.node(name) {
@@ -72,9 +65,10 @@ pub(super) fn of_task(fields: &mut Fields<'_>) -> Compatibilities {
     fields.flag("enableFaultInjection");
     fields.without_effect("enableFaultInjection");
     platform(fields);
-    let compatibilities = compatibilities(fields);
+    let types = ["EC2", "FARGATE", "EXTERNAL", "MANAGED_INSTANCES"];
+    let given = fields.choices("requiresCompatibilities", &words(&types));
     fields.without_effect("requiresCompatibilities");
-    compatibilities
+    given.into_iter().find(|launch| launch.value == "FARGATE").map(|launch| launch.span)
 }
 
 /// The platform decides whether the task can run here at all.
@@ -93,13 +87,6 @@ fn platform(fields: &mut Fields<'_>) {
     } else {
         fields.refuse("runtimePlatform", "only LINUX containers are launched");
     }
-}
-
-fn compatibilities(fields: &mut Fields<'_>) -> Compatibilities {
-    let types = ["EC2", "FARGATE", "EXTERNAL", "MANAGED_INSTANCES"];
-    let given = fields.choices("requiresCompatibilities", &words(&types));
-    let fargate = given.into_iter().find(|launch| launch.value == "FARGATE").map(|launch| launch.span);
-    Compatibilities { fargate }
 }
 
 /// Those of a container.

@@ -2,7 +2,7 @@
 
 use super::container::container;
 use super::fields::{Fields, Findings};
-use super::ignored::{self, Compatibilities};
+use super::ignored;
 use super::network::network_mode;
 use super::repeats;
 use super::storage::volume;
@@ -145,7 +145,7 @@ fn task(node: &Node, implied: &Implied, findings: &Findings) -> Option<TaskDefin
         fargate: None,
         warnings: Vec::new(),
     };
-    let fargate = others(&mut fields).fargate;
+    let fargate = others(&mut fields);
     fields.finish();
     match role {
         Some(Role::Known(role)) => definition.execution_role = Some(role),
@@ -159,9 +159,10 @@ fn task(node: &Node, implied: &Implied, findings: &Findings) -> Option<TaskDefin
     Some(TaskDefinition { fargate, ..definition })
 }
 
-/// Reads the fields that say nothing to one host; where the task may run decides what it may ask for.
-fn others(fields: &mut Fields<'_>) -> Compatibilities {
-    let compatibilities = ignored::of_task(fields);
+/// Reads the fields that say nothing to one host. Returns the place of `FARGATE`, which decides what the
+/// task may ask for.
+fn others(fields: &mut Fields<'_>) -> Option<Range<usize>> {
+    let fargate = ignored::of_task(fields);
     // What DescribeTaskDefinition adds to a definition.
     fields.accept(&[
         // Elastic Beanstalk's mark.
@@ -176,7 +177,7 @@ fn others(fields: &mut Fields<'_>) -> Compatibilities {
         "deregisteredAt",
         "deleteRequestedAt",
     ]);
-    compatibilities
+    fargate
 }
 
 /// An ARN, or the name of a role in an account that has to be told from elsewhere.
@@ -214,13 +215,7 @@ enum Role {
 }
 
 fn role_of(account: &str, name: &str) -> Arn {
-    Arn {
-        partition: "aws".to_owned(),
-        service: "iam".to_owned(),
-        region: String::new(),
-        account: account.to_owned(),
-        resource: format!("role/{name}"),
-    }
+    Arn::new("iam", "", account, format!("role/{name}"))
 }
 
 /// ECS looks a role up by its name in the account of the caller. Here the account is
@@ -230,7 +225,7 @@ fn find_role(definition: &mut TaskDefinition, name: Spanned<String>, findings: &
     let mut needed = false;
     for container in &definition.containers {
         needed |= container.repository_credentials.is_some();
-        for binding in container.secrets.iter().chain(container.log.iter().flat_map(|l| &l.secret_options)) {
+        for binding in container.bindings() {
             needed = true;
             let arn = match &binding.value_from {
                 ValueFrom::Secret(secret) => Some(&secret.arn),

@@ -14,6 +14,7 @@
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use std::collections::HashMap;
 use zeroize::Zeroizing;
 
 /// How an answer is arranged.
@@ -30,30 +31,25 @@ const NULL: &str = "null";
 impl Shape {
     /// The answer of `GetSecretValue`, arranged; `None` if it is not one.
     pub(super) fn secret(self, body: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-        let found: Secret<'_> = serde_json::from_slice(body).ok()?;
-        let created = found.created_date?;
+        let found: Members<'_> = serde_json::from_slice(body).ok()?;
+        let created = found.0.get("CreatedDate")?;
         Some(match self {
             Self::Extension => object(&[
-                ("ARN", text(found.arn)),
+                found.or_null("ARN"),
                 ("CreatedDate", &date(created)?),
-                ("Name", text(found.name)),
-                ("SecretBinary", text(found.secret_binary)),
-                ("SecretString", text(found.secret_string)),
-                ("VersionId", text(found.version_id)),
-                ("VersionStages", text(found.version_stages)),
+                found.or_null("Name"),
+                found.or_null("SecretBinary"),
+                found.or_null("SecretString"),
+                found.or_null("VersionId"),
+                found.or_null("VersionStages"),
                 ("ResultMetadata", "{}"),
             ]),
             Self::Agent => {
                 let seconds: f64 = created.get().parse().ok()?;
                 let created = format!("\"{seconds}\"");
-                let always = [("ARN", found.arn), ("Name", found.name), ("VersionId", found.version_id)];
-                let some = [
-                    ("SecretString", found.secret_string),
-                    ("SecretBinary", found.secret_binary),
-                    ("VersionStages", found.version_stages),
-                ];
-                let mut members: Vec<_> = always.map(|(name, value)| (name, text(value))).to_vec();
-                members.extend(some.iter().filter_map(|(name, value)| Some((*name, (*value)?.get()))));
+                let mut members = ["ARN", "Name", "VersionId"].map(|name| found.or_null(name)).to_vec();
+                let optional = ["SecretString", "SecretBinary", "VersionStages"];
+                members.extend(optional.map(|name| found.or_null(name)).iter().filter(|m| m.1 != NULL));
                 members.push(("CreatedDate", &created));
                 object(&members)
             }
@@ -66,73 +62,34 @@ impl Shape {
 pub(super) fn parameter(body: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let Answer { parameter: found } = serde_json::from_slice(body).ok()?;
     let inner = object(&[
-        ("ARN", text(found.arn)),
-        ("DataType", text(found.data_type)),
-        ("LastModifiedDate", &date(found.last_modified_date?)?),
-        ("Name", text(found.name)),
-        ("Selector", text(found.selector)),
-        ("SourceResult", text(found.source_result)),
-        ("Type", text(found.kind)),
-        ("Value", text(found.value)),
-        ("Version", text(found.version)),
+        found.or_null("ARN"),
+        found.or_null("DataType"),
+        ("LastModifiedDate", &date(found.0.get("LastModifiedDate")?)?),
+        found.or_null("Name"),
+        found.or_null("Selector"),
+        found.or_null("SourceResult"),
+        found.or_null("Type"),
+        found.or_null("Value"),
+        found.or_null("Version"),
     ]);
     Some(object(&[("Parameter", std::str::from_utf8(&inner).ok()?), ("ResultMetadata", "{}")]))
 }
 
+/// The members of an object as they stand in the JSON.
 #[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Secret<'a> {
-    #[serde(rename = "ARN", borrow)]
-    arn: Raw<'a>,
-    #[serde(borrow)]
-    name: Raw<'a>,
-    #[serde(borrow)]
-    version_id: Raw<'a>,
-    #[serde(borrow)]
-    secret_string: Raw<'a>,
-    #[serde(borrow)]
-    secret_binary: Raw<'a>,
-    #[serde(borrow)]
-    version_stages: Raw<'a>,
-    #[serde(borrow)]
-    created_date: Raw<'a>,
+struct Members<'a>(#[serde(borrow)] HashMap<&'a str, &'a RawValue>);
+
+impl<'a> Members<'a> {
+    fn or_null(&self, name: &'static str) -> (&'static str, &'a str) {
+        (name, self.0.get(name).map_or(NULL, |value| value.get()))
+    }
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Answer<'a> {
     #[serde(borrow)]
-    parameter: Parameter<'a>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Parameter<'a> {
-    #[serde(rename = "ARN", borrow)]
-    arn: Raw<'a>,
-    #[serde(borrow)]
-    data_type: Raw<'a>,
-    #[serde(borrow)]
-    last_modified_date: Raw<'a>,
-    #[serde(borrow)]
-    name: Raw<'a>,
-    #[serde(borrow)]
-    selector: Raw<'a>,
-    #[serde(borrow)]
-    source_result: Raw<'a>,
-    #[serde(rename = "Type", borrow)]
-    kind: Raw<'a>,
-    #[serde(borrow)]
-    value: Raw<'a>,
-    #[serde(borrow)]
-    version: Raw<'a>,
-}
-
-/// A member as it stands in the JSON.
-type Raw<'a> = Option<&'a RawValue>;
-
-fn text<'a>(value: Raw<'a>) -> &'a str {
-    value.map_or(NULL, RawValue::get)
+    parameter: Members<'a>,
 }
 
 /// Seconds -> RFC 3339 in UTC, in quotes; no more decimals than there are.
