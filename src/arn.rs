@@ -7,7 +7,7 @@
 //!
 //! Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html>
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::str::FromStr;
 
 /// A parsed Amazon Resource Name.
@@ -51,13 +51,11 @@ impl Arn {
 }
 
 /// The text of an ARN in the `aws` partition, for where no parts of it are wanted.
-pub fn arn(service: &str, region: &str, account: &str, resource: fmt::Arguments<'_>) -> String {
+pub fn arn(service: &str, region: &str, account: &str, resource: &[&str]) -> String {
     let mut text = String::with_capacity(128);
-    for part in ["arn:aws:", service, ":", region, ":", account, ":"] {
+    for part in ["arn:aws:", service, ":", region, ":", account, ":"].iter().chain(resource) {
         text.push_str(part);
     }
-    // Writing to memory cannot fail.
-    let _ = text.write_fmt(resource);
     text
 }
 

@@ -1,6 +1,7 @@
 //! Time as an argument: everything that depends on the time of day asks a
-//! [`Clock`], so that tests can move it.
+//! [`Clock`], so that tests can move it. And how times are written.
 
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -40,5 +41,33 @@ impl ManualClock {
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_millisecond(self.0.load(Ordering::SeqCst)).unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+}
+
+/// A time in UTC, to the second, in `form`: its zeros are the places of the digits of year (four),
+/// month, day, hour, minute and second (two each). Every request has some times written, and the
+/// general formatter takes as long for one as a decision does.
+pub(crate) fn in_form(form: &str, at: Timestamp) -> String {
+    let at = TimeZone::UTC.to_datetime(at);
+    let parts = [at.month(), at.day(), at.hour(), at.minute(), at.second()];
+    let pair = |number: i16| [number / 10, number % 10];
+    let year = [pair(at.year() / 100), pair(at.year() % 100)];
+    let pairs = year.into_iter().chain(parts.map(|part| pair(part.into())));
+    let mut digits = pairs.flatten().map(|digit| b'0' + u8::try_from(digit).unwrap_or(0));
+    let digit = |place| if place == b'0' { digits.next().unwrap_or(b'0') } else { place };
+    String::from_utf8(form.bytes().map(digit).collect()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_time_in_a_form_is_what_the_formatter_writes(second in 0_i64..253_402_207_200) {
+            let at = Timestamp::from_second(second).unwrap();
+            prop_assert_eq!(in_form("0000-00-00T00:00:00Z", at), at.to_string());
+        }
     }
 }

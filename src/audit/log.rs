@@ -103,13 +103,13 @@ impl AuditLog {
                 caller.map_or_else(|| decision.denial_message(), |arn| decision.denial_message_as(arn));
             event.error_message.get_or_insert(message.into());
         }
-        let pending = self.submit(event, Some(&decision));
+        let pending = self.submit(&mut event, Some(&decision));
         Recording { pending, decision: Some(Box::new(decision)) }
     }
 
     /// Records what was not decided upon: a request that failed or proved no identity, a start, a stop.
-    pub fn note(&self, event: Event<'_>) -> Noting {
-        Noting { pending: self.submit(event, None) }
+    pub fn note(&self, mut event: Event<'_>) -> Noting {
+        Noting { pending: self.submit(&mut event, None) }
     }
 
     /// Drives the parts of one request that each record something as soon as they are polled: one sync
@@ -146,12 +146,12 @@ impl AuditLog {
         drop(self);
     }
 
-    fn submit(&self, mut event: Event<'_>, decision: Option<&Decision>) -> Pending {
+    fn submit(&self, event: &mut Event<'_>, decision: Option<&Decision>) -> Pending {
         event.event_time.get_or_insert_with(|| self.clock.now());
         if event.event_id.is_empty() {
             event.event_id = crate::ids::unique().to_string().into();
         }
-        match record::body(self.queue.blank(), &event, decision) {
+        match record::body(self.queue.blank(), event, decision) {
             Ok(body) => self.queue.submit(body),
             Err(error) => Pending::refused(error),
         }

@@ -223,11 +223,11 @@ impl Broker {
             // A role that was deleted and made again has another id; its old sessions are over.
             .filter(|i| i.kind == IdentityKind::Role && *i.id == *claims.principal_id)
             .ok_or(CredentialError::Unrecognized)?;
-        let session = format_args!("assumed-role/{}/{}", role.name, claims.session_name);
         Ok(Caller {
             principal: Arc::clone(&role.arn),
-            arn: arn("sts", "", &role.arn.account, session).into(),
-            id: format!("{}:{}", role.id, claims.session_name).into(),
+            arn: arn("sts", "", &role.arn.account, &["assumed-role/", &role.name, "/", &claims.session_name])
+                .into(),
+            id: [&*role.id, ":", &claims.session_name].concat().into(),
             proof: Proof::Session(claims),
         })
     }
@@ -235,5 +235,5 @@ impl Broker {
 
 /// The ARN of an account's root.
 fn root(account: &str) -> String {
-    arn("iam", "", account, format_args!("root"))
+    arn("iam", "", account, &["root"])
 }

@@ -446,7 +446,7 @@ impl Operation {
 
     /// The IAM action, such as `secretsmanager:GetSecretValue`.
     pub fn action(self) -> String {
-        format!("{}:{}", self.service().signing_name(), self.name())
+        [self.service().signing_name(), ":", self.name()].concat()
     }
 
     /// `eventSource` of audit events.

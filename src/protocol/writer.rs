@@ -203,9 +203,9 @@ fn string<S: Sink>(sink: &mut S, text: &[u8]) {
 fn first_special(text: &[u8]) -> Option<usize> {
     const BLOCK: usize = 32;
     let special = |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\';
-    let block =
-        text.chunks(BLOCK).position(|block| block.iter().fold(false, |found, byte| found | special(byte)))?;
-    let start = block * BLOCK;
+    let found = |block: &[u8; BLOCK]| block.iter().fold(false, |found, byte| found | special(byte));
+    let (blocks, _) = text.as_chunks();
+    let start = blocks.iter().position(found).unwrap_or(blocks.len()) * BLOCK;
     let within = text.get(start..)?.iter().position(special)?;
     Some(start + within)
 }
@@ -248,7 +248,11 @@ fn epoch_seconds(at: Timestamp) -> String {
     if seconds < 0 {
         return format!("{}", millis as f64 / 1000.0);
     }
-    format!("{seconds}.{fraction:03}").trim_end_matches('0').to_owned()
+    let mut text = seconds.to_string();
+    text.push('.');
+    // The first digit stands for the point, and keeps the zeros after it.
+    text.extend((1000 + fraction).to_string().trim_end_matches('0').chars().skip(1));
+    text
 }
 
 #[cfg(test)]

@@ -198,5 +198,5 @@ fn named_user(exchange: &Exchange<'_>, name: &str) -> String {
 }
 
 fn user_arn(exchange: &Exchange<'_>, name: &str) -> String {
-    arn("iam", "", &exchange.scope.account, format_args!("user/{name}"))
+    arn("iam", "", &exchange.scope.account, &["user/", name])
 }

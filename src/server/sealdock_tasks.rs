@@ -38,7 +38,7 @@ pub(super) async fn credentials(exchange: &mut Exchange<'_>) -> Answer {
     let request = GetTaskCredentialsRequest::decode(exchange.body)?;
     // The id is a secret, so the record says what it stands for.
     let granted = exchange.broker.task_role(&request.credentials_id);
-    let any_role = || arn("iam", "", &exchange.scope.account, format_args!("role/*"));
+    let any_role = || arn("iam", "", &exchange.scope.account, &["role/*"]);
     let role = granted.as_ref().map_or_else(any_role, |granted| granted.role.clone());
     let task_id = granted.as_ref().map(|granted| granted.task_id.clone());
     exchange.context.parameters = Some(json!({ "taskId": task_id, "roleArn": role }));

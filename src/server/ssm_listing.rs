@@ -97,7 +97,7 @@ pub(super) async fn describe(exchange: &mut Exchange<'_>) -> Answer {
     exchange.context.parameters = Some(json!({
         "filters": older, "parameterFilters": filters, "maxResults": request.max_results, "shared": request.shared,
     }));
-    let all = arn("ssm", &exchange.scope.region, &exchange.scope.account, format_args!("*"));
+    let all = arn("ssm", &exchange.scope.region, &exchange.scope.account, &["*"]);
     let permit = exchange.authorize(&Operation::DescribeParameters.action(), &all, &all).await?;
     let list = list_of(exchange, &json!(["describe", older, filters, request.shared]));
     let after = opened(exchange, &list, request.next_token.as_deref())?;

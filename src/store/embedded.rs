@@ -146,6 +146,14 @@ impl Store for EmbeddedStore {
         self.reading(|file| file.records()?.get(key)?.map(|value| Record::open(value.value())).transpose())
     }
 
+    fn look(&self, key: &[u8], see: &mut dyn FnMut(&[u8])) -> Result<bool, StoreError> {
+        self.reading(|file| {
+            let Some(value) = file.records()?.get(key)? else { return Ok(false) };
+            see(parts(value.value())?.1);
+            Ok(true)
+        })
+    }
+
     fn put(&self, key: &[u8], expected: Option<u64>, bytes: &[u8]) -> Result<u64, StoreError> {
         if key.len() > LONGEST_KEY || bytes.len() > LONGEST_VALUE {
             return Err(StoreError::TooLarge(key.len().max(bytes.len())));
@@ -243,10 +251,16 @@ pub(super) fn private() -> OpenOptions {
 impl Record {
     /// Takes a stored value apart.
     pub(super) fn open(value: &[u8]) -> Result<Self, StoreError> {
-        let damaged = || StoreError::Damaged("a record has no revision".into());
-        let (revision, bytes) = value.split_at_checked(8).ok_or_else(damaged)?;
-        Ok(Self { revision: number(revision).ok_or_else(damaged)?, bytes: bytes.to_vec() })
+        let (revision, bytes) = parts(value)?;
+        Ok(Self { revision, bytes: bytes.to_vec() })
     }
+}
+
+/// The revision and the bytes of a stored value.
+fn parts(value: &[u8]) -> Result<(u64, &[u8]), StoreError> {
+    let (revision, bytes) =
+        value.split_first_chunk().ok_or_else(|| StoreError::Damaged("a record has no revision".into()))?;
+    Ok((u64::from_be_bytes(*revision), bytes))
 }
 
 /// Eight bytes, big endian.

@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! get(key)                      -> the record, or none
+//! look(key, see)                -> whether there is one; shows its bytes where they lie
 //! put(key, expected, bytes)     -> its new revision; durable when it returns
 //! delete(key, expected)         -> durable when it returns
 //! scan(prefix, after, limit)    -> records in ascending order of their keys
@@ -40,6 +41,13 @@ pub struct Record {
 pub trait Store: Send + Sync + std::fmt::Debug {
     /// The record under `key`.
     fn get(&self, key: &[u8]) -> Result<Option<Record>, StoreError>;
+
+    /// Shows the bytes of the record under `key`, if there is one, without a copy where the store
+    /// can do that; tells whether there is one. `see` is called once at most.
+    fn look(&self, key: &[u8], see: &mut dyn FnMut(&[u8])) -> Result<bool, StoreError> {
+        let record = self.get(key)?;
+        Ok(record.map(|record| see(&record.bytes)).is_some())
+    }
 
     /// Writes `bytes` under `key` and returns the new revision. With `expected` of
     /// `None` the key must not exist; otherwise its revision must be the given one.

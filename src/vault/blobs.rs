@@ -45,9 +45,11 @@ impl Blobs {
     /// Opens the value in the blob `name`.
     pub(crate) fn get(&self, kek: &Kek, name: &str) -> Result<SecretValue, VaultError> {
         let key = blob_key(name);
-        let stored = self.store.get(&key)?.ok_or(VaultError::Unreadable)?;
-        let mut opened = kek.all().filter_map(|kek| open_value(kek, &key, &stored.bytes).ok());
-        let mut value = opened.next().ok_or(VaultError::Unreadable)?;
+        let mut opened = None;
+        self.store.look(&key, &mut |sealed| {
+            opened = kek.all().find_map(|kek| open_value(kek, &key, sealed).ok());
+        })?;
+        let mut value = opened.ok_or(VaultError::Unreadable)?;
         Ok(SecretValue::new(std::mem::take(&mut *value)))
     }
 
@@ -84,7 +86,5 @@ impl Blobs {
 }
 
 fn blob_key(name: &str) -> Vec<u8> {
-    let mut key = vec![BLOB];
-    key.extend_from_slice(name.as_bytes());
-    key
+    [&[BLOB], name.as_bytes()].concat()
 }

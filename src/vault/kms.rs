@@ -145,9 +145,9 @@ impl Kms<'_> {
         }
         let alias = self.0.keyring.aliases.get(&scope.id(name));
         let target = alias.and_then(|row| self.0.keyring.records.get(&scope.id(&row.record.target)));
-        target.map(FoundKey::Customer).ok_or_else(|| {
-            KeyError::NoSuchAlias(arn("kms", &scope.region, &scope.account, format_args!("{name}")))
-        })
+        target
+            .map(FoundKey::Customer)
+            .ok_or_else(|| KeyError::NoSuchAlias(arn("kms", &scope.region, &scope.account, &[name])))
     }
 
     fn own(&self, scope: Scope, name: &'static str) -> OwnKey {
@@ -163,7 +163,7 @@ impl Kms<'_> {
             return text.to_owned();
         }
         let kind = if text.starts_with("alias/") { "" } else { "key/" };
-        arn("kms", &scope.region, &scope.account, format_args!("{kind}{text}"))
+        arn("kms", &scope.region, &scope.account, &[kind, text])
     }
 
     /// The customer key with this ARN.

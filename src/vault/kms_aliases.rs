@@ -14,7 +14,7 @@ use std::sync::Arc;
 impl Kms<'_> {
     /// ARN of the alias `name`.
     pub fn alias_arn(scope: &Scope, name: &str) -> String {
-        arn("kms", &scope.region, &scope.account, format_args!("{name}"))
+        arn("kms", &scope.region, &scope.account, &[name])
     }
 
     /// The alias of this name.

@@ -169,7 +169,7 @@ pub enum KeyError {
 
 /// ARN of the key `key_id`.
 pub(crate) fn key_arn(scope: &Scope, key_id: &str) -> String {
-    arn("kms", &scope.region, &scope.account, format_args!("key/{key_id}"))
+    arn("kms", &scope.region, &scope.account, &["key/", key_id])
 }
 
 impl KeyRecord {
@@ -324,7 +324,7 @@ impl CustomerKey {
 impl AliasRecord {
     /// The alias ARN.
     pub fn arn(&self) -> String {
-        arn("kms", &self.scope.region, &self.scope.account, format_args!("{}", self.name))
+        arn("kms", &self.scope.region, &self.scope.account, &[&self.name])
     }
 }
 

@@ -145,7 +145,7 @@ impl Stored for ParameterRecord {
 /// The ARN of a parameter: the slash between `parameter` and the name is not doubled.
 pub fn parameter_arn(scope: &Scope, name: &str) -> String {
     let name = name.strip_prefix('/').unwrap_or(name);
-    arn("ssm", &scope.region, &scope.account, format_args!("parameter/{name}"))
+    arn("ssm", &scope.region, &scope.account, &["parameter/", name])
 }
 
 impl Selector {

@@ -22,6 +22,6 @@ impl Scope {
     /// Identity of the record called `name` in this scope. Neither account nor
     /// Region contains a slash, so that no two scopes share an identity.
     pub(crate) fn id(&self, name: &str) -> String {
-        format!("{}/{}/{name}", self.account, self.region)
+        [&self.account, "/", &self.region, "/", name].concat()
     }
 }

@@ -134,7 +134,7 @@ impl SecretRecord {
     /// The full ARN, with the random suffix.
     pub fn arn(&self) -> String {
         let Self { scope, name, suffix, .. } = self;
-        arn("secretsmanager", &scope.region, &scope.account, format_args!("secret:{name}-{suffix}"))
+        arn("secretsmanager", &scope.region, &scope.account, &["secret:", name, "-", suffix])
     }
 
     /// The version that a read with these selectors gets. One without a value is as if it

@@ -133,7 +133,7 @@ impl Secrets<'_> {
         if secret_id.starts_with("arn:") {
             return secret_id.to_owned();
         }
-        arn("secretsmanager", &scope.region, &scope.account, format_args!("secret:{secret_id}-??????"))
+        arn("secretsmanager", &scope.region, &scope.account, &["secret:", secret_id, "-??????"])
     }
 
     /// `GetSecretValue`: the value of one version. A version under a customer key needs a permit for

@@ -1,5 +1,6 @@
 //! [`Scope`]: what a signing key is good for, and the time format of signatures.
 
+use crate::clock::in_form;
 use crate::protocol::error::ApiError;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -7,7 +8,7 @@ use jiff::tz::TimeZone;
 use std::fmt;
 use std::ops::Range;
 
-const TERMINATOR: &str = "aws4_request";
+pub(super) const TERMINATOR: &str = "aws4_request";
 
 /// `20150830/us-east-1/secretsmanager/aws4_request`
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -85,17 +86,7 @@ impl fmt::Display for Scope {
 
 /// `20150830T123600Z`
 pub(super) fn compact(at: Timestamp) -> String {
-    let at = TimeZone::UTC.to_datetime(at);
-    let (date, time) = (at.date(), at.time());
-    format!(
-        "{:04}{:02}{:02}T{:02}{:02}{:02}Z",
-        date.year(),
-        date.month(),
-        date.day(),
-        time.hour(),
-        time.minute(),
-        time.second()
-    )
+    in_form("00000000T000000Z", at)
 }
 
 /// Reads `20150830T123600Z`.
