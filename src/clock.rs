@@ -46,7 +46,7 @@ impl Clock for ManualClock {
 
 /// A time in UTC, to the second, in `form`: its zeros are the places of the digits of year (four),
 /// month, day, hour, minute and second (two each). Every request has some times written, and the
-/// general formatter takes as long for one as a decision does.
+/// general formatter takes a quarter of a decision's time for each.
 pub(crate) fn in_form(form: &str, at: Timestamp) -> String {
     let at = TimeZone::UTC.to_datetime(at);
     let parts = [at.month(), at.day(), at.hour(), at.minute(), at.second()];
