@@ -58,6 +58,11 @@ pub(crate) fn in_form(form: &str, at: Timestamp) -> String {
     String::from_utf8(form.bytes().map(digit).collect()).unwrap_or_default()
 }
 
+/// RFC 3339 in UTC without a fraction, as CloudTrail, STS and the SDKs have their times.
+pub(crate) fn rfc3339(at: Timestamp) -> String {
+    in_form("0000-00-00T00:00:00Z", at)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,7 +72,7 @@ mod tests {
         #[test]
         fn a_time_in_a_form_is_what_the_formatter_writes(second in 0_i64..253_402_207_200) {
             let at = Timestamp::from_second(second).unwrap();
-            prop_assert_eq!(in_form("0000-00-00T00:00:00Z", at), at.to_string());
+            prop_assert_eq!(rfc3339(at), at.to_string());
         }
     }
 }

@@ -17,6 +17,7 @@ use super::chain::{Place, Vouched};
 use super::reader::{Backward, Forward};
 use super::record::{self, Hash};
 use super::verify::{Finding, FindingKind};
+use crate::clock::rfc3339;
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -153,7 +154,7 @@ impl Signer {
 
     /// The line, with its line feed, that states that record `sequence` in `segment` has `hash`.
     pub(super) fn line(&self, sequence: u64, hash: &Hash, time: Timestamp, segment: &str) -> Vec<u8> {
-        let time = Timestamp::from_second(time.as_second()).unwrap_or(time).to_string();
+        let time = rfc3339(time);
         let signature = String::new();
         let mut checkpoint =
             Checkpoint { sequence, hash: record::hex(hash), time, segment: segment.into(), signature };

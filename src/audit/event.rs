@@ -10,7 +10,7 @@
 //!
 //! Source: <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html>
 
-use crate::clock::in_form;
+use crate::clock::rfc3339;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -246,7 +246,7 @@ fn is_empty(text: &Cow<'_, str>) -> bool {
 /// `2026-11-24T01:02:03Z`: CloudTrail's times have no fraction.
 fn seconds<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
     match time {
-        Some(time) => serializer.serialize_str(&in_form("0000-00-00T00:00:00Z", *time)),
+        Some(time) => serializer.serialize_str(&rfc3339(*time)),
         None => serializer.serialize_none(),
     }
 }

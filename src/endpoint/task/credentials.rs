@@ -12,6 +12,7 @@
 
 use super::watch;
 use crate::client::{Client, ClientError};
+use crate::clock::rfc3339;
 use crate::endpoint::http::{Answer, Asked, plain, secret};
 use crate::launch::Docker;
 use crate::protocol::sealdock::GetTaskCredentialsResponse;
@@ -109,13 +110,8 @@ impl Encode for Credentials<'_> {
         object.text("AccessKeyId", &self.0.access_key_id);
         object.secret_text("SecretAccessKey", &self.0.secret_access_key);
         object.secret_text("Token", &self.0.session_token);
-        object.text("Expiration", &seconds(self.0.expiration));
+        object.text("Expiration", &rfc3339(self.0.expiration));
     }
-}
-
-/// RFC 3339 in UTC without fractions, as SDKs read it.
-fn seconds(at: jiff::Timestamp) -> String {
-    jiff::Timestamp::from_second(at.as_second()).unwrap_or(at).to_string()
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! `GetCallerIdentity`, `GetSessionToken`, `GetAccessKeyInfo`, `DecodeAuthorizationMessage`,
 //! and the credentials that the first two kinds of answers hold.
 
+use crate::clock::rfc3339;
 use crate::protocol::error::ApiError;
 use crate::protocol::fields::Fields;
 use crate::protocol::query::{document, element, nested};
@@ -29,7 +30,7 @@ impl Credentials {
             element(out, "AccessKeyId", &self.access_key_id);
             secret(out, "SecretAccessKey", &self.secret_access_key);
             secret(out, "SessionToken", &self.session_token);
-            element(out, "Expiration", &self.expiration.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+            element(out, "Expiration", &rfc3339(self.expiration));
         });
     }
 }
