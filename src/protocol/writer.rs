@@ -248,11 +248,7 @@ fn epoch_seconds(at: Timestamp) -> String {
     if seconds < 0 {
         return format!("{}", millis as f64 / 1000.0);
     }
-    let mut text = seconds.to_string();
-    text.push('.');
-    // The first digit stands for the point, and keeps the zeros after it.
-    text.extend((1000 + fraction).to_string().trim_end_matches('0').chars().skip(1));
-    text
+    format!("{seconds}.{fraction:03}").trim_end_matches('0').to_owned()
 }
 
 #[cfg(test)]

@@ -9,10 +9,11 @@
 //!   headers of one name joined by commas.
 
 use super::ALGORITHM;
-use super::scope::{Scope, TERMINATOR};
+use super::scope::Scope;
 use http::HeaderMap;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
 use sha2::{Digest as _, Sha256};
+use std::fmt::Write as _;
 
 /// Everything but the unreserved characters of RFC 3986.
 const STRICT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -77,9 +78,10 @@ impl Request<'_> {
 /// The text that is signed. `canonical` ends before the hash of the body.
 pub(super) fn string_to_sign(canonical: &[u8], body_hash: &HexHash, time: &str, scope: &Scope) -> String {
     let hash = HexHash::from(Sha256::new().chain_update(canonical).chain_update(body_hash.0));
-    let Scope { date, region, service } = scope;
-    let scope = [date, "/", region, "/", service, "/", TERMINATOR];
-    [&[ALGORITHM, "\n", time, "\n"], &scope[..], &["\n", hash.as_str()]].concat().concat()
+    let mut text = String::with_capacity(256);
+    // Writing to memory cannot fail.
+    let _ = write!(text, "{ALGORITHM}\n{time}\n{scope}\n{}", hash.as_str());
+    text
 }
 
 /// A SHA-256 in lower-case hex.

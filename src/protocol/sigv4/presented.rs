@@ -150,7 +150,7 @@ impl<'a> Claim<'a> {
             }
             _ => "",
         };
-        let mut found: Vec<(&str, &str)> = Vec::with_capacity(3);
+        let mut found: BTreeMap<&str, &str> = BTreeMap::new();
         for parameter in parameters.split(',').map(str::trim).filter(|p| !p.is_empty()) {
             let Some((name, value)) = parameter.split_once('=') else {
                 let hash = base64_sha256(parameter);
@@ -159,26 +159,17 @@ impl<'a> Claim<'a> {
                      encoded with Base64): '{hash}'."
                 )));
             };
-            found.push((name, value));
+            if found.insert(name, value).is_some() {
+                return Err(ApiError::incomplete_signature(format!(
+                    "Authorization header has parameter '{}' twice",
+                    clip(name)
+                )));
+            }
         }
-        found.sort_unstable();
-        let same = |pair: &[(&'a str, _)]| match pair {
-            [(name, _), (next, _)] if name == next => Some(clip(name)),
-            _ => None,
-        };
-        if let Some(name) = found.windows(2).find_map(same) {
-            return Err(ApiError::incomplete_signature(format!(
-                "Authorization header has parameter '{name}' twice"
-            )));
-        }
-        let part = |name: &str| {
-            let place = found.binary_search_by_key(&name, |(known, _)| known).ok()?;
-            found.get(place).map(|(_, value)| Cow::Borrowed(*value))
-        };
         let date = signing_date(headers);
         let mut missing: Vec<String> = ["Credential", "Signature", "SignedHeaders"]
             .iter()
-            .filter(|name| part(name).is_none())
+            .filter(|name| !found.contains_key(**name))
             .map(|name| format!("Authorization header requires '{name}' parameter."))
             .collect();
         if date.is_none() {
@@ -187,6 +178,7 @@ impl<'a> Claim<'a> {
                     .to_owned(),
             );
         }
+        let part = |name: &str| found.get(name).map(|value| Cow::Borrowed(*value));
         match (part("Credential"), part("SignedHeaders"), part("Signature"), date) {
             (Some(credential), Some(signed_headers), Some(signature), Some(date)) => Ok(Self {
                 credential,

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use std::fmt;
 use std::ops::Range;
 
-pub(super) const TERMINATOR: &str = "aws4_request";
+const TERMINATOR: &str = "aws4_request";
 
 /// `20150830/us-east-1/secretsmanager/aws4_request`
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
