@@ -11,6 +11,7 @@ use crate::policy::{
 use serde_json::Value;
 use std::borrow::Cow;
 use std::future::Future;
+use std::sync::Arc;
 
 /// What is known of a request when it is recorded.
 #[derive(Clone, Debug)]
@@ -28,7 +29,7 @@ pub struct Context {
     /// The id that the answer carries.
     pub request_id: String,
     /// Where it came from: an address, or the Unix socket's peer.
-    pub source: String,
+    pub source: Arc<str>,
     /// Whether it came over TLS, or over a socket that does not leave the host.
     pub secure: bool,
     /// The client program, as it names itself.
@@ -176,7 +177,7 @@ impl Broker {
         event.aws_region = context.region.as_str().into();
         event.read_only = context.read_only;
         event.request_id = context.request_id.as_str().into();
-        event.source_ip_address = context.source.as_str().into();
+        event.source_ip_address = (&*context.source).into();
         event.user_agent = context.user_agent.as_deref().map(Cow::Borrowed);
         event.request_parameters = context.parameters.as_ref().map(Cow::Borrowed);
         event.response_elements = context.response.as_ref().map(Cow::Borrowed);

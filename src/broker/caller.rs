@@ -10,7 +10,6 @@ use crate::policy::IdentityKind;
 use crate::secret::SecretValue;
 use crate::vault::{AccessKeyRecord, Row, SessionClaims, TokenError, VaultError};
 use std::sync::Arc;
-use subtle::ConstantTimeEq;
 
 /// A proven caller.
 #[derive(Clone, Debug)]
@@ -34,7 +33,7 @@ pub enum Proof {
         id: String,
     },
     /// A signature with temporary credentials.
-    Session(Box<SessionClaims>),
+    Session(Arc<SessionClaims>),
     /// The kernel's word for the peer of the Unix socket.
     Peer {
         /// User id of the peer process.
@@ -44,15 +43,15 @@ pub enum Proof {
 
 /// Who a request claims to come from, and where the secret to check that is.
 #[derive(Debug)]
-pub struct Claimed {
+pub struct Claimed<'t> {
     /// The caller, if the signature is right.
     pub caller: Caller,
-    secret: Secret,
+    secret: Secret<'t>,
 }
 
 #[derive(Debug)]
-enum Secret {
-    Session(SecretValue),
+enum Secret<'t> {
+    Token(&'t SecretValue),
     Key(Arc<Row<AccessKeyRecord>>),
 }
 
@@ -68,6 +67,15 @@ pub enum CredentialError {
     /// The vault cannot open the key.
     #[error(transparent)]
     Vault(#[from] VaultError),
+}
+
+impl From<TokenError> for CredentialError {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::Invalid => Self::Unrecognized,
+            TokenError::Expired => Self::Expired,
+        }
+    }
 }
 
 impl Caller {
@@ -98,24 +106,19 @@ impl Broker {
     ///
     /// # Errors
     /// [`CredentialError`].
-    pub fn claimed(&self, access_key_id: &str, token: Option<&str>) -> Result<Claimed, CredentialError> {
+    pub fn claimed<'t>(
+        &self,
+        access_key_id: &str,
+        token: Option<&'t SecretValue>,
+    ) -> Result<Claimed<'t>, CredentialError> {
         match token {
             Some(token) => {
-                let (claims, secret) = self.vault.open_session(token).map_err(|e| match e {
-                    TokenError::Invalid => CredentialError::Unrecognized,
-                    TokenError::Expired => CredentialError::Expired,
-                })?;
-                if !bool::from(claims.access_key_id.as_bytes().ct_eq(access_key_id.as_bytes())) {
-                    return Err(CredentialError::Unrecognized);
-                }
+                let claims = self.vault.session(access_key_id, token)?;
                 // Clients take an expired token for a reason to ask for a new one.
                 if self.vault.revocations().covers(&claims) {
                     return Err(CredentialError::Expired);
                 }
-                Ok(Claimed {
-                    caller: self.session_caller(Box::new(claims))?,
-                    secret: Secret::Session(secret),
-                })
+                Ok(Claimed { caller: self.session_caller(claims)?, secret: Secret::Token(token) })
             }
             None => {
                 let key = self.vault.access_keys().get(access_key_id).filter(|k| k.record.active);
@@ -131,9 +134,9 @@ impl Broker {
     ///
     /// # Errors
     /// [`CredentialError::Vault`].
-    pub fn secret_of(&self, claimed: Claimed) -> Result<(Caller, SecretValue), CredentialError> {
+    pub fn secret_of(&self, claimed: Claimed<'_>) -> Result<(Caller, SecretValue), CredentialError> {
         let secret = match claimed.secret {
-            Secret::Session(secret) => secret,
+            Secret::Token(token) => self.vault.session_secret(token)?,
             Secret::Key(key) => match self.vault.access_keys().secret(&key.record) {
                 // Deleted since it was found.
                 Err(VaultError::Unreadable) if self.vault.access_keys().get(&key.record.id).is_none() => {
@@ -211,7 +214,7 @@ impl Broker {
         })
     }
 
-    pub(super) fn session_caller(&self, claims: Box<SessionClaims>) -> Result<Caller, CredentialError> {
+    pub(super) fn session_caller(&self, claims: Arc<SessionClaims>) -> Result<Caller, CredentialError> {
         if claims.session_name.is_empty() {
             let (principal, id) = (claims.principal.clone(), claims.principal_id.clone());
             let caller = self.principal_caller(&principal, Proof::Session(claims));

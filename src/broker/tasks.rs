@@ -9,6 +9,7 @@ use crate::secret::SecretValue;
 use crate::vault::{Binding, BindingRecord, SessionClaims, VaultError};
 use jiff::SignedDuration;
 use serde_json::json;
+use std::sync::Arc;
 
 /// The service that an execution role trusts.
 /// Source: Amazon ECS Developer Guide, "Amazon ECS task execution IAM role".
@@ -235,7 +236,7 @@ impl Broker {
     /// Makes the credentials of a session that has been decided and recorded.
     pub(super) fn issue(&self, claims: SessionClaims) -> Result<RoleSession, CredentialError> {
         let (secret, token) = self.vault.issue_session(&claims);
-        let caller = self.session_caller(Box::new(claims.clone()))?;
+        let caller = self.session_caller(Arc::new(claims.clone()))?;
         Ok(RoleSession { caller, claims, secret, token })
     }
 

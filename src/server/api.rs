@@ -55,7 +55,7 @@ impl Api {
             region: self.broker.settings().region.clone(),
             read_only: operation.is_some_and(Operation::read_only),
             request_id: request_id.to_owned(),
-            source: source(&head.peer),
+            source: Arc::clone(&head.source),
             secure: !matches!(head.peer, Peer::Tcp { tls: false, .. }),
             user_agent: agent.map(|text| start(text, USER_AGENT).to_owned()),
             parameters: None,
@@ -229,11 +229,4 @@ impl Wire {
 /// The first `length` characters.
 fn start(text: &str, length: usize) -> &str {
     text.char_indices().nth(length).and_then(|(end, _)| text.get(..end)).unwrap_or(text)
-}
-
-fn source(peer: &Peer) -> String {
-    match peer {
-        Peer::Tcp { addr, .. } => addr.ip().to_string(),
-        Peer::Unix { uid, .. } => format!("unix:uid={uid}"),
-    }
 }

@@ -142,12 +142,13 @@ const CONNECTION_WINDOW: u32 = 256 * 1024;
 struct Connection<H> {
     shared: Arc<Shared<H>>,
     peer: Peer,
+    source: Arc<str>,
     activity: Activity,
 }
 
 impl<H: Handler> Connection<H> {
     fn new(shared: Arc<Shared<H>>, peer: Peer) -> Self {
-        Self { shared, peer, activity: Activity::new() }
+        Self { shared, peer, source: peer.to_string().into(), activity: Activity::new() }
     }
 
     async fn first_bytes(
@@ -248,8 +249,9 @@ impl<H: Handler> Connection<H> {
     async fn answer(&self, request: Request<hyper::body::Incoming>) -> Response<Full<Bytes>> {
         let _busy = self.activity.begin();
         let (parts, body) = request.into_parts();
+        let (peer, source) = (self.peer, Arc::clone(&self.source));
         let mut head =
-            RequestHead { method: parts.method, uri: parts.uri, headers: parts.headers, peer: self.peer };
+            RequestHead { method: parts.method, uri: parts.uri, headers: parts.headers, peer, source };
         if parts.version == Version::HTTP_2 {
             name_host(&mut head);
         }

@@ -60,6 +60,8 @@ pub struct RequestHead {
     pub headers: HeaderMap,
     /// Who sent it.
     pub peer: Peer,
+    /// The same as text, which is made once for all requests of a connection.
+    pub source: Arc<str>,
 }
 
 // Bodies hold secrets, headers and queries hold signatures and session tokens.
@@ -71,7 +73,7 @@ impl fmt::Debug for Incoming {
 
 impl fmt::Debug for RequestHead {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { method, uri, peer, headers: _ } = self;
+        let Self { method, uri, peer, headers: _, source: _ } = self;
         write!(f, "RequestHead({method} {} from {peer:?})", uri.path())
     }
 }
@@ -93,6 +95,16 @@ pub enum Peer {
         /// Process that opened the connection.
         pid: Option<i32>,
     },
+}
+
+/// As the audit log names it: an address without its port, or the user of a Unix socket's peer.
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp { addr, .. } => addr.ip().fmt(f),
+            Self::Unix { uid, .. } => write!(f, "unix:uid={uid}"),
+        }
+    }
 }
 
 /// Why a request did not reach [`Handler::handle`], or did not come back from it.

@@ -125,6 +125,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use table::{Change, Table};
+use tokens::OpenedTokens;
 
 /// Why the vault cannot do what it is asked.
 #[derive(Debug, thiserror::Error)]
@@ -190,6 +191,7 @@ pub struct Vault {
     bindings: Table<BindingRecord>,
     revocations: Table<RevocationRecord>,
     task_roles: Table<TaskRoleRecord>,
+    tokens: OpenedTokens,
     anchor: Table<anchor::AnchorRecord>,
     /// Ids of secrets that were read on a day that is not written down yet.
     touched: Mutex<BTreeSet<String>>,
@@ -263,6 +265,7 @@ impl Vault {
             bindings: Table::load(Arc::clone(&store), Arc::clone(&keys))?,
             revocations: Table::load(Arc::clone(&store), Arc::clone(&keys))?,
             task_roles: Table::load(Arc::clone(&store), Arc::clone(&keys))?,
+            tokens: OpenedTokens::default(),
             anchor: Table::load(Arc::clone(&store), Arc::clone(&keys))?,
             keys,
             store,

@@ -36,13 +36,20 @@ impl Subject {
     }
 
     fn id(&self) -> String {
-        let (kind, name) = match self {
-            Self::Principal(name) => ("principal", name),
-            Self::Task(name) => ("task", name),
-            Self::AccessKey(name) => ("key", name),
-        };
-        format!("{kind}/{name}")
+        match self {
+            Self::Principal(name) => id(PRINCIPAL, name),
+            Self::Task(name) => id(TASK, name),
+            Self::AccessKey(name) => id(ACCESS_KEY, name),
+        }
     }
+}
+
+const PRINCIPAL: &str = "principal";
+const TASK: &str = "task";
+const ACCESS_KEY: &str = "key";
+
+fn id(kind: &str, name: &str) -> String {
+    [kind, "/", name].concat()
 }
 
 /// One revocation.
@@ -88,15 +95,17 @@ impl Revocations<'_> {
 
     /// Whether a session has been ended.
     pub fn covers(&self, claims: &SessionClaims) -> bool {
-        let ended = |subject: Subject| {
-            let row = self.0.revocations.get(&subject.id());
+        if self.0.revocations.is_empty() {
+            return false;
+        }
+        let ended = |kind, name: &String| {
+            let row = self.0.revocations.get(&id(kind, name));
             row.is_some_and(|row| claims.created <= row.record.until)
         };
-        let key = |id: &String| ended(Subject::AccessKey(id.clone()));
-        key(&claims.access_key_id)
-            || claims.made_with.as_ref().is_some_and(key)
-            || ended(Subject::Principal(claims.principal.clone()))
-            || claims.task.as_ref().is_some_and(|task| ended(Subject::Task(task.clone())))
+        ended(ACCESS_KEY, &claims.access_key_id)
+            || claims.made_with.as_ref().is_some_and(|key| ended(ACCESS_KEY, key))
+            || ended(PRINCIPAL, &claims.principal)
+            || claims.task.as_ref().is_some_and(|task| ended(TASK, task))
     }
 
     /// Those that may still end a session, in order of kind and name.

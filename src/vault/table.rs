@@ -183,6 +183,11 @@ impl<R: Stored> Table<R> {
         self.read().by_id.get(id).cloned()
     }
 
+    /// Whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.read().by_id.is_empty()
+    }
+
     /// Up to `limit` records whose id begins with `prefix`, in order of id, after `after`.
     pub(crate) fn page(&self, prefix: &str, after: Option<&str>, limit: usize) -> Vec<Arc<Row<R>>> {
         let stretch = Stretch { by: By::Id, prefix, after, descending: false };

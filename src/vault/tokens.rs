@@ -11,6 +11,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 const AAD: &[u8] = b"sealdock/1 session";
@@ -87,6 +90,52 @@ struct Sealed {
     secret: Zeroizing<String>,
 }
 
+/// Claims of tokens that were opened lately, so that not each request of a session unseals and
+/// parses its token. They do not go stale: what a token says never changes, and whether it has
+/// ended is asked each time. Secret access keys are not among them.
+#[derive(Default)]
+pub(super) struct OpenedTokens(RwLock<Opened>);
+
+#[derive(Default)]
+struct Opened {
+    by_access_key: HashMap<String, (Zeroizing<Vec<u8>>, Arc<SessionClaims>)>,
+    /// Of the tokens; the claims take about as much again.
+    bytes: usize,
+}
+
+/// Bytes of tokens kept at a time: of some twenty thousand sessions, fewer if they have policies.
+const KEPT: usize = 16 << 20;
+
+// Tokens are among them.
+impl std::fmt::Debug for OpenedTokens {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OpenedTokens(..)")
+    }
+}
+
+impl OpenedTokens {
+    fn get(&self, access_key_id: &str, token: &[u8]) -> Option<Arc<SessionClaims>> {
+        let opened = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let (kept, claims) = opened.by_access_key.get(access_key_id)?;
+        // How long it takes to find a difference tells nothing of use: a token without the secret access
+        // key signs nothing.
+        (kept.as_slice() == token).then(|| Arc::clone(claims))
+    }
+
+    fn keep(&self, token: &[u8], claims: &Arc<SessionClaims>) {
+        let mut opened = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        // When it is full, all go: opening one takes microseconds.
+        if opened.bytes + token.len() > KEPT {
+            *opened = Opened::default();
+        }
+        let entry = (Zeroizing::new(token.to_vec()), Arc::clone(claims));
+        opened.bytes += token.len();
+        if let Some((old, _)) = opened.by_access_key.insert(claims.access_key_id.clone(), entry) {
+            opened.bytes -= old.len();
+        }
+    }
+}
+
 impl Vault {
     /// Makes a session: its secret access key and its token.
     pub fn issue_session(&self, claims: &SessionClaims) -> (SecretValue, SecretValue) {
@@ -97,18 +146,48 @@ impl Vault {
         (SecretValue::from((*secret).clone()), SecretValue::from(token))
     }
 
-    /// Opens a token: the session's claims and its secret access key.
+    /// The claims of the session with this access key, which its token proves.
     ///
     /// # Errors
     /// [`TokenError`].
-    pub fn open_session(&self, token: &str) -> Result<(SessionClaims, SecretValue), TokenError> {
-        let sealed = STANDARD.decode(token).map_err(|_| TokenError::Invalid)?;
-        let text = open(&self.keys.session, AAD, &sealed).map_err(|_| TokenError::Invalid)?;
-        let mut opened: Sealed = serde_json::from_slice(&text).map_err(|_| TokenError::Invalid)?;
-        if opened.claims.expires <= self.now() {
+    pub fn session(
+        &self,
+        access_key_id: &str,
+        token: &SecretValue,
+    ) -> Result<Arc<SessionClaims>, TokenError> {
+        #[expect(clippy::disallowed_methods, reason = "the token is opened to learn whose it is")]
+        let token = token.expose();
+        let known = self.tokens.get(access_key_id, token);
+        let claims = match &known {
+            Some(claims) => Arc::clone(claims),
+            None => Arc::new(self.open_token(token)?.claims),
+        };
+        if !bool::from(claims.access_key_id.as_bytes().ct_eq(access_key_id.as_bytes())) {
+            return Err(TokenError::Invalid);
+        }
+        if claims.expires <= self.now() {
             return Err(TokenError::Expired);
         }
-        Ok((opened.claims, SecretValue::from(std::mem::take(&mut *opened.secret))))
+        if known.is_none() {
+            self.tokens.keep(token, &claims);
+        }
+        Ok(claims)
+    }
+
+    /// The secret access key of the session that a token is of.
+    ///
+    /// # Errors
+    /// [`TokenError::Invalid`].
+    pub fn session_secret(&self, token: &SecretValue) -> Result<SecretValue, TokenError> {
+        #[expect(clippy::disallowed_methods, reason = "the token is opened for what it holds")]
+        let mut opened = self.open_token(token.expose())?;
+        Ok(SecretValue::from(std::mem::take(&mut *opened.secret)))
+    }
+
+    fn open_token(&self, token: &[u8]) -> Result<Sealed, TokenError> {
+        let sealed = STANDARD.decode(token).map_err(|_| TokenError::Invalid)?;
+        let text = open(&self.keys.session, AAD, &sealed).map_err(|_| TokenError::Invalid)?;
+        serde_json::from_slice(&text).map_err(|_| TokenError::Invalid)
     }
 
     /// Seals a position in a list into a page token.
@@ -142,5 +221,28 @@ mod tests {
         );
         let text = serde_json::to_string(&claims).unwrap();
         assert!(text.contains("role_id") && !text.contains("tags"), "{text}");
+    }
+
+    #[test]
+    fn opened_tokens_are_bounded_and_known_by_all_of_their_bytes() {
+        let opened = OpenedTokens::default();
+        let claims =
+            |id: &str| Arc::new(SessionClaims { access_key_id: id.into(), ..SessionClaims::default() });
+        opened.keep(b"one", &claims("ASIA1"));
+        opened.keep(b"two", &claims("ASIA1"));
+        assert_eq!(opened.0.read().unwrap().bytes, 3);
+        assert!(opened.get("ASIA1", b"two").is_some());
+        for other in [b"one".as_slice(), b"tw", b"twoo", b""] {
+            assert!(opened.get("ASIA1", other).is_none());
+        }
+        let large = vec![b'x'; KEPT / 4];
+        for number in 0..40 {
+            let id = format!("ASIA{number}");
+            opened.keep(&large, &claims(&id));
+            let kept = opened.0.read().unwrap();
+            assert!(
+                kept.bytes <= KEPT && kept.by_access_key.len() <= 5 && kept.by_access_key.contains_key(&id)
+            );
+        }
     }
 }

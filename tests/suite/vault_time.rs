@@ -167,13 +167,21 @@ fn a_session_ends_in_time() {
         ..SessionClaims::default()
     };
     let (_, token) = vault.issue_session(&claims);
-    #[expect(clippy::disallowed_methods, reason = "the token is presented as a client does")]
-    let token = std::str::from_utf8(token.expose()).unwrap().to_owned();
     house.clock.advance(SignedDuration::from_hours(6) - SignedDuration::from_secs(1));
-    assert!(vault.open_session(&token).is_ok());
+    let key = claims.access_key_id.as_str();
+    // Opened, and then known.
+    for _ in 0..2 {
+        assert_eq!(*vault.session(key, &token).unwrap(), claims);
+    }
+    let (_, second) =
+        vault.issue_session(&SessionClaims { access_key_id: "ASIAOTHER".into(), ..claims.clone() });
+    for (key, token, what) in [(key, &second, "the token"), ("ASIAOTHER", &token, "the access key")] {
+        assert!(matches!(vault.session(key, token), Err(TokenError::Invalid)), "{what} is another session's");
+    }
+    let other = House::new();
+    assert!(matches!(other.open().session(key, &token), Err(TokenError::Invalid)), "of another vault");
     house.clock.advance(SignedDuration::from_secs(1));
-    assert!(matches!(vault.open_session(&token), Err(TokenError::Expired)));
-    assert!(matches!(House::new().open().open_session(&token), Err(TokenError::Invalid)), "of another vault");
+    assert!(matches!(vault.session(key, &token), Err(TokenError::Expired)));
 }
 
 /// A store whose process dies when a secret's metadata is to be written.

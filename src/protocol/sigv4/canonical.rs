@@ -107,12 +107,12 @@ impl From<Sha256> for HexHash {
 }
 
 fn push_collapsed(out: &mut Vec<u8>, value: &[u8]) {
-    let mut space = true;
-    for &byte in value.trim_ascii() {
-        if byte != b' ' || !space {
-            out.push(byte);
+    let words = value.trim_ascii().split(|&byte| byte == b' ').filter(|word| !word.is_empty());
+    for (before, word) in words.enumerate() {
+        if before > 0 {
+            out.push(b' ');
         }
-        space = byte == b' ';
+        out.extend_from_slice(word);
     }
 }
 
