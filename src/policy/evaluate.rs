@@ -85,7 +85,8 @@ impl Verdicts {
             return Self { identity: nothing, limits: [None, None], resource: None };
         };
         let attached = |basis, index: &StatementIndex| {
-            let applying = index.of_service(action.service).filter(|s| s.applies(action, facts));
+            let statements = index.about(action.service, request.resource);
+            let applying = statements.filter(|s| s.applies(action, facts));
             Verdict::of(basis, applying.map(|statement| (statement, None)))
         };
         let identity = match (facts.who, facts.identity) {

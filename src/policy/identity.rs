@@ -1,7 +1,9 @@
 //! [`Identity`]: a user or a role with the statements that apply to it.
 
 use super::document::Statement;
+use super::grams::Grams;
 use super::principal::NamedPrincipal;
+use super::resource::ResourceSet;
 use super::resource_policy::ResourcePolicy;
 use crate::arn::Arn;
 use sha2::{Digest, Sha256};
@@ -76,46 +78,68 @@ pub(super) fn derived_id(kind: IdentityKind, arn: &str) -> String {
 ///
 /// A request looks at the statements that name its service and at those that may
 /// match any service; an administrator's identity with hundreds of statements on
-/// other services costs it nothing.
+/// other services costs it nothing, and one with hundreds about other resources little.
 #[derive(Debug, Default)]
 pub(super) struct StatementIndex {
     all: Vec<Arc<Statement>>,
-    /// Lowercase service, and positions in `all`, ascending.
-    by_service: Vec<(Box<str>, Vec<usize>)>,
-    /// Positions of statements that are not bound to named services, ascending.
-    any_service: Vec<usize>,
+    /// Lowercase service, and what may match it, in the order of `all`.
+    by_service: Vec<(Box<str>, Vec<Entry>)>,
+    /// Statements that are not bound to named services.
+    any_service: Vec<Entry>,
 }
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    /// What each resource has that the statement is about.
+    required: Grams,
+    /// The place of the statement in `all`.
+    position: usize,
+}
+
+/// Fewer statements than this are compared at once.
+const FEW: usize = 8;
 
 impl StatementIndex {
     pub(super) fn new(all: Vec<Arc<Statement>>) -> Self {
-        let mut any_service = Vec::new();
-        let mut services: Vec<&str> = Vec::new();
-        for (position, statement) in all.iter().enumerate() {
-            match statement.actions.services() {
-                Some(named) => services.extend(named),
-                None => any_service.push(position),
-            }
-        }
+        let mut services: Vec<&str> = all.iter().filter_map(|s| s.actions.services()).flatten().collect();
         services.sort_unstable();
         services.dedup();
-        let positions = |service: &str| {
-            all.iter()
-                .enumerate()
-                .filter(|(_, s)| s.actions.services().is_none_or(|mut named| named.any(|n| n == service)))
-                .map(|(position, _)| position)
-                .collect()
+        let entries = |may: &dyn Fn(&Statement) -> bool| {
+            let mut entries = Vec::new();
+            for (position, statement) in all.iter().enumerate().filter(|(_, statement)| may(statement)) {
+                let required = statement.resources.as_ref().map(ResourceSet::grams).unwrap_or_default();
+                entries.push(Entry { required, position });
+            }
+            entries
         };
-        let by_service = services.into_iter().map(|s| (Box::from(s), positions(s))).collect();
+        let any_service = entries(&|statement| statement.actions.services().is_none());
+        let of = |service: &str| {
+            entries(&|s| s.actions.services().is_none_or(|mut named| named.any(|name| name == service)))
+        };
+        let by_service = services.into_iter().map(|service| (Box::from(service), of(service))).collect();
         Self { all, by_service, any_service }
     }
 
     /// The statements that can match an action of `service`, in their order.
     pub(super) fn of_service(&self, service: &str) -> impl Iterator<Item = &Statement> {
-        let positions = match self.by_service.iter().find(|(named, _)| named.eq_ignore_ascii_case(service)) {
-            Some((_, positions)) => positions,
-            None => &self.any_service,
-        };
-        positions.iter().filter_map(|&i| self.all.get(i)).map(AsRef::as_ref)
+        self.statements(self.entries(service), Grams::ANY)
+    }
+
+    /// As [`StatementIndex::of_service`], without most of those that are about other resources.
+    pub(super) fn about(&self, service: &str, resource: &str) -> impl Iterator<Item = &Statement> {
+        let entries = self.entries(service);
+        let present = if entries.len() < FEW { Grams::ANY } else { Grams::of(resource) };
+        self.statements(entries, present)
+    }
+
+    fn entries(&self, service: &str) -> &[Entry] {
+        let named = self.by_service.iter().find(|(named, _)| named.eq_ignore_ascii_case(service));
+        named.map_or(&self.any_service, |(_, entries)| entries)
+    }
+
+    fn statements<'a>(&'a self, entries: &'a [Entry], present: Grams) -> impl Iterator<Item = &'a Statement> {
+        let possible = entries.iter().filter(move |entry| entry.required.may_be_in(present));
+        possible.filter_map(|entry| self.all.get(entry.position)).map(AsRef::as_ref)
     }
 }
 

@@ -30,6 +30,7 @@ mod evaluate;
 mod explain;
 mod facts;
 mod findings;
+mod grams;
 mod identity;
 mod key;
 mod keys;

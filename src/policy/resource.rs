@@ -7,6 +7,7 @@
 //! resources with Amazon Resource Names (ARNs)".
 
 use super::facts::Facts;
+use super::grams::Grams;
 use super::pattern::{Pattern, Wildcards};
 use super::variable::{Language, VariableError};
 
@@ -108,6 +109,12 @@ pub(super) struct ResourceSet {
 impl ResourceSet {
     pub(super) fn new(patterns: Vec<Pattern>, negated: bool) -> Self {
         Self { negated, patterns }
+    }
+
+    /// What every resource has that it can be about.
+    pub(super) fn grams(&self) -> Grams {
+        let all = self.patterns.iter().map(Pattern::grams).reduce(Grams::and);
+        all.filter(|_| !self.negated).unwrap_or_default()
     }
 
     /// Whether it is about this resource; `None` if that hangs on a policy variable that

@@ -270,7 +270,7 @@ proptest! {
 
     #[test]
     fn agrees_with_a_naive_evaluator(
-        statements in proptest::collection::vec(statement(), 1..6),
+        statements in proptest::collection::vec(statement(), 1..14),
         requests in proptest::collection::vec(request(), 1..8),
     ) {
         let set = load(&statements);
@@ -285,7 +285,7 @@ proptest! {
 
     #[test]
     fn a_further_deny_never_permits(
-        statements in proptest::collection::vec(statement(), 0..5),
+        statements in proptest::collection::vec(statement(), 0..14),
         mut deny in statement(),
         at in any::<proptest::sample::Index>(),
         request in request(),
