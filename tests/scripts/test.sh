@@ -8,7 +8,9 @@ cargo fmt --check
 step "lints"
 cargo clippy --all-targets --locked -- -D warnings
 step "unit and integration tests (real Docker among them)"
-cargo test --locked
+# Far longer than it takes on two slow cores: whoever waits learns which test does not end.
+timeout --kill-after=1m 45m cargo test --locked ||
+    fail "a test failed, or did not end within 45 minutes" "the last lines above name it"
 # Optimised and checked as the release is, but not linked as one program: that takes minutes and is for speed alone.
 export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16
 step "release build"

@@ -1,6 +1,7 @@
 //! Who may do what, from outside: keys, sessions, Regions, the Unix socket, and what a
 //! refusal tells.
 
+use crate::bounds::RaisedAtLast;
 use crate::kit::{
     ACCOUNT, Answer, Broker, Kit, REGION, allow, block_on, code, deny, role, role_arn, until, user,
 };
@@ -297,6 +298,7 @@ fn a_read_that_meets_a_deletion_is_answered_as_one_that_came_later() {
             read(Operation::GetParameter, json!({ "Name": "p", "WithDecryption": true })),
             read(Operation::GetParameter, json!({ "Name": "p" })),
         ];
+        let end = RaisedAtLast(&done);
         for _ in 0..60 {
             root.create("db", &value);
             let put = json!({ "Name": "p", "Value": value, "Type": "SecureString" });
@@ -305,7 +307,7 @@ fn a_read_that_meets_a_deletion_is_answered_as_one_that_came_later() {
             let delete = json!({ "SecretId": "db", "ForceDeleteWithoutRecovery": true });
             root.call(Operation::DeleteSecret, &delete).unwrap();
         }
-        done.store(true, Ordering::SeqCst);
+        drop(end);
         readers.map(|reader| reader.join().unwrap()).into_iter().flatten().collect::<BTreeSet<_>>()
     });
     let expected = ["ParameterNotFound", "ResourceNotFoundException", "ok"].map(str::to_owned);

@@ -4,6 +4,7 @@
 //! into every file of it and changes nothing about the Docker of the machine. It
 //! needs root, Docker Engine and a static busybox (Debian: docker.io, busybox-static).
 
+use crate::bounds::{attempt, end, finished};
 use sealdock::client::{Client, Endpoint};
 use sealdock::protocol::Operation;
 use std::io::{BufRead, BufReader};
@@ -49,7 +50,7 @@ impl Broker {
     /// Ends it, as an operator would.
     pub(crate) fn stop(mut self) {
         signal(&self.child, "TERM");
-        self.child.wait().unwrap();
+        end(&mut self.child);
     }
 
     /// Calls an operation as the account root.
@@ -176,7 +177,13 @@ impl Daemon {
 
     /// Runs the `docker` command.
     pub(crate) fn try_docker(&self, arguments: &[&str]) -> Output {
-        Command::new("docker").arg("-H").arg(self.host()).args(arguments).output().unwrap()
+        finished(&mut self.command(arguments))
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new("docker");
+        command.arg("-H").arg(self.host()).args(arguments);
+        command
     }
 
     /// The variables of a container's first process, as the kernel has them.
@@ -244,12 +251,14 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        let running = self.try_docker(&["ps", "-aq"]);
-        for id in String::from_utf8_lossy(&running.stdout).split_whitespace() {
-            self.try_docker(&["rm", "-f", id]);
+        // Nothing here may panic: a test that fails ends here, too.
+        let containers = attempt(&mut self.command(&["ps", "-aq"])).map(|output| output.stdout);
+        let containers = containers.unwrap_or_default();
+        for id in String::from_utf8_lossy(&containers).split_whitespace() {
+            attempt(&mut self.command(&["rm", "-f", id]));
         }
         signal(&self.child, "TERM");
-        let _ = self.child.wait();
+        end(&mut self.child);
         // Network namespaces stay mounted there.
         let _ = Command::new("umount").args(["-R", "-q"]).arg(self.path("exec/netns/default")).status();
     }
@@ -269,7 +278,7 @@ pub(crate) fn files_with(directory: &Path, text: &str) -> Vec<PathBuf> {
 
 /// Runs `sealdock`.
 pub(crate) fn sealdock(arguments: &[&str]) -> Output {
-    Command::new(SEALDOCK).args(arguments).env_remove("AWS_DEFAULT_REGION").output().unwrap()
+    finished(Command::new(SEALDOCK).args(arguments).env_remove("AWS_DEFAULT_REGION"))
 }
 
 /// Sends a signal to a child.

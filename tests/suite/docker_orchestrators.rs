@@ -1,5 +1,6 @@
 //! The runtime hook under docker-compose and Docker Swarm, as people use them.
 
+use crate::bounds::finished;
 use crate::docker_kit::{IMAGE, ROLE, wait_until};
 use crate::hook_kit::{FIRST, SECOND, Setting, errors};
 use std::path::Path;
@@ -14,7 +15,8 @@ fn a_compose_file() {
     let text = "services: {web: {network_mode: none, command: [sleep, '600'], stop_grace_period: 0s}}";
     std::fs::write(&offline, text).unwrap();
     let compose = |words: &[&str]| -> Output {
-        Command::new("docker-compose")
+        let mut command = Command::new("docker-compose");
+        command
             .arg("-f")
             .arg(&example)
             .arg("-f")
@@ -24,9 +26,8 @@ fn a_compose_file() {
             .env("DOCKER_HOST", set.daemon.host())
             .env("IMAGE", IMAGE)
             .env("EXECUTION_ROLE", ROLE)
-            .env("SECRET", &set.secret)
-            .output()
-            .expect("these tests need docker-compose")
+            .env("SECRET", &set.secret);
+        finished(&mut command)
     };
     let must = |words: &[&str]| {
         let output = compose(words);

@@ -168,6 +168,7 @@ fn message(stream: &mut UnixStream) -> Vec<u8> {
     loop {
         let mut some = [0; 4096];
         let count = stream.read(&mut some).unwrap();
+        assert!(count > 0, "closed in the middle of a message");
         bytes.extend_from_slice(&some[..count]);
         let text = String::from_utf8_lossy(&bytes).to_lowercase();
         let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
@@ -197,7 +198,7 @@ fn killed(timeout: &str) {
     let db = format!("DB=sealdock:{}", set.reference());
     let (output, killed) = std::thread::scope(|scope| {
         let start = scope.spawn(|| set.sleeper("one", &["-e", &db], IMAGE));
-        let connection = silent.accept().unwrap();
+        let connection = accepted(&silent);
         let hook = hook_of(&socket);
         let waits = || runc_of(&set).is_some_and(is_opening);
         if timeout == "30" {
@@ -221,6 +222,17 @@ fn killed(timeout: &str) {
     assert!(again.status.success(), "{}", errors(&again));
     assert!(set.has("one", &format!("DB={FIRST}")));
     set.assert_value_is_nowhere("one");
+}
+
+/// The next connection.
+fn accepted(listener: &UnixListener) -> UnixStream {
+    listener.set_nonblocking(true).unwrap();
+    let mut accepted = None;
+    wait_until("somebody connects", || {
+        accepted = listener.accept().ok();
+        accepted.is_some()
+    });
+    accepted.expect("it was waited for").0
 }
 
 /// The `runc create` that makes a container of this daemon.

@@ -1,5 +1,6 @@
 //! `sealdock task run` on a real Docker daemon and a real broker.
 
+use crate::bounds::output_of;
 use crate::docker_kit::{Broker, Daemon, IMAGE, ROLE, SEALDOCK, sealdock, signal, wait_until};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -173,7 +174,7 @@ fn an_interrupt_stops_the_task_in_order() {
         wait_until("both run", || set.daemon.docker(&["ps", "-q"]).lines().count() == 2);
         std::thread::sleep(std::time::Duration::from_millis(500));
         signal(&child, name);
-        let output = child.wait_with_output().unwrap();
+        let output = output_of(child).expect("it ends");
         let out = text(&output.stdout);
         assert_eq!(output.status.code(), Some(code), "{}", text(&output.stderr));
         let place =

@@ -1,5 +1,6 @@
 //! The runtime hook under Podman, and under containerd without Docker.
 
+use crate::bounds::{end, finished};
 use crate::docker_kit::{IMAGE, ROLE, sealdock, wait_until};
 use crate::hook_kit::{FIRST, SECOND, Setting, TOKEN, errors, refusal};
 use std::path::{Path, PathBuf};
@@ -31,13 +32,13 @@ fn podman() {
     let (wrapper, archives) = prepared(&set, &["--exec", "inject"]);
     let at = |name: &str| set.directory.path().join(name).to_str().unwrap().to_owned();
     let podman = |words: &[&str]| -> Output {
-        Command::new("podman")
+        let mut command = Command::new("podman");
+        command
             .args(["--root", &at("podman"), "--runroot", &at("podman-run"), "--cgroup-manager", "cgroupfs"])
             .arg("--runtime")
             .arg(&wrapper)
-            .args(words)
-            .output()
-            .unwrap()
+            .args(words);
+        finished(&mut command)
     };
     let must = |words: &[&str]| {
         let output = podman(words);
@@ -144,14 +145,14 @@ impl Containerd {
     }
 
     fn ctr(&self, words: &[&str]) -> Output {
-        Command::new("ctr").arg("-a").arg(self.directory.join("socket")).args(words).output().unwrap()
+        finished(Command::new("ctr").arg("-a").arg(self.directory.join("socket")).args(words))
     }
 }
 
 impl Drop for Containerd {
     fn drop(&mut self) {
         crate::docker_kit::signal(&self.child, "TERM");
-        let _ = self.child.wait();
+        end(&mut self.child);
     }
 }
 

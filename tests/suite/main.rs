@@ -12,6 +12,7 @@ mod audit_crash;
 mod audit_kit;
 mod audit_log;
 mod audit_tamper;
+mod bounds;
 mod broker_api;
 mod broker_audit;
 mod broker_files;

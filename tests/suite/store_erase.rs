@@ -2,6 +2,7 @@
 //! in between.
 
 use crate::audit_kit::scratch;
+use crate::bounds::RaisedAtLast;
 use sealdock::store::{EmbeddedStore, Record, Store, StoreError};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -118,11 +119,12 @@ fn reads_and_writes_go_on_meanwhile() {
                 })
             })
             .collect();
+        let end = RaisedAtLast(&over);
         for _ in 0..6 {
             store.erase().unwrap();
             assert_eq!(store.scan(b"old", None, usize::MAX).unwrap().len(), 2_000);
         }
-        over.store(true, Ordering::SeqCst);
+        drop(end);
         writers.into_iter().map(|writer| writer.join().unwrap()).collect()
     });
     let expected: BTreeMap<_, _> = written.into_iter().flatten().collect();
