@@ -24,8 +24,10 @@ use std::time::{Duration, Instant};
 
 type Reply = oneshot::Sender<Result<Durable, AuditError>>;
 
-/// How long the writer waits for one more record of a batch, and how long for all of them.
-const LULL: Duration = Duration::from_micros(500);
+/// How long the writer waits for one more record of a batch, and how long for all of them. On one core
+/// the answers to a batch go out before anything new is read: with 64 clients that takes most of
+/// a millisecond, and a writer that did not wait for it would forget them.
+const LULL: Duration = Duration::from_millis(1);
 const LONGEST: Duration = Duration::from_millis(4);
 /// A batch that is large enough in any case.
 const BATCH: usize = 256;
