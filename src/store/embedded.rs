@@ -148,7 +148,9 @@ impl Store for EmbeddedStore {
 
     fn look(&self, key: &[u8], see: &mut dyn FnMut(&[u8])) -> Result<bool, StoreError> {
         self.reading(|file| {
-            let Some(value) = file.records()?.get(key)? else { return Ok(false) };
+            // Longer than the value: redb may free the value's page once nobody holds its snapshot.
+            let records = file.records()?;
+            let Some(value) = records.get(key)? else { return Ok(false) };
             see(parts(value.value())?.1);
             Ok(true)
         })

@@ -1,8 +1,9 @@
 //! What every store does, as one function over `&dyn Store`, run once per back end.
 
+use crate::bounds::RaisedAtLast;
 use sealdock::store::{EmbeddedStore, Record, Store, StoreError};
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 #[test]
@@ -19,6 +20,7 @@ pub(crate) fn conforms(store: &dyn Store) {
     scans_in_order(store);
     lets_one_of_many_win(store);
     answers_each_of_a_group(store);
+    is_seen_whole_while_it_changes(store);
 }
 
 fn conflict<T: std::fmt::Debug>(result: Result<T, StoreError>) -> (Option<u64>, Option<u64>) {
@@ -137,4 +139,29 @@ fn answers_each_of_a_group(store: &dyn Store) {
         assert_eq!(record.bytes, [key[2]]);
         store.delete(&key, record.revision).unwrap();
     }
+}
+
+fn is_seen_whole_while_it_changes(store: &dyn Store) {
+    let over = AtomicBool::new(false);
+    let seen: usize = thread::scope(|scope| {
+        let look = || {
+            let mut seen = 0;
+            while !over.load(Ordering::SeqCst) {
+                let found = store.look(b"seen", &mut |bytes| {
+                    assert!(bytes.len() == 900 && bytes.iter().all(|byte| *byte == bytes[0]));
+                });
+                seen += usize::from(found.unwrap());
+            }
+            seen
+        };
+        let readers = [scope.spawn(look), scope.spawn(look), scope.spawn(look)];
+        let end = RaisedAtLast(&over);
+        let mut revision = None;
+        for number in 0..200_u8 {
+            revision = Some(store.put(b"seen", revision, &[number; 900]).unwrap());
+        }
+        drop(end);
+        readers.into_iter().map(|reader| reader.join().unwrap()).sum()
+    });
+    assert!(seen > 200, "{seen}");
 }
