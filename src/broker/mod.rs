@@ -47,6 +47,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Longest reason for a refused reload that is recorded, in characters.
+const REASON: usize = 4096;
+
 /// What a broker has to know beside its vault.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -181,7 +184,10 @@ impl Broker {
                 (json!({ "policyDigest": set.digest(), "outcome": "loaded" }), "policies reloaded".to_owned())
             }
             Err(error) => (
-                json!({ "policyDigest": self.policies().digest(), "outcome": "refused" }),
+                json!({
+                    "policyDigest": self.policies().digest(), "outcome": "refused",
+                    "reason": error.to_string().chars().take(REASON).collect::<String>(),
+                }),
                 format!("policies not reloaded, the last good set stays in force:\n{error}"),
             ),
         };

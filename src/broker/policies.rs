@@ -46,8 +46,18 @@ pub enum Reload {
 pub struct Policies {
     directory: PathBuf,
     current: ArcSwap<PolicySet>,
-    /// What the set in force, or the last refused one, was made from.
-    seen: Mutex<Vec<(String, String)>>,
+    /// What the last look found.
+    seen: Mutex<Seen>,
+}
+
+/// Paths and texts of the files, or why there are none.
+type Seen = Result<Vec<(String, String)>, String>;
+
+fn seen(sources: &Result<Vec<Source>, PolicyError>) -> Seen {
+    match sources {
+        Ok(sources) => Ok(sources.iter().map(|source| (source.path.clone(), source.text.clone())).collect()),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 impl Policies {
@@ -56,9 +66,9 @@ impl Policies {
     /// # Errors
     /// [`PolicyError`]: a broker does not start with policies that it cannot read.
     pub fn open(directory: &Path) -> Result<Self, PolicyError> {
-        let sources = read(directory)?;
-        let set = PolicySet::load(&sources).map_err(PolicyError::Invalid)?;
-        let seen = Mutex::new(sources.into_iter().map(|s| (s.path, s.text)).collect());
+        let sources = read(directory);
+        let seen = Mutex::new(seen(&sources));
+        let set = PolicySet::load(&sources?).map_err(PolicyError::Invalid)?;
         Ok(Self { directory: directory.to_owned(), current: ArcSwap::from_pointee(set), seen })
     }
 
@@ -68,19 +78,19 @@ impl Policies {
     }
 
     /// Reads the directory again and puts the set in force if all of it is valid.
-    /// The same invalid files are reported once, not at every look.
+    /// The same invalid or unreadable files are reported once, not at every look.
     ///
     /// # Errors
     /// [`PolicyError`]; the set in force stays.
     pub fn reload(&self) -> Result<Reload, PolicyError> {
-        let sources = read(&self.directory)?;
+        let sources = read(&self.directory);
+        let fresh = seen(&sources);
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let fresh: Vec<(String, String)> = sources.iter().map(|s| (s.path.clone(), s.text.clone())).collect();
         if *seen == fresh {
             return Ok(Reload::Unchanged);
         }
         *seen = fresh;
-        let set = Arc::new(PolicySet::load(&sources).map_err(PolicyError::Invalid)?);
+        let set = Arc::new(PolicySet::load(&sources?).map_err(PolicyError::Invalid)?);
         self.current.store(Arc::clone(&set));
         Ok(Reload::Loaded(set))
     }
@@ -92,7 +102,11 @@ impl Policies {
     ) -> Watch {
         let (wake, woken) = channel();
         let signal = wake.clone();
-        let watcher = notify::recommended_watcher(move |_: notify::Result<notify::Event>| {
+        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            // To read a file is an event as well, and a look reads them all.
+            if event.is_ok_and(|event| event.kind.is_access()) {
+                return;
+            }
             // The receiver is gone only when the watch is being stopped.
             let _ = signal.send(Wake::Changed);
         })

@@ -6,6 +6,7 @@ use super::facts::{Who, who};
 use super::resource::{ResourcePattern, ResourceWarning};
 use super::variable::Language;
 use super::{PolicySet, Request, catalogue, known_keys};
+use crate::arn::Arn;
 
 /// Sentences for people, none if nothing is odd.
 pub(super) fn doubts(set: &PolicySet, request: &Request<'_>) -> Vec<String> {
@@ -16,6 +17,7 @@ pub(super) fn doubts(set: &PolicySet, request: &Request<'_>) -> Vec<String> {
     }
     doubts.extend(of_action(request.action));
     doubts.extend(of_resource(request.resource));
+    doubts.extend(of_resource_policy(set, request));
     let parsed = ActionPattern::parse(request.action).ok();
     let actions = ActionSet::new(parsed.into_iter().collect(), false);
     for key in request.keys.names() {
@@ -41,6 +43,22 @@ fn of_action(action: &str) -> Option<String> {
     let unknown = catalogue::check(action, &pattern).err()?;
     let near = unknown.nearest.map(|near| format!("; a similar action exists: `{near}`")).unwrap_or_default();
     Some(format!("there is no action `{action}`{near}"))
+}
+
+/// What the policy of the resource has to say and is not known here.
+fn of_resource_policy(set: &PolicySet, request: &Request<'_>) -> Option<String> {
+    let resource: Arn = request.resource.parse().ok()?;
+    let service = request.action.split(':').next()?;
+    if service.eq_ignore_ascii_case("sts")
+        && who(&resource) == Who::Role
+        && set.principal(&resource).is_none()
+    {
+        return Some(format!("no file defines `{resource}`: it trusts nobody"));
+    }
+    let is_key = service.eq_ignore_ascii_case("kms") && resource.resource.starts_with("key/");
+    (is_key && request.policy.is_none()).then(|| {
+        format!("the policy of `{resource}` is not given here, and it has to allow the action as well")
+    })
 }
 
 fn of_resource(resource: &str) -> Option<String> {

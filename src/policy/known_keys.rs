@@ -3,7 +3,7 @@
 //!
 //! `condition_keys.txt` has one block per prefix: `prefix:` and then the names. A name
 //! that ends in `*` stands for a family, such as `aws:PrincipalTag/team`. The lists of
-//! the services that are served here are whole. Keys of other services are taken as they
+//! the services that are served here are whole. Keys of other services that exist are taken as they
 //! are: a real account's policies have them, and no request that is decided here does.
 //!
 //! Source: Service Authorization Reference, and IAM User Guide, "AWS global condition
@@ -46,18 +46,16 @@ pub(super) fn check(key: &str, actions: &ActionSet) -> Result<Standing, Option<S
     if prefix.contains(['.', '/']) || lower == "saml" {
         return Ok(Standing::Known);
     }
-    let exists = services::is_known(&lower);
-    let open = actions.services().is_none_or(|mut named| named.any(|service| !SERVED.contains(&service)));
-    match (open, exists) {
-        (true, _) if exists || !is_slip(&lower) => Ok(Standing::Known),
-        (false, true) => Ok(Standing::Elsewhere),
-        _ => Err(similar(key)),
+    // A service that is newer than the list has both its actions and its keys in a statement.
+    if actions.services().is_some_and(|mut named| named.any(|service| service == lower)) {
+        return Ok(Standing::Known);
     }
-}
-
-/// Whether a prefix is hardly another service than one that is served here.
-fn is_slip(prefix: &str) -> bool {
-    prefix.len() > "aws".len() + 3 && nearest(prefix, SERVED).is_some()
+    let open = actions.services().is_none_or(|mut named| named.any(|service| !SERVED.contains(&service)));
+    match (services::is_known(&lower), open) {
+        (true, true) => Ok(Standing::Known),
+        (true, false) => Ok(Standing::Elsewhere),
+        (false, _) => Err(similar(key)),
+    }
 }
 
 fn is(known: &str, name: &str) -> bool {
@@ -153,5 +151,18 @@ mod tests {
         assert_eq!(checked("newservice:Key", &["newservice:Act"]), Ok(Standing::Known));
         assert!(checked("secretmanager:VersionStage", &["*"]).is_err());
         assert!(checked("kms:Viaservic", &["s3:*"]).is_err());
+        for actions in
+            [["*"].as_slice(), &["secretsmanager:*", "s3:*"], &["ssm:GetParameter", "newservice:Act"]]
+        {
+            for (key, near) in [
+                ("awss:SecureTransport", Some("aws:SecureTransport")),
+                ("aw:SourceIp", Some("aws:SourceIp")),
+                ("ksm:ViaService", Some("kms:ViaService")),
+                ("smm:Overwrite", Some("ssm:Overwrite")),
+                ("madeup:key", None),
+            ] {
+                assert_eq!(checked(key, actions), Err(near.map(str::to_owned)), "{key} {actions:?}");
+            }
+        }
     }
 }

@@ -126,6 +126,27 @@ fn the_last_good_set_stays_until_every_file_is_right() {
 }
 
 #[test]
+fn what_cannot_be_read_is_reported_once() {
+    let (kit, broker) = started();
+    let nothing = kit.data.join("policies/gone.json");
+    assert_eq!(reload(&kit, || std::os::unix::fs::symlink("nowhere", &nothing).unwrap()), "refused");
+    let record = kit.audit(0).into_iter().rfind(|record| record["eventName"] == "ReloadPolicies").unwrap();
+    let reason = record["additionalEventData"]["reason"].as_str().unwrap();
+    assert!(reason.contains("gone.json"), "{reason}");
+    let read = || {
+        let io = fs::read_to_string(format!("/proc/{}/io", broker.id())).unwrap();
+        io.lines().find_map(|line| line.strip_prefix("rchar: ")).unwrap().parse::<u64>().unwrap()
+    };
+    // A look reads the files, which must not cause the next look.
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    let before = read();
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    assert!(read() - before < 10_000, "{} bytes were read", read() - before);
+    assert_eq!(reloads(&kit), ["refused"]);
+    assert_eq!(reload(&kit, || fs::remove_file(&nothing).unwrap()), "loaded");
+}
+
+#[test]
 fn a_signal_reloads_at_once() {
     let (kit, broker) = started();
     let outcome = reload(&kit, || {

@@ -149,6 +149,8 @@ fn simulate_fails_when_an_outcome_is_another() {
         json!({ "cases": [{ "name": "slip", "expect": "allow", "principle": "x", "action": "ssm:*" }] });
     let slip = write(&kit, "slip.json", &slip);
     kit.run(&["policy", "simulate", &slip, "--policies", POLICIES]).refused(2, &["`slip`", "principle"]);
+    let empty = write(&kit, "empty.json", &json!({ "cases": [] }));
+    kit.run(&["policy", "simulate", &empty, "--policies", POLICIES]).refused(2, &["there are no cases"]);
     let missing = kit.beside("none.json");
     kit.run(&["policy", "simulate", missing.to_str().unwrap(), "--policies", POLICIES])
         .refused(2, &["none.json"]);
@@ -184,6 +186,10 @@ fn a_question_with_a_slip_is_answered_with_a_note() {
         case("secretsmanager:GetSecretValue", "dev/db"),
         case("secretsmanager:GetSecretValue", SECRET.strip_suffix("-a1B2c3").unwrap()),
         case("secretsmanager:GetSecretValue", SECRET),
+        // Whatever identity policies say.
+        json!({ "expect": "deny", "principal": "arn:aws:iam::111122223333:root", "action": "sts:AssumeRole",
+                "resource": "arn:aws:iam::111122223333:role/none" }),
+        case("kms:Decrypt", "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"),
     ];
     let cases = write(&kit, "cases.json", &json!({ "cases": cases }));
     let ended = kit.run(&["policy", "simulate", &cases, "--policies", POLICIES]);
@@ -194,7 +200,8 @@ fn a_question_with_a_slip_is_answered_with_a_note() {
         "ok    case 3\n      note: `GetSecretValue` is no action",
         "ok    case 4\n      note: `dev/db` is not the ARN of a resource",
         "`-` and six characters are missing at its end",
-        "ok    case 6\n6 of 6 cases as expected",
+        "ok    case 6\nok    case 7\n      note: no file defines `arn:aws:iam::111122223333:role/none`: it trusts nobody",
+        "it has to allow the action as well\n8 of 8 cases as expected",
     ] {
         assert!(ended.out.contains(part), "`{part}` is missing: {}", ended.out);
     }

@@ -4,8 +4,8 @@
 use crate::arn::Arn;
 use crate::clock::{Clock, SystemClock};
 use crate::policy::{
-    Circumstances, ConditionKeys, Explanation, FileFindings, IdentityKind, PolicyKind, PolicySet, Request,
-    ResourcePolicy, Session, Source, evaluate, explain,
+    Circumstances, ConditionKeys, Explanation, FileFindings, Identity, IdentityKind, PolicyKind, PolicySet,
+    Request, ResourcePolicy, Session, Source, evaluate, explain,
 };
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -85,9 +85,13 @@ impl Question {
             Some(policy) => Some(self.compiled(policy)?),
         };
         let arn: Option<Arn> = self.resource.parse().ok();
-        let own = arn.as_ref().and_then(|arn| set.identity(&arn.to_string())?.trust_policy());
+        let nobody = ResourcePolicy::of_nobody(PolicyKind::Trust);
         let assumes = self.action.to_ascii_lowercase().starts_with("sts:");
-        let policy = given.as_ref().or_else(|| own.filter(|_| assumes));
+        let role =
+            arn.as_ref().filter(|arn| assumes && arn.service == "iam" && arn.resource.starts_with("role/"));
+        let trust = role
+            .map(|role| set.identity(&role.to_string()).and_then(Identity::trust_policy).unwrap_or(&nobody));
+        let policy = given.as_ref().or(trust);
         let limits = match &self.session_policy {
             None => None,
             Some(Source { path, text }) => set

@@ -111,6 +111,9 @@ pub(super) fn run(arguments: &SimulateArguments) -> Result<ExitCode, Failure> {
     let wrong = |what: String| Failure::new(2, format!("`{shown}`: {what}"));
     let text = std::fs::read_to_string(&arguments.file).map_err(|error| wrong(error.to_string()))?;
     let table: Table = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+    if table.cases.is_empty() {
+        return Err(wrong("there are no cases in it, so nothing would be tested".to_owned()));
+    }
     let set = super::load(&arguments.policies)?;
     let (mut errors, mut results) = (Vec::new(), Vec::new());
     for (number, case) in (1..).zip(table.cases) {
