@@ -150,6 +150,7 @@ impl Broker {
             task: parent.and_then(|parent| parent.task.clone()),
             assumed_by: Some(caller.arn.to_string()),
             made_with: caller.access_key_id().map(str::to_owned),
+            ancestors: caller.ancestors(),
             chained: parent.is_some_and(|parent| !parent.session_name.is_empty()),
             policy: wanted.policy,
             policy_arns: wanted.policy_arns,

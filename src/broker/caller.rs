@@ -93,6 +93,19 @@ impl Caller {
         }
     }
 
+    /// The access keys that the one that signed was made with.
+    pub(super) fn ancestors(&self) -> Vec<String> {
+        match &self.proof {
+            Proof::Session(claims) => claims.ancestors(),
+            Proof::AccessKey { .. } | Proof::Peer { .. } => Vec::new(),
+        }
+    }
+
+    /// Whether it has temporary credentials of its own, from GetSessionToken, and not those of a role.
+    pub fn is_own_session(&self) -> bool {
+        matches!(&self.proof, Proof::Session(claims) if claims.session_name.is_empty())
+    }
+
     /// Whether it is the account itself.
     pub fn is_root(&self) -> bool {
         self.principal.resource == "root"
@@ -223,7 +236,7 @@ impl Broker {
         let set = self.policies.current();
         let role = set
             .identity(&claims.principal)
-            // A role that was deleted and made again has another id; its old sessions are over.
+            // A role that was deleted and made again has another `RoleId`; its old sessions are over.
             .filter(|i| i.kind == IdentityKind::Role && *i.id == *claims.principal_id)
             .ok_or(CredentialError::Unrecognized)?;
         Ok(Caller {

@@ -210,6 +210,7 @@ impl Broker {
             task: wanted.task.map(str::to_owned),
             assumed_by: Some(service.to_owned()),
             made_with: asked_by.and_then(Caller::access_key_id).map(str::to_owned),
+            ancestors: asked_by.map(Caller::ancestors).unwrap_or_default(),
             policy: wanted.policy.map(str::to_owned),
             ..SessionClaims::default()
         };

@@ -21,7 +21,7 @@ pub(crate) struct RevokeArguments {
     #[command(flatten)]
     broker: BrokerArguments,
     /// ARN of a role or user (its sessions so far), task id (all its sessions), or access key id (that
-    /// session, and those that were made with it)
+    /// session, and those that were made with it, in turn)
     #[arg(value_name = "ARN|TASK|ACCESS_KEY_ID")]
     subject: String,
     /// Print JSON
@@ -47,7 +47,7 @@ pub(crate) fn run(command: SessionCommand) -> Result<ExitCode, Failure> {
 }
 
 fn revoke(arguments: &RevokeArguments) -> Result<(), Failure> {
-    let revoked = subject(&arguments.subject);
+    let revoked = subject(&arguments.subject).map_err(|text| Failure::new(2, text))?;
     let client = arguments.broker.client()?;
     block_on(client.revoke_sessions(revoked.clone()))?.map_err(|e| refused(&e))?;
     let (kind, name) = named(&revoked);
@@ -60,12 +60,17 @@ fn revoke(arguments: &RevokeArguments) -> Result<(), Failure> {
 }
 
 /// Access key ids are told from task ids by their form.
-fn subject(text: &str) -> Revoked {
-    let key = text.len() == 20 && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
+/// What a text names.
+///
+/// # Errors
+/// It looks like an access key id and is none.
+fn subject(text: &str) -> Result<Revoked, String> {
+    let whole = text.len() == 20 && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
     match text {
-        arn if arn.starts_with("arn:") => Revoked::Principal(arn.to_owned()),
-        id if key && (id.starts_with("ASIA") || id.starts_with("AKIA")) => Revoked::AccessKey(id.to_owned()),
-        task => Revoked::Task(task.to_owned()),
+        arn if arn.starts_with("arn:") => Ok(Revoked::Principal(arn.to_owned())),
+        id if !(id.starts_with("ASIA") || id.starts_with("AKIA")) => Ok(Revoked::Task(id.to_owned())),
+        id if whole => Ok(Revoked::AccessKey(id.to_owned())),
+        id => Err(format!("`{id}` is no access key id: these have 20 capital letters and digits")),
     }
 }
 
@@ -101,8 +106,9 @@ mod tests {
 
     #[test]
     fn subjects_are_told_by_their_form() {
-        assert_eq!(subject("arn:aws:iam::1:role/x"), Revoked::Principal("arn:aws:iam::1:role/x".into()));
-        assert_eq!(subject("ASIAY34FZKBOKMUTVV7A"), Revoked::AccessKey("ASIAY34FZKBOKMUTVV7A".into()));
-        assert_eq!(subject("6b0f2e3c9d41"), Revoked::Task("6b0f2e3c9d41".into()));
+        assert_eq!(subject("arn:aws:iam::1:role/x"), Ok(Revoked::Principal("arn:aws:iam::1:role/x".into())));
+        assert_eq!(subject("ASIAY34FZKBOKMUTVV7A"), Ok(Revoked::AccessKey("ASIAY34FZKBOKMUTVV7A".into())));
+        assert_eq!(subject("6b0f2e3c9d41"), Ok(Revoked::Task("6b0f2e3c9d41".into())));
+        assert!(subject("AKIANOPE").is_err());
     }
 }

@@ -10,7 +10,7 @@
 //! A request that fails anywhere is recorded before it is answered; if it cannot be
 //! recorded, the answer says that instead.
 
-use super::authenticate::authenticate;
+use super::authenticate::{authenticate, refuse_own_session};
 use super::exchange::{Exchange, Failure, on_record};
 use super::listener::{Handler, Incoming, Peer, Refusal, RequestHead};
 use crate::broker::{Broker, Caller, Context};
@@ -74,7 +74,11 @@ impl Api {
             Err(error) => return Err((context, asked.wire.named(error).into())),
         };
         let scope = Scope::new(caller.account(), region.as_str());
+        let allowed = refuse_own_session(&caller, operation);
         let context = Context { caller: Some(caller), region, ..context };
+        if let Err(error) = allowed {
+            return Err((context, asked.wire.named(error).into()));
+        }
         let mut exchange = Exchange { broker: &self.broker, context, scope, body: asked.body(incoming) };
         let answer = match operation.service() {
             Service::SecretsManager => super::secretsmanager::serve(operation, &mut exchange).await,

@@ -4,7 +4,7 @@ use super::listener::{Incoming, Peer};
 use crate::arn::is_region;
 use crate::broker::{Broker, Caller, CredentialError, Proof};
 use crate::protocol::sigv4::{Presented, SigningKey, SigningKeys};
-use crate::protocol::{ApiError, Operation};
+use crate::protocol::{ApiError, Operation, Service};
 use std::sync::Arc;
 
 /// The caller and the Region that the request is for.
@@ -54,6 +54,30 @@ pub(super) fn authenticate(
         broker.vault().access_keys().used(id, service, &region);
     }
     Ok((caller, region))
+}
+
+/// Keeps temporary credentials of a user or the root from what they may not call without MFA, which does
+/// not exist here: IAM, and of STS all but two operations. A session would become a key that
+/// outlives it.
+///
+/// Source: STS API Reference, "GetSessionToken".
+///
+/// # Errors
+/// `AccessDeniedException`, whatever policies say.
+pub(super) fn refuse_own_session(caller: &Caller, operation: Operation) -> Result<(), ApiError> {
+    let closed = match operation {
+        Operation::AssumeRole | Operation::GetCallerIdentity => false,
+        Operation::CreateAccessKey
+        | Operation::ListAccessKeys
+        | Operation::UpdateAccessKey
+        | Operation::DeleteAccessKey => true,
+        other => other.service() == Service::Sts,
+    };
+    if closed && caller.is_own_session() {
+        let name = operation.name();
+        return Err(ApiError::access_denied_text(format!("Cannot call {name} with session credentials")));
+    }
+    Ok(())
 }
 
 fn unproven(error: &CredentialError) -> ApiError {

@@ -4,7 +4,7 @@ use super::exchange::{Answer, Exchange, blocking};
 use crate::protocol::Operation;
 use crate::protocol::sealdock::{
     ListRevocationsRequest, ListRevocationsResponse, Revocation, RevokeSessionsRequest,
-    RevokeSessionsResponse, Revoked,
+    RevokeSessionsResponse, Revoked, not_found,
 };
 use crate::vault::Subject;
 use serde_json::json;
@@ -23,6 +23,15 @@ pub(super) async fn revoke(exchange: &mut Exchange<'_>) -> Answer {
         Subject::Task(_) | Subject::AccessKey(_) => "*".to_owned(),
     };
     let _permit = exchange.authorize(&Operation::RevokeSessions.action(), &resource, &resource).await?;
+    if let Subject::Principal(arn) = &subject
+        && !exchange.broker.knows(arn)
+    {
+        return Err(not_found(format!(
+            "No policy file defines {arn}, so it has no sessions. The ARN of a role or user has its path, which that of \
+             a session does not show."
+        ))
+        .into());
+    }
     let by = exchange.context.caller.as_ref().map_or("", |caller| &*caller.arn);
     blocking(|| exchange.broker.vault().revocations().revoke(subject, by))
         .map_err(|e| super::internal(&e))?;

@@ -2,7 +2,7 @@
 //!
 //! A session is a token that the vault does not remember, so what is remembered is the
 //! reverse: from when on sessions of a role, of a task, or made with an access key count
-//! again. A check is four look-ups in memory however many sessions there are, and a
+//! again. A check is a few look-ups in memory however many sessions there are, and a
 //! record goes when no token that it could end is still alive.
 
 use super::table::{Change, Row, Stored};
@@ -23,7 +23,7 @@ pub enum Subject {
     Principal(String),
     /// Those of this task, future ones included: a task does not come back.
     Task(String),
-    /// The session with this access key id, and those that were made with it.
+    /// The session with this access key id, and those that were made with it, in turn.
     AccessKey(String),
 }
 
@@ -103,7 +103,7 @@ impl Revocations<'_> {
             row.is_some_and(|row| claims.created <= row.record.until)
         };
         ended(ACCESS_KEY, &claims.access_key_id)
-            || claims.made_with.as_ref().is_some_and(|key| ended(ACCESS_KEY, key))
+            || claims.made_with.iter().chain(&claims.ancestors).any(|key| ended(ACCESS_KEY, key))
             || ended(PRINCIPAL, &claims.principal)
             || claims.task.as_ref().is_some_and(|task| ended(TASK, task))
     }

@@ -46,6 +46,9 @@ pub struct SessionClaims {
     /// The access key that asked for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub made_with: Option<String>,
+    /// The access keys that this one was made with in turn, oldest first; see [`SessionClaims::ancestors`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ancestors: Vec<String>,
     /// Whether a session asked for it: role chaining.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub chained: bool,
@@ -66,7 +69,21 @@ pub struct SessionClaims {
     pub source_identity: Option<String>,
 }
 
+/// Ancestors that a token names. Of a longer chain it names the first, with which it all began, and
+/// the latest.
+const ANCESTORS: usize = 64;
+
 impl SessionClaims {
+    /// The ancestors of a session that is made with this one.
+    pub fn ancestors(&self) -> Vec<String> {
+        let mut keys = self.ancestors.clone();
+        keys.extend(self.made_with.clone());
+        if keys.len() > ANCESTORS {
+            keys.remove(1);
+        }
+        keys
+    }
+
     /// Whether anything but the principal's own policies limits it.
     pub fn has_policies(&self) -> bool {
         self.policy.is_some() || !self.policy_arns.is_empty()
@@ -242,6 +259,24 @@ mod tests {
             let kept = opened.0.read().unwrap();
             assert!(
                 kept.bytes <= KEPT && kept.by_access_key.len() <= 5 && kept.by_access_key.contains_key(&id)
+            );
+        }
+    }
+
+    #[test]
+    fn ancestors_are_all_of_a_chain_and_of_a_long_one_the_first_and_the_latest() {
+        let mut claims = SessionClaims { made_with: Some("AKIA".into()), ..SessionClaims::default() };
+        for number in 0..100 {
+            claims = SessionClaims {
+                ancestors: claims.ancestors(),
+                made_with: Some(format!("ASIA{number}")),
+                ..SessionClaims::default()
+            };
+            let count = claims.ancestors.len();
+            assert_eq!(claims.ancestors.first().map(String::as_str), Some("AKIA"));
+            assert!(
+                count == 64.min(number + 1)
+                    && (count < 2 || claims.ancestors[count - 1] == format!("ASIA{}", number - 1))
             );
         }
     }

@@ -290,6 +290,19 @@ class TestOthers:
             "AccessDenied", with_session(broker, "sts", credentials).get_session_token,
             "Cannot call GetSessionToken with session credentials", status=403,
         )  # fmt: skip
+        # Nothing that outlives it is made with it, whatever its user may do.
+        refused(
+            "AccessDenied", with_session(broker, "sts", credentials).get_access_key_info,
+            "Cannot call GetAccessKeyInfo with session credentials", status=403, AccessKeyId=credentials["AccessKeyId"],
+        )  # fmt: skip
+        environment = {
+            "AWS_ACCESS_KEY_ID": credentials["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": credentials["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": credentials["SessionToken"], "SEALDOCK_ENDPOINT": broker.plain,
+        }  # fmt: skip
+        for words in (["create", "--user", "admin"], ["list"]):
+            run = brokers.sealdock("key", *words, **environment)
+            assert run.returncode == 4 and "with session credentials" in run.stderr, run.stderr
+        with_session(broker, "sts", credentials).assume_role(RoleArn=arn("app"), RoleSessionName="one")
         day = sts_as("admin").get_session_token()["Credentials"]["Expiration"] - datetime.now(timezone.utc)
         assert timedelta(hours=11) < day <= timedelta(hours=12)
 
@@ -365,6 +378,29 @@ class TestRevocation:
         self.ended(broker, first)
         self.ended(broker, child["Credentials"])
         with_session(broker, "sts", second).get_caller_identity()
+
+    def test_by_key_with_what_was_made_with_that_in_turn(self, broker, sts_as):
+        def assume(credentials, role):
+            sts = with_session(broker, "sts", credentials)
+            return sts.assume_role(RoleArn=arn(role), RoleSessionName="one")["Credentials"]
+
+        own = sts_as("admin").get_session_token()["Credentials"]
+        first = assume(own, "app")
+        second = assume(first, "app")
+        third = assume(second, "next")
+        with_session(broker, "sts", third).get_caller_identity()
+        self.revoke(broker, first["AccessKeyId"])
+        for credentials in (first, second, third):
+            self.ended(broker, credentials)
+        other = assume(own, "app")
+        self.revoke(broker, own["AccessKeyId"])
+        for credentials in (own, other):
+            self.ended(broker, credentials)
+
+    def test_nothing_is_revoked_that_is_not_there(self, broker):
+        for subject, reason in ((arn("nope"), "No policy file defines"), ("AKIANOPE", "is no access key id")):
+            run = brokers.sealdock("session", "revoke", "--socket", broker.socket, subject)
+            assert run.returncode != 0 and reason in run.stderr, run.stderr
 
     def test_it_lasts_and_is_on_record(self, broker, sts_as):
         kept, ended = self.session(sts_as), self.session(sts_as)

@@ -28,6 +28,7 @@ use crate::launch::endpoint::SERVER;
 use ::http::{HeaderValue, StatusCode};
 use jiff::SignedDuration;
 use metadata::{Subject, Version};
+use percent_encoding::percent_decode_str;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
@@ -76,7 +77,7 @@ impl Endpoint for TaskEndpoint {
 
     async fn answer(&self, asked: Asked) -> Answer {
         let path = asked.uri.path();
-        if !self.rates.take(asked.peer.ip(), path, Instant::now()) {
+        if !self.rates.take(asked.peer.ip(), &plain_path(path), Instant::now()) {
             return self.too_many(&asked);
         }
         let words: Vec<&str> = path.trim_start_matches('/').split('/').collect();
@@ -99,6 +100,13 @@ impl Endpoint for TaskEndpoint {
     }
 }
 
+/// One spelling for all that lead to the same answer, so that they share one bound.
+fn plain_path(path: &str) -> String {
+    let decoded = percent_decode_str(path).decode_utf8_lossy();
+    let words: Vec<&str> = decoded.split('/').filter(|word| !word.is_empty()).collect();
+    words.join("/")
+}
+
 impl TaskEndpoint {
     fn too_many(&self, asked: &Asked) -> Answer {
         let text = "You have reached maximum request limit.";
@@ -112,5 +120,19 @@ impl TaskEndpoint {
         set("x-rate-limit-duration", "1".to_owned());
         set("x-rate-limit-request-remote-addr", asked.peer.to_string());
         answer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain_path;
+
+    #[test]
+    fn spellings_of_a_path_are_one() {
+        for spelled in
+            ["/v2/credentials/id", "/v2/credentials////id", "/v2/%63redentials/%69d", "/v2/credentials/id/"]
+        {
+            assert_eq!(plain_path(spelled), "v2/credentials/id", "{spelled}");
+        }
     }
 }
