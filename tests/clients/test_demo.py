@@ -33,6 +33,8 @@ def start(**environment):
             "AWS_CA_BUNDLE": "/nonexistent", "HTTPS_PROXY": "http://127.0.0.1:9", **environment,
         },
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+        # Whoever runs the tests in the background may have them ignore it, and a shell cannot undo that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
 
 
