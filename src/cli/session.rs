@@ -59,8 +59,7 @@ fn revoke(arguments: &RevokeArguments) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Access key ids are told from task ids by their form.
-/// What a text names.
+/// What a text names. Access key ids are told from task ids by their form.
 ///
 /// # Errors
 /// It looks like an access key id and is none.

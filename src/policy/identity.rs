@@ -104,17 +104,21 @@ impl StatementIndex {
         let mut services: Vec<&str> = all.iter().filter_map(|s| s.actions.services()).flatten().collect();
         services.sort_unstable();
         services.dedup();
-        let entries = |may: &dyn Fn(&Statement) -> bool| {
-            let mut entries = Vec::new();
-            for (position, statement) in all.iter().enumerate().filter(|(_, statement)| may(statement)) {
-                let required = statement.resources.as_ref().map(ResourceSet::grams).unwrap_or_default();
-                entries.push(Entry { required, position });
-            }
-            entries
+        let entry = |(position, statement): (usize, &Arc<Statement>)| {
+            let required = statement.resources.as_ref().map(ResourceSet::grams).unwrap_or_default();
+            Entry { required, position }
         };
-        let any_service = entries(&|statement| statement.actions.services().is_none());
+        let entries: Vec<Entry> = all.iter().enumerate().map(entry).collect();
+        let those = |may: &dyn Fn(&Statement) -> bool| {
+            all.iter()
+                .zip(&entries)
+                .filter(|(statement, _)| may(statement))
+                .map(|(_, entry)| *entry)
+                .collect()
+        };
+        let any_service = those(&|statement| statement.actions.services().is_none());
         let of = |service: &str| {
-            entries(&|s| s.actions.services().is_none_or(|mut named| named.any(|name| name == service)))
+            those(&|s| s.actions.services().is_none_or(|mut named| named.any(|name| name == service)))
         };
         let by_service = services.into_iter().map(|service| (Box::from(service), of(service))).collect();
         Self { all, by_service, any_service }

@@ -6,7 +6,7 @@ Two brokers with the same secrets: one with a single policy and session, one wit
 policies of a hundred roles, and SESSIONS sessions of one role that were all handed out. A session signs GetSecretValue.
 
     cpu          processor time of the broker for a request, many over few; also with the sessions taking turns, so that
-                 each token has to be opened and each signing key derived
+                 each signing key has to be derived
     throughput   each broker as a ratio to the ceiling (see bench.py), if BROKER_BENCH names its directory
 """
 

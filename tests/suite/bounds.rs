@@ -1,5 +1,6 @@
 //! What keeps a test that fails from becoming one that never ends.
 
+use rustix::process::{Pid, Signal, kill_process};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
@@ -34,11 +35,12 @@ pub(crate) fn finished(command: &mut Command) -> Output {
 /// As [`attempt`], for a command that runs already.
 pub(crate) fn output_of(child: Child) -> Option<Output> {
     let (sender, receiver) = mpsc::channel();
-    let pid = child.id();
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     std::thread::spawn(move || sender.send(child.wait_with_output()));
     let output = receiver.recv_timeout(LIMIT);
-    if output.is_err() {
-        crate::docker_kit::signal_pid(pid, "KILL");
+    if let (Err(_), Some(pid)) = (&output, pid) {
+        // It may have ended just now.
+        let _ = kill_process(pid, Signal::KILL);
     }
     output.ok().map(Result::unwrap)
 }

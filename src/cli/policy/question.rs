@@ -87,10 +87,10 @@ impl Question {
         let arn: Option<Arn> = self.resource.parse().ok();
         let nobody = ResourcePolicy::of_nobody(PolicyKind::Trust);
         let assumes = self.action.to_ascii_lowercase().starts_with("sts:");
-        let role =
-            arn.as_ref().filter(|arn| assumes && arn.service == "iam" && arn.resource.starts_with("role/"));
-        let trust = role
-            .map(|role| set.identity(&role.to_string()).and_then(Identity::trust_policy).unwrap_or(&nobody));
+        let of_role =
+            arn.as_ref().is_some_and(|arn| arn.service == "iam" && arn.resource.starts_with("role/"));
+        let trust = (assumes && of_role)
+            .then(|| set.identity(&self.resource).and_then(Identity::trust_policy).unwrap_or(&nobody));
         let policy = given.as_ref().or(trust);
         let limits = match &self.session_policy {
             None => None,
